@@ -1,0 +1,3 @@
+module github.com/optionc/pollux
+
+go 1.26
