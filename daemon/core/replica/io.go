@@ -71,9 +71,9 @@ const (
 	// Order: an administrator or the failover core wants something. ID is
 	// echoed in Answer.
 	Order InputKind = 9
-	// Sent: everything handed over by Send on Conn up to now has left for the
-	// network; used for protocol A and for congestion.
-	Sent InputKind = 10
+	// DeviceDone answers Expose and Withdraw; Failed with Text naming who holds
+	// the device, or why it can't be made.
+	DeviceDone InputKind = 10
 )
 
 // An OrderKind says what an administrator wants.
@@ -141,10 +141,9 @@ type EffectKind uint8
 
 // The effects, with the fields of Effect that each one uses.
 const (
-	// Dial: find the peer, in both directions, until LinkUp; goes on by itself
-	// until Hangup.
+	// Dial: find the peer, in both directions, until LinkUp.
 	Dial EffectKind = 1
-	// Hangup: drop the link, or stop dialling. If a link Conn stood, LinkDown
+	// Hangup: stop dialling, or drop the link Conn; in the second case LinkDown
 	// follows.
 	Hangup EffectKind = 2
 	// Send: put Data, then Size bytes of Buf, on Socket of Conn. Data is valid
@@ -169,9 +168,11 @@ const (
 	Free EffectKind = 12
 	// Answer answers the Order ID with Code and, when refused, Text.
 	Answer EffectKind = 13
-	// Expose: the device of Sectors may be opened by users now.
+	// Expose: a device of Sector sectors may be opened by users now; answered by
+	// DeviceDone.
 	Expose EffectKind = 14
-	// Withdraw: the device has no users any more and must refuse new ones.
+	// Withdraw: refuse new users; answered by DeviceDone, which has failed while
+	// somebody still holds the device.
 	Withdraw EffectKind = 15
 	// Changed: the state differs from the one last reported; Text is one line
 	// about what changed and why. Status has it all.
