@@ -1,0 +1,7 @@
+package command
+
+// For tests only.
+var (
+	Wait     = wait
+	TailSize = tailSize
+)
