@@ -1,3 +1,9 @@
+// Package resync knows which blocks differ between the two copies of a device,
+// and in what order and at what speed a sync target fetches them.
+//
+// Bitmap marks the blocks, Planner makes the requests of the target, and
+// Progress tells how far they got. None of them does I/O or looks at a clock:
+// time is passed in.
 package resync
 
 import (
@@ -169,11 +175,11 @@ func (b *Bitmap) AppendPage(dst []byte, page int) []byte {
 	return append(dst, make([]byte, PageSize-8*len(words))...)
 }
 
-// LoadPage replaces a page by the 4096 bytes that were read from disk, and
-// makes it clean. Bits after the last block are ignored.
+// LoadPage replaces a page by the first 4096 bytes of data, which were read
+// from disk, and makes it clean. Bits after the last block are ignored.
 func (b *Bitmap) LoadPage(page int, data []byte) {
-	if len(data) != PageSize {
-		panic(fmt.Sprintf("resync: bitmap page %d of %d bytes, want %d", page, len(data), PageSize))
+	if len(data) < PageSize {
+		panic(fmt.Sprintf("resync: bitmap page %d of %d bytes, want at least %d", page, len(data), PageSize))
 	}
 	words := b.pageWords(page)
 	for i := range words {

@@ -1,0 +1,203 @@
+package handshake
+
+import (
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// RRConflict says what happens when a Primary with good data would have to
+// become sync target (rr-conflict).
+type RRConflict uint8
+
+// The choices for rr-conflict. Source: DRBD 8.4 states, section 5.2.
+const (
+	RRDisconnect  RRConflict = 0 // part
+	RRViolently   RRConflict = 1 // overwrite the data under the users' feet
+	RRCallPriLost RRConflict = 2 // call the handler pri-lost, then part
+)
+
+// The handlers that a decision may ask for, by their names in drbd.conf.
+const (
+	HandlerInitialSplitBrain = "initial-split-brain"
+	HandlerSplitBrain        = "split-brain"
+	HandlerPriLost           = "pri-lost"
+	HandlerPriLostAfterSB    = "pri-lost-after-sb"
+)
+
+// Input is all that the decision depends on. The policies are the same on both
+// nodes: MatchProtocol saw to that for all but AlwaysASBP and RRConflict.
+type Input struct {
+	Own, Peer                    Side
+	AfterSB0, AfterSB1, AfterSB2 drbdwire.AfterSB
+	AlwaysASBP                   bool
+	RRConflict                   RRConflict
+	// InUse: this node is Primary and can't be demoted, because somebody has
+	// the device open. Counts for call-pri-lost-after-sb.
+	InUse bool
+	// DryRun: one of the nodes only wants to know what would happen.
+	DryRun bool
+}
+
+// Decision is what this node has to do now. The peer comes to the mirrored one.
+type Decision struct {
+	// Conn is the state to enter: Connected, WFBitMapS or WFBitMapT. It means
+	// nothing if GiveUp is set.
+	Conn drbdwire.ConnState
+	// GiveUp: go StandAlone; during an attach instead: the new disk fails.
+	GiveUp bool
+	// FullSync: set all bits and write them down before entering Conn.
+	FullSync bool
+	// SplitBrain: both have changes that the other has not; also when a policy
+	// or an order has solved it.
+	SplitBrain bool
+	// Demote: this Primary has to become Secondary before it enters Conn.
+	Demote bool
+	// Handlers to call, in this order, whatever else happens.
+	Handlers []string
+	// Result is where Compare's result has got to, Rule where it came from.
+	Result, Rule int
+	// Own and Peer are the identifiers to go on with, see Verdict.
+	Own, Peer drbdmeta.UUIDs
+	// Text is the reason in one sentence.
+	Text string
+}
+
+// Decide goes from the comparison to what has to be done. Without data on both
+// sides there is nothing to compare, and the nodes are just Connected.
+//
+// In one thing it is more careful than the kernel: a split brain whose bitmaps
+// are not comparable (rule 100) gets a full sync also when discard-my-data
+// solved it. The peer gets all bits in the bitmap exchange, so it need not
+// think alike.
+//
+// Source: DRBD 8.4 states, section 5.2.
+func Decide(in Input) Decision {
+	if in.Own.Disk < drbdwire.Negotiating || in.Peer.Disk < drbdwire.Negotiating {
+		return Decision{
+			Conn: drbdwire.Connected, Own: in.Own.UUIDs, Peer: in.Peer.UUIDs,
+			Text: fmt.Sprintf("nothing to compare: the own disk is %v, the peer's %v", in.Own.Disk, in.Peer.Disk),
+		}
+	}
+	verdict := Compare(in.Own, in.Peer)
+	d := decider{
+		Input: in, result: verdict.Result, role: in.Own.Role,
+		Decision: Decision{Rule: verdict.Rule, Own: verdict.Own, Peer: verdict.Peer, Text: verdict.Text},
+	}
+	if verdict.Result <= Unrelated {
+		return d.giveUp("%s", verdict.Text)
+	}
+	d.diskStates()
+	if abs(d.result) == SplitBrain {
+		d.splitBrain()
+		if d.result == -SplitBrain {
+			d.call(HandlerSplitBrain)
+			return d.giveUp("split brain detected but unresolved: %s", d.Text)
+		}
+	}
+	return d.enter()
+}
+
+// decider is a Decision on its way.
+type decider struct {
+	Input
+	Decision
+	result int
+	role   drbdwire.Role // the own role, after a demotion that was decided
+}
+
+// diskStates lets an Inconsistent disk lose, whatever the identifiers say.
+func (d *decider) diskStates() {
+	own, peer := d.Input.Own.usable(), d.Input.Peer.usable()
+	if (own == drbdwire.Inconsistent) == (peer == drbdwire.Inconsistent) ||
+		own < drbdwire.Inconsistent || peer < drbdwire.Inconsistent {
+		return
+	}
+	full := d.result == -SplitBrain || abs(d.result) == FullSync
+	d.result, d.Text = BitmapSync, "the peer's disk is Inconsistent and this one is not"
+	if own == drbdwire.Inconsistent {
+		d.result, d.Text = -BitmapSync, "this disk is Inconsistent and the peer's is not"
+	}
+	if full {
+		d.result *= 2
+	}
+}
+
+// splitBrain asks the policies, then the administrator's orders.
+func (d *decider) splitBrain() {
+	d.SplitBrain = true
+	d.call(HandlerInitialSplitBrain)
+	incomparable := d.result == -SplitBrain
+	if !incomparable || d.AlwaysASBP {
+		d.result = d.policy()
+	}
+	if d.result == -SplitBrain {
+		own, peer := d.Input.Own.DiscardMyData, d.Input.Peer.DiscardMyData
+		switch {
+		case own && !peer:
+			d.result, d.Text = -BitmapSync, d.Text+", and this node's changes are given up by order"
+		case peer && !own:
+			d.result, d.Text = BitmapSync, d.Text+", and the peer's changes are given up by order"
+		}
+	}
+	if incomparable && abs(d.result) < SplitBrain {
+		d.result *= 2
+	}
+}
+
+// enter goes from who is source to the state, or gives up if that would
+// destroy something.
+func (d *decider) enter() Decision {
+	const dataInUse = drbdwire.Consistent
+	switch {
+	case d.result > 0 && d.Input.Own.usable() <= drbdwire.Inconsistent:
+		return d.giveUp("this node should become sync source, but its disk is %v: %s", d.Input.Own.usable(), d.Text)
+	case d.result < 0 && d.role == drbdwire.Primary && d.Input.Own.Disk >= dataInUse && d.RRConflict != RRViolently:
+		if d.RRConflict == RRCallPriLost {
+			d.call(HandlerPriLost)
+		}
+		return d.giveUp("this node should become sync target, but it is Primary: %s", d.Text)
+	case d.DryRun:
+		return d.giveUp("dry run, would become %v%s: %s", d.conn(), d.amount(), d.Text)
+	}
+	d.Decision.Result = d.result
+	d.Conn, d.FullSync = d.conn(), abs(d.result) >= FullSync
+	return d.Decision
+}
+
+func (d *decider) conn() drbdwire.ConnState {
+	switch {
+	case d.result > 0:
+		return drbdwire.WFBitMapS
+	case d.result < 0:
+		return drbdwire.WFBitMapT
+	default:
+		return drbdwire.Connected
+	}
+}
+
+func (d *decider) amount() string {
+	if abs(d.result) >= FullSync {
+		return " for a full sync"
+	}
+	return ""
+}
+
+func (d *decider) giveUp(format string, args ...any) Decision {
+	d.Decision.Result, d.GiveUp, d.Demote = d.result, true, false
+	d.Text = fmt.Sprintf(format, args...)
+	return d.Decision
+}
+
+func (d *decider) call(handler string) { d.Handlers = append(d.Handlers, handler) }
+
+// usable is the disk state that the handshake goes by.
+func (s Side) usable() drbdwire.DiskState {
+	if s.Disk == drbdwire.Negotiating {
+		return s.Found
+	}
+	return s.Disk
+}
+
+func abs(n int) int { return max(n, -n) }
