@@ -1,0 +1,114 @@
+package hbwire
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"strconv"
+	"strings"
+)
+
+// A Method is how a key makes a digest.
+type Method uint8
+
+// The methods of authkeys. CRC finds damage only: anybody can make it.
+const (
+	NoMethod Method = 0
+	CRC      Method = 1
+	MD5      Method = 2
+	SHA1     Method = 3
+)
+
+// String is the method's word in authkeys.
+func (m Method) String() string {
+	switch m {
+	case CRC:
+		return "crc"
+	case MD5:
+		return "md5"
+	case SHA1:
+		return "sha1"
+	default:
+		return "none"
+	}
+}
+
+// A Secret is a key's word. It never prints, so that no log can hold it.
+type Secret string
+
+// Format prints in place of the secret, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, "(hidden)") }
+
+// A Key signs and checks packets. Secret is empty with CRC.
+type Key struct {
+	Method Method
+	Secret Secret
+}
+
+// Keys is the file authkeys: what this node signs with, and all that it accepts.
+type Keys struct {
+	Current int // which of Keys signs, 0 to 15
+	Keys    [16]Key
+}
+
+// digest is the text that proves knowledge of the key: lower-case hexadecimal, a crc without leading zeros.
+// Source: Heartbeat wire, section 2.3.
+func (k Key) digest(signed []byte) string {
+	var h hash.Hash
+	switch k.Method {
+	case CRC:
+		return strconv.FormatUint(uint64(cksum(signed)), 16)
+	case MD5:
+		h = hmac.New(md5.New, []byte(k.Secret))
+	case SHA1:
+		h = hmac.New(sha1.New, []byte(k.Secret))
+	default:
+		panic(fmt.Sprintf("hbwire: a key of method %d has no digest", k.Method))
+	}
+	h.Write(signed)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// cksum is the CRC of POSIX cksum, but without the length at its end.
+func cksum(b []byte) uint32 {
+	var crc uint32
+	for _, c := range b {
+		crc ^= uint32(c) << 24
+		for range 8 {
+			if crc>>31 == 1 {
+				crc = crc<<1 ^ 0x04C11DB7
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return ^crc
+}
+
+// sign returns "NUMBER DIGEST" made with the current key.
+func (k Keys) sign(signed []byte) (string, error) {
+	if k.Current < 0 || k.Current >= len(k.Keys) || k.Keys[k.Current].Method == NoMethod {
+		return "", fmt.Errorf("sign a packet with key %d: %w", k.Current, ErrUnknownKey)
+	}
+	return strconv.Itoa(k.Current) + " " + k.Keys[k.Current].digest(signed), nil
+}
+
+// verify checks "NUMBER DIGEST" with the key of that number, current or not: this is how keys are rolled.
+func (k Keys) verify(signature string, signed []byte) error {
+	number, digest, _ := strings.Cut(signature, " ")
+	n, err := strconv.ParseUint(number, 10, 8)
+	if err != nil {
+		return fmt.Errorf("%w: found %.60q, want a key number, a blank and a digest", ErrDigest, signature)
+	}
+	if n >= uint64(len(k.Keys)) || k.Keys[n].Method == NoMethod {
+		return fmt.Errorf("%w: found number %d, want one that is in authkeys", ErrUnknownKey, n)
+	}
+	if want := k.Keys[n].digest(signed); !hmac.Equal([]byte(digest), []byte(want)) {
+		return fmt.Errorf("%w: %.40q does not fit key %d (%s); authkeys must be the same on both nodes", ErrDigest,
+			digest, n, k.Keys[n].Method)
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+// Package hbwire is Heartbeat's datagram: an ordered list of named fields, in one of two encodings, signed with a key
+// that both nodes share. What the messages mean, and when to send them, is for package liveness and package failover.
+//
+//	netstring   ###\n 11:(0)t=status, 8:(0)st=up, … %%%\n 10:1 e9f42509,      (no blanks; what Heartbeat 3.0.6 sends)
+//	classic     >>>\n t=status\n st=up\n … auth=1 546431d7\n <<<\n NUL        (what Heartbeat 1.2 and 2 send)
+//
+// Decode reads both, Keys.Verify says whether a peer with a key made the packet, Keys.Sign writes either encoding.
+package hbwire
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// A Type says what a field's value is. Source: Heartbeat wire, section 1.2.
+type Type uint8
+
+// The types on the wire. Clusters with haresources use String and Binary alone; the others are carried.
+const (
+	String     Type = 0 // text without NUL
+	Binary     Type = 1
+	Struct     Type = 2 // a nested message: ###\n…%%%\n without a signature, whichever encoding the packet had
+	List       Type = 3 // strings, each as LEN:TEXT,
+	Compressed Type = 4 // opaque; nothing here unpacks it
+)
+
+// A Field is one name=value of a message. The value is as netstring packets carry it, not escaped.
+type Field struct {
+	Name  string
+	Type  Type
+	Value []byte
+}
+
+// A Message is its fields in the order of the wire. Names are unique, but for lists.
+//
+// Look fields up by name: their order differs between senders, and counts for the signature alone.
+type Message []Field
+
+// UUID names a node for good, while its name may change. The zero UUID stands for none.
+type UUID [16]byte
+
+// Text is a field of text. Text with a NUL byte cannot be sent.
+func Text(name, value string) Field { return Field{Name: name, Value: []byte(value)} }
+
+// Hex is a field that holds a number in lower-case hexadecimal without prefix.
+func Hex(name string, value uint64) Field {
+	return Field{Name: name, Value: strconv.AppendUint(nil, value, 16)}
+}
+
+// Decimal is a field that holds a number in decimal.
+func Decimal(name string, value uint64) Field {
+	return Field{Name: name, Value: strconv.AppendUint(nil, value, 10)}
+}
+
+// Bytes is a field of bytes. It aliases value.
+func Bytes(name string, value []byte) Field { return Field{Name: name, Type: Binary, Value: value} }
+
+// Get returns the field called name, and whether there is one.
+func (m Message) Get(name string) (Field, bool) {
+	i := m.index(name)
+	if i < 0 {
+		return Field{}, false
+	}
+	return m[i], true
+}
+
+// Text returns the value of a field of text, or "" if there is none.
+func (m Message) Text(name string) string {
+	f, ok := m.Get(name)
+	if !ok || f.Type != String {
+		return ""
+	}
+	return string(f.Value)
+}
+
+// Hex returns a number that is sent in hexadecimal. It fails if the field is missing or is no such number.
+func (m Message) Hex(name string) (uint64, error) { return m.number(name, 16, "hexadecimal") }
+
+// Decimal returns a number that is sent in decimal. It fails if the field is missing or is no such number.
+func (m Message) Decimal(name string) (uint64, error) { return m.number(name, 10, "decimal") }
+
+// UUID returns a node's uuid. It is zero if the field is missing, or is not 16 bytes.
+func (m Message) UUID(name string) (u UUID) {
+	if f, ok := m.Get(name); ok && f.Type == Binary && len(f.Value) == len(u) {
+		copy(u[:], f.Value)
+	}
+	return u
+}
+
+// Set gives the field of that name a new type and value where it stands, or appends it.
+func (m *Message) Set(f Field) {
+	if i := m.index(f.Name); i >= 0 {
+		(*m)[i] = f
+		return
+	}
+	*m = append(*m, f)
+}
+
+// without returns a copy of the message that lacks one field.
+func (m Message) without(name string) Message {
+	return slices.DeleteFunc(slices.Clone(m), func(f Field) bool { return f.Name == name })
+}
+
+func (m Message) index(name string) int {
+	return slices.IndexFunc(m, func(f Field) bool { return f.Name == name })
+}
+
+func (m Message) number(name string, base int, kind string) (uint64, error) {
+	f, ok := m.Get(name)
+	if !ok {
+		return 0, fmt.Errorf("field %s of %q: %w: found none, want a %s number", name, m.Text(FieldType), ErrField, kind)
+	}
+	n, err := strconv.ParseUint(string(f.Value), base, 64)
+	if err != nil || f.Type != String {
+		return 0, fmt.Errorf("field %s of %q: %w: found %.40q, want a %s number", name, m.Text(FieldType), ErrField,
+			f.Value, kind)
+	}
+	return n, nil
+}
+
+// check says why the message cannot be sent, or must not be believed: depth is how many messages it is nested in.
+func (m Message) check(depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%w: messages nested more than %d deep", ErrLimit, maxDepth)
+	}
+	seen := make(map[string]bool, len(m))
+	for _, f := range m {
+		if seen[f.Name] && f.Type != List {
+			return fmt.Errorf("%w: field %.40q stands twice", ErrMalformed, f.Name)
+		}
+		seen[f.Name] = true
+		if err := f.check(depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check keeps out what one of the two encodings could not carry: a signature covers the classic text, even in a
+// netstring packet, so a line break smuggled into a name would make two messages one.
+func (f Field) check(depth int) error {
+	switch {
+	case f.Name == "", f.Name[0] == '(', bytes.ContainsAny([]byte(f.Name), "=\n\x00"):
+		return fmt.Errorf("%w: field name %.40q, want a word without '=', not starting with '('", ErrMalformed, f.Name)
+	case f.Type == String && bytes.IndexByte(f.Value, 0) >= 0:
+		return fmt.Errorf("%w: field %.40q is text, and holds a NUL byte", ErrMalformed, f.Name)
+	case f.Type == Struct:
+		nested, rest, err := readNetstring(f.Value, depth+1)
+		if err == nil && len(rest) > 0 {
+			err = fmt.Errorf("%w: %d bytes behind the nested message", ErrMalformed, len(rest))
+		}
+		if err == nil {
+			err = nested.check(depth + 1)
+		}
+		if err != nil {
+			return fmt.Errorf("field %.40q: %w", f.Name, err)
+		}
+	case f.Type == List:
+		return checkList(f)
+	case f.Type > Compressed:
+		return fmt.Errorf("%w: field %.40q has type %d, want 0 to 4", ErrMalformed, f.Name, f.Type)
+	}
+	return nil
+}
+
+func checkList(f Field) error {
+	for rest := f.Value; len(rest) > 0; {
+		element, after, err := takeNetstring(rest)
+		if err != nil {
+			return fmt.Errorf("list %.40q: %w", f.Name, err)
+		}
+		if bytes.ContainsAny(element, "\n\x00") {
+			return fmt.Errorf("%w: list %.40q has a line break or NUL byte in an element", ErrMalformed, f.Name)
+		}
+		rest = after
+	}
+	return nil
+}
