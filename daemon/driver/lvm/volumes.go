@@ -1,0 +1,116 @@
+package lvm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A volume is one line of what lvs reports.
+type volume struct {
+	Group string `json:"vg_name"`
+	Name  string `json:"lv_name"`
+	// Attr are ten letters: the fifth is the state, the tenth says whether
+	// activation skips it. Source: lvs(8).
+	Attr  string `json:"lv_attr"`
+	Open  string `json:"lv_device_open"`
+	Major string `json:"lv_kernel_major"`
+	Minor string `json:"lv_kernel_minor"`
+}
+
+// attrSize is the least number of attributes that say anything.
+const attrSize = 10
+
+func (v volume) unclear() bool { return len(v.Attr) < attrSize || v.Attr[4] == 'X' || v.Attr[4] == 'C' }
+func (v volume) active() bool  { return !v.unclear() && v.Attr[4] != '-' }
+func (v volume) skipped() bool { return !v.unclear() && v.Attr[9] == 'k' }
+
+// volumes asks LVM for the logical volumes of the group; a group that LVM does
+// not see has none.
+func (g Group) volumes(ctx context.Context) ([]volume, error) {
+	// The group is not named: that a group is not there is then no failure,
+	// and every failure is one of LVM itself.
+	out, err := g.lvm(ctx, askLimit, "lvs", "--reportformat", "json", "--options",
+		"vg_name,lv_name,lv_attr,lv_device_open,lv_kernel_major,lv_kernel_minor")
+	if err != nil {
+		return nil, err
+	}
+	var parsed struct {
+		Report []struct {
+			LV []volume `json:"lv"`
+		} `json:"report"`
+	}
+	if err := json.Unmarshal(out.Stdout, &parsed); err != nil {
+		return nil, fmt.Errorf("lvs printed no report in JSON: %w", err)
+	}
+	if len(parsed.Report) == 0 {
+		return nil, fmt.Errorf("lvs printed JSON without a report: %.100s", out.Stdout)
+	}
+	var volumes []volume
+	for _, report := range parsed.Report {
+		for _, v := range report.LV {
+			if v.Group == g.Name {
+				volumes = append(volumes, v)
+			}
+		}
+	}
+	return volumes, nil
+}
+
+// mapped are the group's volumes that the kernel has, by the name that the
+// device mapper gives them.
+func (g Group) mapped() ([]string, error) {
+	block := filepath.Join(g.root(), "sys/block")
+	entries, err := os.ReadDir(block)
+	if err != nil {
+		return nil, fmt.Errorf("look for mapped volumes: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), "dm-") {
+			continue
+		}
+		uuid := firstLine(filepath.Join(block, entry.Name(), "dm/uuid"))
+		name := firstLine(filepath.Join(block, entry.Name(), "dm/name"))
+		if strings.HasPrefix(uuid, "LVM-") && groupOf(name) == g.Name {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// groupOf is the group in a name like "my--vg-web1": hyphens of the two names
+// are doubled, a single one stands between them.
+func groupOf(mapped string) string {
+	var group strings.Builder
+	for i := 0; i < len(mapped); i++ {
+		if mapped[i] == '-' {
+			if i+1 == len(mapped) || mapped[i+1] != '-' {
+				break
+			}
+			i++
+		}
+		group.WriteByte(mapped[i])
+	}
+	return group.String()
+}
+
+func (g Group) root() string {
+	if g.Root == "" {
+		return "/"
+	}
+	return g.Root
+}
+
+// firstLine is the first line of a file, or "" if it can't be read.
+func firstLine(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return line
+}
