@@ -35,7 +35,7 @@ type Planner struct {
 
 // NewPlanner makes a planner that has nothing to do until Start.
 func NewPlanner(params Params) *Planner {
-	p := &Planner{rate: newController(params)}
+	p := &Planner{rate: newController(params), idle: true}
 	if params.MaxRequest == 0 {
 		params.MaxRequest = defaultRequest
 	}

@@ -52,7 +52,8 @@ func newController(p Params) controller {
 // Source: DRBD 8.4 states, section 11.1. Two things differ. What a fixed rate
 // leaves of a block is carried over, so rates below 40 KiB/s move; and when
 // nothing is on its way one block is, so the controller can't plan itself to a
-// standstill.
+// standstill. The kernel, moreover, requests one block more than decided
+// whenever its last request ends at the decided number.
 func (c *controller) step(got, flying uint64) uint64 {
 	blocks := c.fixed()
 	if len(c.plan) > 0 {
