@@ -1,0 +1,148 @@
+package xen_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/command/recorded"
+	"github.com/optionc/pollux/daemon/driver/xen"
+)
+
+// A host answers like xl on a Xen host, with virtual time.
+type host struct {
+	*WithT
+	dir     string
+	domains map[string]domain
+	next    int
+	calls   []string
+	// deaf guests ignore a shutdown, immortal ones even their destruction.
+	deaf, immortal bool
+	// creation is the recording of what xl create does, if it fails.
+	creation string
+	// hangs: xenstored is dead.
+	hangs bool
+}
+
+type domain struct {
+	id     int
+	state  string
+	ending time.Time
+}
+
+// shutdownTime is how long a guest takes to shut down.
+const shutdownTime = 3 * time.Second
+
+func newHost(t *testing.T, guests ...string) *host {
+	t.Helper()
+	h := &host{WithT: NewWithT(t), dir: t.TempDir(), domains: map[string]domain{}, next: 1}
+	for _, name := range guests {
+		h.configure(name+".cfg", "# a guest\nname = \""+name+"\"\nmemory = 96\n")
+	}
+	return h
+}
+
+func (h *host) guests() xen.Guests { return xen.Guests{Dir: h.dir, Run: h.run} }
+
+func (h *host) configure(file, text string) {
+	h.Expect(os.WriteFile(filepath.Join(h.dir, file), []byte(text), 0o600)).To(Succeed())
+}
+
+func (h *host) add(name, state string) {
+	h.domains[name] = domain{id: h.next, state: state}
+	h.next++
+}
+
+func (h *host) named(id string) string {
+	for name, d := range h.domains {
+		if strconv.Itoa(d.id) == id {
+			return name
+		}
+	}
+	return ""
+}
+
+func (h *host) run(ctx context.Context, p command.Program) (command.Result, error) {
+	call := strings.Join(p.Args, " ")
+	if call != "list" {
+		h.calls = append(h.calls, strings.ReplaceAll(call, h.dir+"/", ""))
+	}
+	if h.hangs {
+		limited, cancel := context.WithTimeout(ctx, p.Limit)
+		defer cancel()
+		<-limited.Done()
+		return command.Result{Code: -1}, fmt.Errorf("%s: %w", p, command.ErrKilled)
+	}
+	if err := ctx.Err(); err != nil {
+		return command.Result{Code: -1}, err
+	}
+	switch p.Args[0] {
+	case "list":
+		return command.Exited(p, 0, h.table(), nil)
+	case "create":
+		return h.create(p)
+	}
+	name := h.named(p.Args[len(p.Args)-1])
+	d, exists := h.domains[name]
+	switch {
+	case !exists:
+		return h.answer(p, "destroy-unknown")
+	case p.Args[0] == "unpause":
+		d.state = "-b----"
+	case p.Args[0] == "shutdown" && d.state[2] != 'p' && !h.deaf:
+		d.ending = time.Now().Add(shutdownTime)
+	case p.Args[0] == "destroy" && !h.immortal:
+		delete(h.domains, name)
+		return h.answer(p, "destroy-paused")
+	}
+	h.domains[name] = d
+	return command.Exited(p, 0, nil, nil)
+}
+
+func (h *host) create(p command.Program) (command.Result, error) {
+	if h.creation != "" {
+		return h.answer(p, h.creation)
+	}
+	text, err := os.ReadFile(p.Args[1])
+	if err != nil {
+		return h.answer(p, "create-no-file")
+	}
+	_, name, _ := strings.Cut(string(text), `"`)
+	name, _, _ = strings.Cut(name, `"`)
+	if _, exists := h.domains[name]; exists {
+		return h.answer(p, "create-already")
+	}
+	h.add(name, "------")
+	return h.answer(p, "create")
+}
+
+func (h *host) table() []byte {
+	var b strings.Builder
+	b.WriteString("Name                                        ID   Mem VCPUs\tState\tTime(s)\n")
+	b.WriteString("Domain-0                                     0   352     1     r-----     218.9\n")
+	for _, name := range slices.Sorted(maps.Keys(h.domains)) {
+		d := h.domains[name]
+		if !d.ending.IsZero() && !time.Now().Before(d.ending) {
+			delete(h.domains, name)
+			continue
+		}
+		fmt.Fprintf(&b, "%-40s %5d %5d %5d     %s %8.1f\n", name, d.id, 96, 1, d.state, 1.5)
+	}
+	return []byte(b.String())
+}
+
+func (h *host) answer(p command.Program, recording string) (command.Result, error) {
+	rec, err := recorded.Load(filepath.Join("testdata", recording+".txt"))
+	h.Expect(err).NotTo(HaveOccurred())
+	return rec.Answer(p)
+}
