@@ -9,19 +9,6 @@ import (
 // ErrTooSmall is a device without room for its meta-data.
 var ErrTooSmall = errors.New("device too small for DRBD meta-data")
 
-// A Kind says how meta-data lie on their device.
-type Kind uint8
-
-// The kinds. Source: DRBD meta-data, section 2.
-const (
-	// KindInternal is at the end of the device that holds the data.
-	KindInternal Kind = 0
-	// KindFlexible is a device of its own.
-	KindFlexible Kind = 1
-	// KindIndexed is one slot of 128 MiB of a device of its own.
-	KindIndexed Kind = 2
-)
-
 const (
 	minDevice      = 2048    // sectors, refused at attach below
 	indexedSlot    = 262144  // sectors
@@ -44,7 +31,6 @@ type Layout struct {
 	// DataSectors is the room for data: what this node can offer its peer.
 	DataSectors uint64
 
-	Kind         Kind
 	MDSize       uint32 // sectors of the whole area, as the superblock tells it
 	Stripes      uint32 // of the activity log, never 0
 	StripeSize4k uint32 // blocks of 4096 bytes, never 0
@@ -58,6 +44,10 @@ func Internal(sectors uint64, stripes, stripeSize4k uint32) (Layout, error) {
 	stripes, stripeSize4k, err := striping(stripes, stripeSize4k)
 	if err != nil {
 		return Layout{}, err
+	}
+	if sectors > 2*maxSectors {
+		return Layout{}, fmt.Errorf("internal meta-data on a device of %d sectors: at most %d hold data: %w",
+			sectors, uint64(maxSectors), ErrInvalid)
 	}
 	al := uint64(stripes) * uint64(stripeSize4k) * blockSectors
 	// The bitmap is sized for the whole device, its own place included.
@@ -78,7 +68,6 @@ func Internal(sectors uint64, stripes, stripeSize4k uint32) (Layout, error) {
 		Bitmap:       int64(sb-al-bm) * SectorSize,
 		BitmapSize:   int64(bm) * SectorSize,
 		DataSectors:  min(sb-al-bm, maxSectors),
-		Kind:         KindInternal,
 		MDSize:       uint32(size),
 		Stripes:      stripes,
 		StripeSize4k: stripeSize4k,
@@ -103,7 +92,7 @@ func FlexibleExternal(metaSectors, dataSectors uint64, stripes, stripeSize4k uin
 		return Layout{}, fmt.Errorf("external meta-data on a device of %d sectors: at most %d have a form: %w",
 			metaSectors, uint32(math.MaxUint32), ErrInvalid)
 	}
-	return external(KindFlexible, 0, uint32(metaSectors), dataSectors, stripes, stripeSize4k), nil
+	return external(0, uint32(metaSectors), dataSectors, stripes, stripeSize4k), nil
 }
 
 // Indexed is the layout of slot index, counted from 0, of a device of
@@ -118,10 +107,10 @@ func Indexed(index int, metaSectors, dataSectors uint64) (Layout, error) {
 		return Layout{}, tooSmall(fmt.Sprintf("meta-data index %d", index), metaSectors, least)
 	}
 	at := int64(index) * indexedSlot * SectorSize
-	return external(KindIndexed, at, indexedSlot, dataSectors, defaultStripes, defaultStripe), nil
+	return external(at, indexedSlot, dataSectors, defaultStripes, defaultStripe), nil
 }
 
-func external(kind Kind, at int64, mdSize uint32, dataSectors uint64, stripes, stripeSize4k uint32) Layout {
+func external(at int64, mdSize uint32, dataSectors uint64, stripes, stripeSize4k uint32) Layout {
 	al := uint64(stripes) * uint64(stripeSize4k) * blockSectors
 	bm := uint64(mdSize) - blockSectors - al
 	return Layout{
@@ -131,7 +120,6 @@ func external(kind Kind, at int64, mdSize uint32, dataSectors uint64, stripes, s
 		Bitmap:       at + BlockSize + int64(al)*SectorSize,
 		BitmapSize:   int64(bm) * SectorSize,
 		DataSectors:  min(dataSectors, bm*bitmapSector, maxSectors),
-		Kind:         kind,
 		MDSize:       mdSize,
 		Stripes:      stripes,
 		StripeSize4k: stripeSize4k,
@@ -147,12 +135,11 @@ func (s Superblock) Layout(at int64) Layout {
 		Superblock:   at,
 		ActivityLog:  at + int64(s.ALOffset)*SectorSize,
 		Bitmap:       at + int64(s.BMOffset)*SectorSize,
-		Kind:         s.kind(),
 		MDSize:       s.MDSize,
 		Stripes:      stripes,
 		StripeSize4k: stripeSize4k,
 	}
-	if l.Kind == KindInternal {
+	if s.ALOffset < 0 {
 		l.ALSize = -int64(s.ALOffset) * SectorSize
 		l.BitmapSize = l.ActivityLog - l.Bitmap
 		l.DataSectors = min(uint64(max(l.Bitmap, 0))/SectorSize, maxSectors)
@@ -161,18 +148,17 @@ func (s Superblock) Layout(at int64) Layout {
 	l.ALSize = l.Bitmap - l.ActivityLog
 	l.BitmapSize = max(0, int64(s.MDSize)-int64(s.BMOffset)) * SectorSize
 	l.DataSectors = min(uint64(l.BitmapSize)/SectorSize*bitmapSector, maxSectors)
-	if at > 0 {
-		l.Kind = KindIndexed
-	}
 	return l
 }
 
-// kind cannot tell index 0 from flexible: both begin at byte 0.
-func (s Superblock) kind() Kind {
-	if s.ALOffset < 0 {
-		return KindInternal
-	}
-	return KindFlexible
+// At is the superblock with the offsets of l, as after a change of the size of
+// the device. Everything else stays.
+func (s Superblock) At(l Layout) Superblock {
+	s.MDSize = l.MDSize
+	s.ALOffset = int32((l.ActivityLog - l.Superblock) / SectorSize)
+	s.BMOffset = int32((l.Bitmap - l.Superblock) / SectorSize)
+	s.Stripes, s.StripeSize4k = l.Stripes, l.StripeSize4k
+	return s
 }
 
 func (s Superblock) striping() (stripes, stripeSize4k uint32) {

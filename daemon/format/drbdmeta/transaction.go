@@ -67,7 +67,7 @@ type Transaction struct {
 	Updates      []Update // at most MaxUpdates
 	Slots        int      // at most MaxSlots
 	ContextStart int
-	Context      []uint32 // at most ContextSlots
+	Context      []uint32 // at most ContextSlots; slots of the window without an entry are free
 }
 
 // Append appends the 4096 bytes of the transaction to dst. It panics if there
