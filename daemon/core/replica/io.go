@@ -59,8 +59,8 @@ const (
 	// BadPacket: bytes that are no packet came on Socket of Conn; Text says
 	// what is wrong.
 	BadPacket InputKind = 5
-	// DiskDone answers Read (with Buf), Write, Zero, Trim and Flush of number
-	// ID; Failed if the disk returned an error.
+	// DiskDone answers Read (with Buf), Write, Zero, Trim and Flush (with Op
+	// OpFlush) of number ID; Failed if the disk returned an error.
 	DiskDone InputKind = 6
 	// MetaDone answers MetaRead (with Data) and MetaWrite of number ID.
 	MetaDone InputKind = 7

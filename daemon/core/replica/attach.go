@@ -1,0 +1,218 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/core/actlog"
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// attach begins to use the disk below: superblock, activity log and bitmap are
+// read, a log that was not closed is replayed. Source: DRBD 8.4 metadata,
+// section 8.2.
+func (r *Resource) attach(disk Disk) {
+	if r.state.Disk != drbdwire.Diskless || r.meta.busy != metaIdle {
+		r.refuse(drbdwire.InTransientState, "a disk is attached, or was not let go yet")
+		return
+	}
+	if r.state.Conn >= drbdwire.WFConnection {
+		// The peer learns of the new disk by a new handshake.
+		r.dropLink(drbdwire.Unconnected, "attaching a disk")
+	}
+	var err error
+	r.meta.layout, err = r.place(disk)
+	if err != nil {
+		r.refuse(drbdwire.IsDiskless, err.Error())
+		return
+	}
+	r.meta.disk, r.meta.open = disk, true
+	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
+	r.state.Disk = drbdwire.Attaching
+	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
+}
+
+// place finds the superblock; everything else is where that says.
+func (r *Resource) place(disk Disk) (drbdmeta.Layout, error) {
+	switch r.cfg.Meta {
+	case drbdmeta.KindFlexible:
+		return drbdmeta.FlexibleExternal(disk.MetaSectors, disk.DataSectors, 1, 8)
+	case drbdmeta.KindIndexed:
+		return drbdmeta.Indexed(r.cfg.MetaSlot, disk.MetaSectors, disk.DataSectors)
+	default:
+		return drbdmeta.Internal(disk.MetaSectors, 1, 8)
+	}
+}
+
+func (r *Resource) superRead(data []byte) {
+	m := &r.meta
+	super, err := drbdmeta.DecodeSuperblock(data)
+	if err == nil {
+		err = super.Validate(r.cfg.Meta, m.layout.Superblock, m.disk.MetaSectors)
+	}
+	if err == nil {
+		m.layout = super.Layout(m.layout.Superblock)
+		m.layout.DataSectors = min(m.layout.DataSectors, m.disk.DataSectors)
+	}
+	if err == nil {
+		r.size, err = drbdmeta.AgreedSize(m.layout.DataSectors, 0, super.Size, r.cfg.UserSize)
+	}
+	if err == nil && super.Size > r.size && super.Flags&drbdmeta.MDConsistent != 0 {
+		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", r.size, super.Size)
+	}
+	if err != nil {
+		r.attachFailed(err.Error())
+		return
+	}
+	m.super, m.flags, r.uuids = super, super.Flags, super.UUIDs
+	r.bits = resync.NewBitmap(r.size)
+	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
+	r.readMeta(metaReadBitmap, m.layout.Bitmap, int64(r.bits.Pages())*pageSize)
+}
+
+func (r *Resource) bitmapRead(data []byte) {
+	for page := range r.bits.Pages() {
+		r.bits.LoadPage(page, data[page*pageSize:])
+	}
+	r.readMeta(metaReadLog, r.meta.layout.ActivityLog, r.meta.layout.ALSize)
+}
+
+// logRead turns what the activity log names into bits, if the node was Primary
+// when it last wrote the superblock. Source: DRBD 8.4 metadata, section 6.3.
+func (r *Resource) logRead(data []byte) {
+	m := &r.meta
+	primary := m.flags&drbdmeta.MDPrimaryInd != 0
+	if m.super.NeedsReplay() {
+		replayed, err := drbdmeta.Replay(m.super, data)
+		if err != nil {
+			// Any block may differ.
+			m.flags |= drbdmeta.MDFullSync
+		}
+		for _, extent := range replayed.Hot {
+			if !planted.On(planted.LoseBitmap) {
+				r.bits.SetExtent(extent)
+			}
+		}
+	}
+	crashed := primary || m.flags&drbdmeta.MDCrashedPrimary != 0
+	if m.flags&drbdmeta.MDFullSync != 0 || m.super.Size == 0 || crashed && m.flags&drbdmeta.MDALDisabled != 0 {
+		r.bits.SetAll()
+	}
+	r.waiting.degraded = primary && m.flags&drbdmeta.MDConnectedInd == 0
+	next := r.state
+	switch {
+	case m.flags&drbdmeta.MDConsistent == 0:
+		next.Disk = drbdwire.Inconsistent
+	case m.flags&drbdmeta.MDWasUpToDate == 0:
+		next.Disk = drbdwire.Outdated
+	case m.flags&drbdmeta.MDPeerOutdated != 0:
+		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.Outdated
+	default:
+		next.Disk = drbdwire.Consistent
+	}
+	m.flags = 0
+	if crashed {
+		m.flags = drbdmeta.MDCrashedPrimary
+	}
+	// The bits first, then the superblock that says that the log counts no
+	// more; the log itself is empty before it is used again.
+	m.allPages, m.clean = true, false
+	r.setCurrent(r.uuids.Current)
+	m.dirty()
+	r.set(next, "attached")
+	r.afterSuper(gateAttached)
+}
+
+// attached goes on once the bits of the replayed log are durable: only then
+// may the log be emptied.
+func (r *Resource) attached() {
+	blocks := make([]byte, 0, r.meta.layout.ALSize)
+	for int64(len(blocks)) < r.meta.layout.ALSize {
+		blocks = drbdmeta.AppendInitialized(blocks)
+	}
+	r.startMeta(metaLogInit, r.meta.layout.ActivityLog, blocks, true)
+}
+
+func (r *Resource) replayed() {
+	r.meta.ready = true
+	wait := r.cfg.WFCTimeout
+	if r.waiting.degraded {
+		wait = r.cfg.DegrWFCTimeout
+	}
+	r.waiting.until = Never
+	if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected && wait > 0 {
+		r.waiting.until = r.now + wait
+	}
+	r.finish(drbdwire.Success, "")
+	r.dialAgain()
+}
+
+func (r *Resource) attachFailed(why string) {
+	r.letGoOfDisk("not attached: " + why)
+	r.refuse(drbdwire.IsDiskless, why)
+	r.dialAgain()
+}
+
+// diskFailed gives up a disk that returned an error: the other copy goes on
+// serving, and nothing more is believed or written here.
+func (r *Resource) diskFailed(why string) {
+	if r.state.Disk <= drbdwire.Failed {
+		return
+	}
+	next := r.state
+	next.Disk = drbdwire.Failed
+	r.note = why
+	r.set(next, why)
+	r.sendState()
+	r.sync.stop()
+	r.letGoOfDisk(why)
+}
+
+// letGoOfDisk goes Diskless; what waited for the metadata has nothing to wait
+// for any more.
+func (r *Resource) letGoOfDisk(why string) {
+	m := &r.meta
+	m.open, m.ready, m.allPages, m.logPending = false, false, false, false
+	if m.busy != metaIdle {
+		m.busy = metaOrphan
+	}
+	gates := m.gates
+	m.gates = nil
+	for _, g := range gates {
+		if g.what != gateAttached {
+			r.pass(g.what)
+		}
+	}
+	next := r.state
+	next.Disk = drbdwire.Diskless
+	r.set(next, why)
+	r.sendState()
+	r.requests.loseLog()
+	r.mirror.loseLog()
+	r.diskIdle()
+}
+
+// diskIdle lets the shell close the disk once nothing is under way on it.
+func (r *Resource) diskIdle() {
+	if r.state.Disk == drbdwire.Diskless && r.meta.busy == metaIdle && !r.diskBusy() {
+		r.emit(Effect{Kind: CloseDisk})
+	}
+}
+
+// detach is the order to stop using the disk below.
+func (r *Resource) detach() {
+	s := r.state
+	switch {
+	case s.Disk == drbdwire.Diskless:
+		r.finish(drbdwire.NothingToDo, "")
+	case s.Role == drbdwire.Primary && (s.Conn < drbdwire.Connected || s.PeerDisk != drbdwire.UpToDate):
+		r.refuse(drbdwire.NoUpToDateDisk, "the peer has no UpToDate copy to go on with")
+	case s.Conn > drbdwire.Connected:
+		r.refuse(drbdwire.ResyncRunning, "a resync is running")
+	default:
+		r.diskFailed("detached by order")
+		r.finish(drbdwire.Success, "")
+	}
+}

@@ -1,0 +1,55 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// Config is what one resource is configured to do. All of it comes from
+// drbd.conf; names and defaults are DRBD's.
+type Config struct {
+	Name     string
+	Meta     drbdmeta.Kind
+	MetaSlot int // of KindIndexed
+	// Protocol is the wire protocol: when the user sees a write completed.
+	Protocol drbdwire.WireProtocol
+	// ALExtents is the number of slots of the activity log, 67 to 65534.
+	ALExtents int
+	// UserSize limits the device, in sectors; 0 is no limit.
+	UserSize uint64
+
+	AfterSB0, AfterSB1, AfterSB2 drbdwire.AfterSB
+	AlwaysASBP                   bool
+	RRConflict                   handshake.RRConflict
+
+	// PingInt is how long the meta socket may be silent before a ping.
+	PingInt time.Duration
+	// PingTimeout is how long a ping may stay unanswered.
+	PingTimeout time.Duration
+	// Timeout times KoCount is how long a write may stay unacknowledged by the
+	// peer; KoCount 0 is for ever.
+	Timeout time.Duration
+	KoCount int
+	// MaxEpochSize is the most writes between two barriers.
+	MaxEpochSize int
+
+	// The start-up waits: how long a node that can't know whether its data is
+	// the newest waits for its peer. Zero is for ever.
+	WFCTimeout, DegrWFCTimeout time.Duration
+
+	// SuspendIONoData: without any good copy, I/O waits instead of failing.
+	SuspendIONoData bool
+
+	CramAlg, SharedSecret string
+
+	Resync resync.Params
+	UseRLE bool
+
+	// Seed feeds the generation identifiers and challenges. It must differ at
+	// every start.
+	Seed uint64
+}

@@ -1,0 +1,89 @@
+package replica
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// epochs are the sender's: the writes between two barriers. The barrier ack
+// says that all of them are on the peer's stable storage.
+type epochs struct {
+	current uint32
+	count   uint32 // writes in the current epoch
+	closing bool
+	unacked []epoch
+}
+
+type epoch struct{ number, count uint32 }
+
+// closeSoon ends the current epoch before the next write.
+func (e *epochs) closeSoon() { e.closing = true }
+
+// closeEpoch sends the barrier of an epoch in which a write was completed: what
+// comes later may depend on it.
+func (r *Resource) closeEpoch() {
+	e := &r.epochs
+	if !e.closing {
+		return
+	}
+	e.closing = false
+	if e.count == 0 || r.state.Conn < drbdwire.Connected {
+		return
+	}
+	var b drbdwire.Barrier
+	binary.LittleEndian.PutUint32(b.Number[:], e.current)
+	r.send(DataSocket, drbdwire.CmdBarrier, b.Append(nil))
+	e.unacked = append(e.unacked, epoch{e.current, e.count})
+	e.current++
+	e.count = 0
+}
+
+func (r *Resource) barrierAcked(data []byte) error {
+	a, err := drbdwire.DecodeBarrierAck(data)
+	if err != nil {
+		return err
+	}
+	number := binary.LittleEndian.Uint32(a.Number[:])
+	if len(r.epochs.unacked) == 0 || r.epochs.unacked[0] != (epoch{number, a.SetSize}) {
+		return fmt.Errorf("P_BARRIER_ACK for epoch %d with %d writes, want %v", number, a.SetSize, r.epochs.unacked)
+	}
+	r.epochs.unacked = append(r.epochs.unacked[:0], r.epochs.unacked[1:]...)
+	for i := range r.requests.list {
+		q := &r.requests.list[i]
+		if q.barrier && q.epoch == number {
+			q.barrier = false
+			if q.remote == halfPending {
+				q.remote = halfDone // protocol A has no other answer
+			}
+		}
+	}
+	return nil
+}
+
+// lose gives up what the peer has not confirmed to be on its disk: those
+// blocks may differ now.
+func (e *epochs) lose(r *Resource) {
+	for i := range r.requests.list {
+		q := &r.requests.list[i]
+		switch {
+		case q.op == OpRead && q.remote == halfPending:
+			q.remote, q.started = halfNone, false
+		case q.barrier || q.remote == halfPending:
+			r.markDifferent(q)
+			q.barrier = false
+			if q.remote == halfPending {
+				q.remote = halfFailed
+			}
+			if q.local == halfNone && !q.told && r.cfg.SuspendIONoData {
+				q.remote, q.started = halfNone, false // sent again when the peer is back
+			}
+		}
+	}
+	*e = epochs{current: e.current + 1, unacked: e.unacked[:0]}
+}
+
+func unknownBlock(cmd drbdwire.Command, a drbdwire.BlockAck) error {
+	return fmt.Errorf("%s for block id %x at sector %d, which was never sent", cmd, a.ID, a.Sector)
+}

@@ -1,0 +1,298 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// What this end offers. Source: DRBD 8.4 wire, section 3.
+const (
+	minVersion   = 100
+	maxVersion   = 101
+	featureFlags = drbdwire.FeatureTrim | drbdwire.FeatureWSame | drbdwire.FeatureWZeroes
+	maxBio       = 1 << 20
+)
+
+// link is the connection to the peer: from the two sockets to the agreement,
+// and whether it still lives.
+type link struct {
+	wanted  bool   // not StandAlone
+	conn    uint32 // 0 is no link
+	resolve bool
+	phase   phase
+	version int
+	flags   uint32 // agreed features
+	discard bool   // --discard-my-data, until connected
+
+	challenge []byte
+
+	heard  time.Duration  // when anything came, on either socket
+	pinged time.Duration  // when the unanswered ping left; Never is none
+	limit  time.Duration  // the handshake must have got on by then; Never is none
+	told   drbdwire.UUIDs // what the peer was told about the own generations
+}
+
+type phase uint8
+
+const (
+	phaseDown phase = iota
+	phaseFeatures
+	phaseAuth
+	phaseParams
+	phaseUp
+)
+
+func (l *link) reset() {
+	*l = link{wanted: l.wanted, discard: l.discard, pinged: Never, limit: Never}
+}
+
+// peer is what the peer said in the handshake.
+type peer struct {
+	protocol bool // P_PROTOCOL came
+	sizes    drbdwire.Sizes
+	uuids    drbdwire.UUIDs
+	hasUUIDs bool
+}
+
+// dialAgain looks for the peer, unless nobody wants it or the own disk is
+// about to change what there is to say.
+func (r *Resource) dialAgain() {
+	if !r.link.wanted || r.link.conn != 0 || r.state.Disk == drbdwire.Attaching {
+		return
+	}
+	if r.state.Conn == drbdwire.WFConnection {
+		return
+	}
+	next := r.state
+	next.Conn = drbdwire.WFConnection
+	r.set(next, "looking for the peer")
+	r.emit(Effect{Kind: Dial})
+}
+
+func (r *Resource) linkUp(conn uint32, resolve bool) {
+	if r.state.Conn != drbdwire.WFConnection {
+		r.emit(Effect{Kind: Hangup, Conn: conn})
+		return
+	}
+	r.link.reset()
+	r.peer = peer{}
+	r.link.conn, r.link.resolve, r.link.phase = conn, resolve, phaseFeatures
+	r.link.heard = r.now
+	r.progress()
+	f := drbdwire.Features{Min: minVersion, Max: maxVersion, Flags: featureFlags}
+	r.sendAs(drbdwire.H80, DataSocket, drbdwire.CmdFeatures, f.Append(nil))
+}
+
+// progress gives the handshake time for its next packet.
+func (r *Resource) progress() { r.link.limit = r.now + 4*r.cfg.PingTimeout }
+
+// featuresArrived agrees on a version and goes on with the authentication, or
+// the parameters where none is configured.
+func (r *Resource) featuresArrived(data []byte) {
+	theirs, err := drbdwire.DecodeFeatures(data)
+	if err != nil {
+		r.giveUp(err.Error())
+		return
+	}
+	own := drbdwire.Features{Min: minVersion, Max: maxVersion, Flags: featureFlags}
+	r.link.version, r.link.flags, err = handshake.MatchFeatures(own, theirs)
+	if err != nil {
+		r.giveUp(err.Error())
+		return
+	}
+	r.progress()
+	if r.cfg.CramAlg == "" {
+		r.sendParameters()
+		return
+	}
+	r.link.phase = phaseAuth
+	for len(r.link.challenge) < 64 {
+		v := r.rng.next()
+		for shift := 0; shift < 64; shift += 8 {
+			r.link.challenge = append(r.link.challenge, byte(v>>shift))
+		}
+	}
+	r.send(DataSocket, drbdwire.CmdAuthChallenge, r.link.challenge)
+}
+
+func (r *Resource) authArrived(cmd drbdwire.Command, data []byte) {
+	switch cmd {
+	case drbdwire.CmdAuthChallenge:
+		if len(data) < 64 || bytes.Equal(data[:64], r.link.challenge) {
+			r.giveUp("the peer's challenge is no challenge or a copy of the own one")
+			return
+		}
+		answer, err := drbdwire.Respond(r.cfg.CramAlg, r.cfg.SharedSecret, data)
+		if err != nil {
+			r.giveUp(err.Error())
+			return
+		}
+		r.send(DataSocket, drbdwire.CmdAuthResponse, answer)
+	case drbdwire.CmdAuthResponse:
+		want, err := drbdwire.Respond(r.cfg.CramAlg, r.cfg.SharedSecret, r.link.challenge)
+		if err != nil || !hmac.Equal(want, data) {
+			r.giveUp("authentication of the peer failed: it has another shared-secret or cram-hmac-alg")
+			return
+		}
+		r.sendParameters()
+	default:
+		r.giveUp(fmt.Sprintf("%s came where the peer's authentication was expected", cmd))
+	}
+	r.progress()
+}
+
+// sendParameters tells the peer everything it needs to decide who has what.
+func (r *Resource) sendParameters() {
+	r.link.phase = phaseParams
+	r.send(DataSocket, drbdwire.CmdProtocol, r.protocol().Append(nil))
+	r.send(DataSocket, drbdwire.CmdSyncParam89, r.syncParam().Append(nil))
+	r.sendSizes()
+	r.sendUUIDs(0)
+	next := r.state
+	next.Conn = drbdwire.WFReportParams
+	first := r.state
+	r.set(next, "talking to the peer")
+	// The first state is the one before the handshake.
+	first.Conn = drbdwire.WFConnection
+	r.send(DataSocket, drbdwire.CmdState, drbdwire.AppendState(nil, first))
+}
+
+func (r *Resource) protocol() drbdwire.Protocol {
+	p := drbdwire.Protocol{
+		Wire: r.cfg.Protocol, AfterSB0: r.cfg.AfterSB0, AfterSB1: r.cfg.AfterSB1, AfterSB2: r.cfg.AfterSB2,
+	}
+	if r.link.discard {
+		p.Flags = drbdwire.DiscardMyData
+	}
+	return p
+}
+
+func (r *Resource) syncParam() drbdwire.SyncParam {
+	p := r.cfg.Resync
+	return drbdwire.SyncParam{
+		Rate: uint32(p.Rate), PlanAhead: uint32(p.PlanAhead), DelayTarget: uint32(p.DelayTarget),
+		FillTarget: uint32(p.FillTarget), MaxRate: uint32(p.MaxRate),
+	}
+}
+
+// Losing and refusing the peer.
+
+// dropLink closes the sockets; what was under way is given up at once, since
+// nothing that still comes from this link counts.
+func (r *Resource) dropLink(why drbdwire.ConnState, text string) {
+	if r.link.conn == 0 {
+		return
+	}
+	r.emit(Effect{Kind: Hangup, Conn: r.link.conn})
+	r.lose(why, text)
+}
+
+// giveUp goes StandAlone: trying again would not help.
+func (r *Resource) giveUp(text string) {
+	r.link.wanted = false
+	r.note = text
+	if r.link.conn != 0 {
+		r.dropLink(drbdwire.Disconnecting, text)
+		return
+	}
+	if r.state.Conn == drbdwire.WFConnection {
+		r.emit(Effect{Kind: Hangup})
+	}
+	next := r.state
+	next.Conn = drbdwire.StandAlone
+	r.set(next, text)
+}
+
+func (r *Resource) linkDown(conn uint32, text string) {
+	if conn != 0 && conn == r.link.conn {
+		r.lose(drbdwire.BrokenPipe, text)
+	}
+}
+
+// lose is the end of a link, in the order that keeps the copies explainable:
+// what may differ is marked, the state says so, the new generation is on its
+// way to the superblock; only then do waiting writes go on without the peer.
+func (r *Resource) lose(why drbdwire.ConnState, text string) {
+	r.link.reset()
+	r.sync.stop()
+	r.mirror.lose(r)
+	r.epochs.lose(r)
+	next := r.state
+	if !r.link.wanted {
+		why = drbdwire.StandAlone
+	}
+	next.Conn = why
+	if r.order.peerLeft {
+		// The peer told that it goes on by itself, or was told so.
+		r.order.peerLeft = false
+		if next.Role == drbdwire.Secondary && next.Disk > drbdwire.Outdated {
+			next.Disk = drbdwire.Outdated
+		}
+	}
+	r.set(next, text)
+	if r.bits != nil && r.meta.open {
+		r.meta.allPages = true
+		r.meta.dirty()
+	}
+	r.orderLostPeer()
+	r.dialAgain()
+}
+
+// Pings and time limits.
+
+func (r *Resource) linkDeadline() time.Duration {
+	l := &r.link
+	if l.conn == 0 {
+		return Never
+	}
+	next := l.limit
+	if l.phase >= phaseParams {
+		if l.pinged != Never {
+			next = min(next, l.pinged+r.cfg.PingTimeout)
+		} else {
+			next = min(next, l.heard+r.cfg.PingInt)
+		}
+	}
+	if oldest, ok := r.requests.oldestSent(); ok && r.cfg.KoCount > 0 {
+		next = min(next, oldest+r.cfg.Timeout*time.Duration(r.cfg.KoCount))
+	}
+	return next
+}
+
+func (r *Resource) linkTick() {
+	l := &r.link
+	if l.conn == 0 {
+		return
+	}
+	if r.now >= l.limit {
+		r.dropLink(drbdwire.NetworkFailure, "the peer did not go on with the handshake")
+		return
+	}
+	if oldest, ok := r.requests.oldestSent(); ok && r.cfg.KoCount > 0 &&
+		r.now >= oldest+r.cfg.Timeout*time.Duration(r.cfg.KoCount) {
+		r.dropLink(drbdwire.Timeout, "the peer did not acknowledge a write within ko-count times timeout")
+		return
+	}
+	if l.phase < phaseParams {
+		return
+	}
+	switch {
+	case l.pinged != Never && r.now >= l.pinged+r.cfg.PingTimeout:
+		r.dropLink(drbdwire.NetworkFailure, "the peer did not answer a ping within ping-timeout")
+	case l.pinged == Never && r.now >= l.heard+r.cfg.PingInt:
+		r.ping()
+	}
+}
+
+// ping asks for a sign of life, once at a time.
+func (r *Resource) ping() {
+	if r.link.pinged == Never {
+		r.link.pinged = r.now
+		r.send(MetaSocket, drbdwire.CmdPing, nil)
+	}
+}

@@ -1,0 +1,245 @@
+package replica
+
+import (
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+const pageSize = 4096
+
+// metadata is the part of the disk below that is ours: superblock, activity
+// log and bitmap. One write is under way at a time, so that what a later
+// write relies on is always durable first.
+type metadata struct {
+	disk   Disk
+	layout drbdmeta.Layout
+	super  drbdmeta.Superblock
+	flags  drbdmeta.Flags
+	open   bool // the disk below is in use
+	ready  bool // and its log is empty: writes may begin
+	clean  bool // the next superblock says that nothing needs replay
+
+	// The superblock is versioned: wanted counts changes, durable is the
+	// newest change that is on disk.
+	wanted, durable uint64
+	gates           []gate
+
+	busy    metaJob
+	writing uint64 // version of the superblock under way
+	page    int    // bitmap page under way
+
+	allPages   bool     // the changed bitmap pages go before the next superblock
+	logEvicted []uint32 // extents whose pages precede the transaction
+	logPending bool     // a transaction is filled and waits to be written
+	logTx      drbdmeta.Transaction
+}
+
+type metaJob uint8
+
+const (
+	metaIdle metaJob = iota
+	metaReadSuper
+	metaReadLog
+	metaReadBitmap
+	metaPage
+	metaLog
+	metaLogInit
+	metaSuper
+	metaOrphan // of a disk that is not in use any more
+)
+
+// A gate is something that must not happen before the superblock of a version
+// is durable.
+type gate struct {
+	version uint64
+	what    gateKind
+}
+
+type gateKind uint8
+
+const (
+	gateNone gateKind = iota
+	gateAttached
+	gatePromoted
+	gateDemoted
+	gateSource
+	gateTarget
+	gateFinished
+	gateOrder
+	gateShutdown
+)
+
+func (m *metadata) dirty() { m.wanted++ }
+
+// afterSuper lets what happen once everything said so far is durable. A node
+// without a disk has nothing to wait for.
+func (r *Resource) afterSuper(what gateKind) {
+	if !r.meta.open {
+		r.pass(what)
+		return
+	}
+	r.meta.gates = append(r.meta.gates, gate{r.meta.wanted, what})
+}
+
+func (r *Resource) passGates() {
+	for len(r.meta.gates) > 0 && r.meta.gates[0].version <= r.meta.durable {
+		what := r.meta.gates[0].what
+		r.passed = true
+		r.meta.gates = append(r.meta.gates[:0], r.meta.gates[1:]...)
+		r.pass(what)
+	}
+}
+
+func (r *Resource) pass(what gateKind) {
+	switch what {
+	case gateAttached:
+		r.attached()
+	case gatePromoted:
+		r.promoted()
+	case gateDemoted:
+		r.demoted()
+	case gateSource:
+		r.sourceReady()
+	case gateTarget:
+		r.targetReady()
+	case gateFinished:
+		r.targetFinished()
+	case gateOrder:
+		r.order.durable = true
+	case gateShutdown:
+		r.closed()
+	}
+}
+
+// generationDurable tells whether everything said about generations is on
+// record, so that a write may go on without the peer.
+func (r *Resource) generationDurable() bool {
+	return !r.meta.open || r.meta.durable >= r.meta.wanted
+}
+
+// advanceMeta starts the next metadata write, the most urgent first: pages of
+// evicted extents, the transaction that evicts them, the other pages that
+// were asked for, the superblock.
+func (r *Resource) advanceMeta() {
+	m := &r.meta
+	for m.open && m.busy == metaIdle && r.state.Disk > drbdwire.Attaching {
+		switch {
+		case m.logPending && r.writeEvictedPage():
+		case m.logPending:
+			m.logPending = false
+			r.startMeta(metaLog, m.layout.ActivityLog+r.log.Block()*pageSize, m.logTx.Append(r.scratch()), true)
+		case m.allPages && r.writeNextPage():
+		case m.allPages:
+			m.allPages = false
+		case m.durable < m.wanted:
+			r.writeSuper()
+		case len(m.gates) > 0:
+			r.passGates()
+		default:
+			return
+		}
+	}
+}
+
+func (r *Resource) writeEvictedPage() bool {
+	for i, extent := range r.meta.logEvicted {
+		if page := r.bits.PageOf(extent); r.bits.Dirty(page) {
+			r.meta.logEvicted = r.meta.logEvicted[i:]
+			r.writePage(page)
+			return true
+		}
+	}
+	r.meta.logEvicted = r.meta.logEvicted[:0]
+	return false
+}
+
+func (r *Resource) writeNextPage() bool {
+	page, ok := r.bits.NextDirty(0)
+	if ok {
+		r.writePage(page)
+	}
+	return ok
+}
+
+func (r *Resource) writePage(page int) {
+	r.meta.page = page
+	data := r.bits.AppendPage(r.scratch(), page)
+	r.bits.MarkClean(page)
+	r.startMeta(metaPage, r.meta.layout.Bitmap+int64(page)*pageSize, data, false)
+}
+
+func (r *Resource) writeSuper() {
+	m := &r.meta
+	m.super.UUIDs, m.super.Flags, m.super.Clean = r.uuids, m.flags, m.clean
+	if m.clean {
+		m.super.Flags |= drbdmeta.MDALClean
+	}
+	m.super.Size = r.size
+	m.super.ALExtents = uint32(r.cfg.ALExtents)
+	m.writing = m.wanted
+	r.startMeta(metaSuper, m.layout.Superblock, m.super.Append(r.scratch()), true)
+}
+
+func (r *Resource) startMeta(job metaJob, offset int64, data []byte, fua bool) {
+	r.meta.busy = job
+	r.stats.MetaWrites++
+	r.arena = append(r.arena, data...)
+	data = r.arena[len(r.arena)-len(data):]
+	r.emit(Effect{Kind: MetaWrite, ID: uint64(job), Offset: offset, Size: uint32(len(data)), Data: data, FUA: fua})
+}
+
+func (r *Resource) readMeta(job metaJob, offset, size int64) {
+	r.meta.busy = job
+	r.emit(Effect{Kind: MetaRead, ID: uint64(job), Offset: offset, Size: uint32(size)})
+}
+
+// scratch is an empty slice that appends to memory of its own.
+func (r *Resource) scratch() []byte { return make([]byte, 0, pageSize) }
+
+// metaDone takes the answer to the one metadata request that was under way.
+func (r *Resource) metaDone(in Input) {
+	m := &r.meta
+	job := m.busy
+	m.busy = metaIdle
+	if job == metaOrphan {
+		r.diskIdle()
+		return
+	}
+	if !r.check(uint64(job) == in.ID, "an answer to metadata I/O that was not under way") {
+		return
+	}
+	if in.Failed {
+		r.metaFailed(job)
+		return
+	}
+	switch job {
+	case metaReadSuper:
+		r.superRead(in.Data)
+	case metaReadLog:
+		r.logRead(in.Data)
+	case metaReadBitmap:
+		r.bitmapRead(in.Data)
+	case metaLogInit:
+		r.replayed()
+	case metaLog:
+		r.log.Committed()
+		r.stats.ALWrites++
+	case metaPage:
+		r.stats.BitmapWrites++
+	case metaSuper:
+		m.durable = m.writing
+		r.passGates()
+	case metaIdle, metaOrphan:
+	}
+}
+
+// metaFailed gives the disk up, whatever on-io-error says: a node that can't
+// write down what it knows can't be trusted after a crash.
+func (r *Resource) metaFailed(job metaJob) {
+	switch job {
+	case metaReadSuper, metaReadLog, metaReadBitmap, metaLogInit:
+		r.attachFailed("an i/o error on the metadata")
+	default:
+		r.diskFailed("an i/o error on the metadata")
+	}
+}

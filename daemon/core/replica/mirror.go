@@ -1,0 +1,479 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// maxPeerWork bounds what a peer may have under way here at once.
+const maxPeerWork = 8192
+
+// peerBase sets the numbers of the peer's work apart from those of requests.
+const peerBase = 1 << 62
+
+// mirror is the work that the peer's packets ask of this node's disk, in the
+// order of their arrival. What overlaps is done one after the other, in that
+// order: so both disks see the same last write of every block.
+type mirror struct {
+	list     []peerWork
+	next     uint64
+	sequence uint32 // of data packets and acks sent
+	epoch    uint32 // of the writes that arrive now
+	count    uint32 // writes in it so far
+	barriers []barrier
+}
+
+// peerWork is one thing to do for the peer.
+type peerWork struct {
+	number  uint64
+	kind    workKind
+	started bool
+	logged  bool // holds a reference on its activity-log extents
+	conn    uint32
+	epoch   uint32
+	sector  uint64
+	size    uint32
+	id      drbdwire.BlockID
+	flags   drbdwire.DataFlags
+	buf     Buf
+}
+
+type workKind uint8
+
+const (
+	workWrite  workKind = iota // P_DATA
+	workTrim                   // P_TRIM
+	workZero                   // P_ZEROES
+	workResync                 // P_RS_DATA_REPLY
+	workClear                  // P_RS_DEALLOCATED
+	workRead                   // P_DATA_REQUEST
+	workSource                 // P_RS_DATA_REQUEST
+)
+
+// barrier is the end of an epoch that is not acknowledged yet.
+type barrier struct {
+	number [4]byte
+	epoch  uint32
+	count  uint32
+	flush  uint64 // number of the flush under way, 0 is none
+}
+
+func (w *peerWork) writes() bool { return w.kind < workRead }
+
+func (w *peerWork) end() uint64 { return w.sector + uint64(w.size)/512 }
+
+func (w *peerWork) inEpoch() bool { return w.kind <= workZero }
+
+// sends tells whether a block of the range is being read for the peer's
+// resync: a newer write must not overtake it on the way.
+func (m *mirror) sends(start, end uint64) bool {
+	for i := range m.list {
+		if w := &m.list[i]; w.kind == workSource && overlap(start, end, w.sector, w.end()) {
+			return true
+		}
+	}
+	return false
+}
+
+// writing tells whether a write of the peer's into the range is under way or
+// waiting.
+func (m *mirror) writing(sector uint64, size uint32) bool {
+	for i := range m.list {
+		w := &m.list[i]
+		if w.writes() && overlap(sector, sector+uint64(size)/512, w.sector, w.end()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *mirror) loseLog() {
+	for i := range m.list {
+		m.list[i].logged = false
+	}
+}
+
+// lose forgets what has not begun; what is under way on the disk ends without
+// an answer.
+func (m *mirror) lose(r *Resource) {
+	kept := m.list[:0]
+	for _, w := range m.list {
+		if w.started {
+			kept = append(kept, w)
+			continue
+		}
+		r.free(w.buf)
+	}
+	*m = mirror{list: kept, next: m.next, epoch: m.epoch + 1}
+}
+
+// work takes over a piece of work; its payload, if any, is freed with it.
+func (r *Resource) work(w peerWork) error {
+	if len(r.mirror.list) >= maxPeerWork {
+		return fmt.Errorf("the peer has more than %d requests under way", maxPeerWork)
+	}
+	if err := r.inside(w.sector, w.size); err != nil {
+		return err
+	}
+	r.mirror.next++
+	w.number, w.conn = r.mirror.next, r.link.conn
+	if w.inEpoch() {
+		w.epoch = r.mirror.epoch
+		r.mirror.count++
+	}
+	if w.kind == workWrite && planted.On(planted.AckBeforeDisk) {
+		r.ack(drbdwire.CmdWriteAck, w.sector, w.id, w.size)
+	}
+	r.mirror.list = append(r.mirror.list, w)
+	return nil
+}
+
+// dataArrived takes a write of the Primary's.
+func (r *Resource) dataArrived(in Input) error {
+	d, err := drbdwire.DecodeData(in.Data)
+	if err != nil {
+		return err
+	}
+	if r.state.Role == drbdwire.Primary {
+		return errors.New("P_DATA came, but this node is Primary itself and two are not allowed")
+	}
+	if in.Size == 0 {
+		return nil // an empty flush: the barrier that follows does it
+	}
+	err = r.work(peerWork{kind: workWrite, sector: d.Sector, size: in.Size, id: d.ID, flags: d.Flags, buf: in.Buf})
+	if err == nil && d.Flags&drbdwire.FlagSendReceiveAck != 0 {
+		r.ack(drbdwire.CmdRecvAck, d.Sector, d.ID, in.Size)
+	}
+	return err
+}
+
+// trimArrived takes a discard or a zero-out of the Primary's.
+func (r *Resource) trimArrived(in Input) error {
+	t, err := drbdwire.DecodeTrim(in.Data)
+	if err != nil {
+		return err
+	}
+	if r.state.Role == drbdwire.Primary {
+		return fmt.Errorf("%s came, but this node is Primary itself and two are not allowed", in.Command)
+	}
+	kind := workTrim
+	if in.Command == drbdwire.CmdZeroes && t.Flags&drbdwire.FlagDiscard == 0 {
+		kind = workZero
+	}
+	err = r.work(peerWork{kind: kind, sector: t.Sector, size: t.Size, id: t.ID, flags: t.Flags})
+	if err == nil && t.Flags&drbdwire.FlagSendReceiveAck != 0 {
+		r.ack(drbdwire.CmdRecvAck, t.Sector, t.ID, t.Size)
+	}
+	return err
+}
+
+// readWanted takes a read of a Primary that can't read its own disk.
+func (r *Resource) readWanted(data []byte) error {
+	b, err := drbdwire.DecodeBlockRequest(data)
+	if err != nil {
+		return err
+	}
+	if b.Size > maxBio {
+		return fmt.Errorf("P_DATA_REQUEST for %d bytes, at most %d", b.Size, maxBio)
+	}
+	return r.work(peerWork{kind: workRead, sector: b.Sector, size: b.Size, id: b.ID})
+}
+
+// startMirrored starts the peer's work that nothing stands in the way of.
+func (r *Resource) startMirrored() {
+	m := &r.mirror
+	kept := m.list[:0]
+	for _, w := range m.list {
+		if w.started || !r.mayStart(&w, kept) {
+			kept = append(kept, w)
+			continue
+		}
+		if r.begin(&w) {
+			kept = append(kept, w)
+		}
+	}
+	m.list = kept
+	r.ackBarriers()
+}
+
+// mayStart tells whether nothing stands in the way of w, given the work that
+// came before it.
+func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
+	if r.frozen != "" {
+		return false
+	}
+	for j := range before {
+		o := &before[j]
+		if (w.writes() || o.writes()) && overlap(w.sector, w.end(), o.sector, o.end()) {
+			return false
+		}
+	}
+	switch {
+	case w.kind == workSource || w.kind == workRead:
+		return !r.requests.writing(w.sector, w.end())
+	case !r.meta.ready:
+		return true // refused by begin
+	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,
+		r.state.Conn == drbdwire.SyncTarget && !r.sync.ready:
+		return false // the superblock must say first that this copy is behind
+	case w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC && len(r.mirror.barriers) > 0 &&
+		r.mirror.barriers[0].epoch < w.epoch:
+		return false // an epoch is on disk before the next begins
+	}
+	return true
+}
+
+// writing tells whether a write of a user into the range is on its way to the
+// own disk.
+func (t *table) writing(start, end uint64) bool {
+	for i := range t.list {
+		q := &t.list[i]
+		if q.isWrite() && q.local == halfPending && overlap(start, end, q.sector, q.end()) {
+			return true
+		}
+	}
+	return false
+}
+
+// begin starts one piece of work and tells whether it is still there: what the
+// disk can't do is refused at once.
+func (r *Resource) begin(w *peerWork) bool {
+	usable := r.meta.ready && r.state.Disk >= drbdwire.Inconsistent
+	if w.kind == workRead || w.kind == workSource {
+		usable = usable && r.state.Disk == drbdwire.UpToDate
+	}
+	if !usable {
+		r.refuseWork(w)
+		return false
+	}
+	if w.inEpoch() && r.state.PeerDisk < drbdwire.Inconsistent {
+		// Only this node has the write: as on a Primary without a peer, the
+		// activity log must name it, and the bitmap mark it.
+		first, last := w.extentRange()
+		if !r.log.Get(first, last) {
+			return true
+		}
+		w.logged = true
+		r.bits.Set(w.sector, w.size)
+	}
+	w.started = true
+	stable := w.kind == workResync || w.kind == workClear || w.flags&drbdwire.FlagFUA != 0 ||
+		r.cfg.Protocol == drbdwire.ProtocolC
+	e := Effect{ID: peerBase | w.number, Sector: w.sector, Size: w.size, Buf: w.buf, FUA: stable}
+	switch w.kind {
+	case workRead, workSource:
+		e.Kind, e.FUA = Read, false
+		r.stats.DiskRead += uint64(w.size)
+	case workTrim, workClear:
+		e.Kind = Trim
+	case workZero:
+		e.Kind = Zero
+	default:
+		e.Kind = Write
+		r.stats.DiskWritten += uint64(w.size)
+	}
+	r.emit(e)
+	return true
+}
+
+func (w *peerWork) extentRange() (first, last uint32) { return extentsOf(w.sector, w.size) }
+
+// refuseWork answers what this node's disk can't do.
+func (r *Resource) refuseWork(w *peerWork) {
+	cmd := drbdwire.CmdNegAck
+	switch w.kind {
+	case workRead:
+		cmd = drbdwire.CmdNegDReply
+	case workSource:
+		cmd = drbdwire.CmdNegRSDReply
+	}
+	r.ack(cmd, w.sector, w.id, w.size)
+	r.free(w.buf)
+}
+
+// workDone takes the own disk's answer about the peer's work.
+func (r *Resource) workDone(number uint64, in Input) {
+	for i := range r.mirror.list {
+		if r.mirror.list[i].number == number {
+			w := r.mirror.list[i]
+			r.mirror.list = append(r.mirror.list[:i], r.mirror.list[i+1:]...)
+			r.finishWork(&w, in)
+			return
+		}
+	}
+	r.check(false, "an answer of the disk to work that was not under way")
+}
+
+func (r *Resource) finishWork(w *peerWork, in Input) {
+	if w.logged {
+		r.log.Put(w.extentRange())
+	}
+	if !w.writes() {
+		w.buf = in.Buf
+	}
+	here := w.conn == r.link.conn && w.conn != 0
+	switch {
+	case in.Failed:
+		if here {
+			r.refuseWork(w)
+			w.buf = 0
+		}
+		r.diskFailed("an i/o error on the data")
+	case !here:
+	case w.writes():
+		r.wroteForPeer(w)
+	default:
+		r.answerRead(w)
+	}
+	r.free(w.buf)
+	r.diskIdle()
+}
+
+// wroteForPeer acknowledges a write that is done.
+func (r *Resource) wroteForPeer(w *peerWork) {
+	syncing := r.state.Conn >= drbdwire.SyncSource && r.state.Conn <= drbdwire.PausedSyncT
+	switch {
+	case w.kind == workResync || w.kind == workClear:
+		r.blockSynced(w)
+	case w.flags&drbdwire.FlagMaySetInSync != 0 && syncing:
+		r.clearBits(w.sector, w.size)
+		r.ack(drbdwire.CmdRSWriteAck, w.sector, w.id, w.size)
+	case w.flags&drbdwire.FlagSendWriteAck != 0 && !(w.kind == workWrite && planted.On(planted.AckBeforeDisk)):
+		r.ack(drbdwire.CmdWriteAck, w.sector, w.id, w.size)
+	}
+}
+
+// answerRead sends what was read for the peer.
+func (r *Resource) answerRead(w *peerWork) {
+	cmd := drbdwire.CmdDataReply
+	if w.kind == workSource {
+		cmd = drbdwire.CmdRSDataReply
+	}
+	d := drbdwire.Data{Sector: w.sector, ID: w.id}
+	r.sendBulk(drbdwire.H100, DataSocket, cmd, d.Append(nil), w.buf, w.size)
+}
+
+// readAnswered takes what the peer read for a user of this node.
+func (r *Resource) readAnswered(in Input) error {
+	d, err := drbdwire.DecodeData(in.Data)
+	if err != nil {
+		return err
+	}
+	q := r.requests.find(d.ID, d.Sector)
+	if q == nil || q.op != OpRead || q.remote != halfPending || q.size != in.Size {
+		return fmt.Errorf("P_DATA_REPLY for block id %x at sector %d, which was never asked for", d.ID, d.Sector)
+	}
+	q.remote, q.buf = halfDone, in.Buf
+	return nil
+}
+
+// outOfSyncArrived marks blocks that the Primary wrote without sending them.
+func (r *Resource) outOfSyncArrived(data []byte) error {
+	b, err := drbdwire.DecodeBlockDesc(data)
+	if err != nil {
+		return err
+	}
+	if err := r.inside(b.Sector, b.Size); err != nil {
+		return err
+	}
+	if r.bits != nil {
+		r.bits.Set(b.Sector, b.Size)
+	}
+	return nil
+}
+
+// The receiver's side of barriers.
+
+func (r *Resource) barrierArrived(data []byte) error {
+	b, err := drbdwire.DecodeBarrier(data)
+	if err != nil {
+		return err
+	}
+	m := &r.mirror
+	if m.count > 0 {
+		m.barriers = append(m.barriers, barrier{number: b.Number, epoch: m.epoch, count: m.count})
+	}
+	m.epoch++
+	m.count = 0
+	return nil
+}
+
+// ackBarriers acknowledges the epochs, in their order, whose writes are all on
+// stable storage.
+func (r *Resource) ackBarriers() {
+	m := &r.mirror
+	for len(m.barriers) > 0 {
+		b := &m.barriers[0]
+		if b.flush != 0 || m.epochBusy(b.epoch) {
+			return
+		}
+		if r.cfg.Protocol != drbdwire.ProtocolC && r.meta.ready {
+			m.next++
+			b.flush = peerBase | m.next
+			r.emit(Effect{Kind: Flush, ID: b.flush})
+			return
+		}
+		r.ackBarrier()
+	}
+}
+
+func (r *Resource) ackBarrier() {
+	m := &r.mirror
+	a := drbdwire.BarrierAck{Number: m.barriers[0].number, SetSize: m.barriers[0].count}
+	m.barriers = append(m.barriers[:0], m.barriers[1:]...)
+	r.send(MetaSocket, drbdwire.CmdBarrierAck, a.Append(nil))
+}
+
+func (m *mirror) epochBusy(epoch uint32) bool {
+	for i := range m.list {
+		if w := &m.list[i]; w.inEpoch() && w.epoch == epoch {
+			return true
+		}
+	}
+	return false
+}
+
+// flushed goes on with the oldest barrier, if its link still stands.
+func (r *Resource) flushed(in Input) {
+	switch {
+	case in.Failed:
+		r.diskFailed("an i/o error on a flush")
+	case len(r.mirror.barriers) > 0 && r.mirror.barriers[0].flush == in.ID:
+		r.ackBarrier()
+	}
+}
+
+// diskDone hands the own disk's answer to whoever asked.
+func (r *Resource) diskDone(in Input) {
+	switch {
+	case in.Op == OpFlush && in.ID&peerBase != 0:
+		r.flushed(in)
+	case in.ID&peerBase != 0:
+		r.workDone(in.ID&^peerBase, in)
+	default:
+		q := r.requests.byArrival(in.ID)
+		if !r.check(q != nil && q.local == halfPending, "an answer of the disk to a request that was not under way") {
+			return
+		}
+		r.requestDone(q, in)
+		r.diskIdle()
+	}
+}
+
+// diskBusy tells whether the disk below still owes an answer.
+func (r *Resource) diskBusy() bool {
+	for i := range r.requests.list {
+		if r.requests.list[i].local == halfPending {
+			return true
+		}
+	}
+	for i := range r.mirror.list {
+		if r.mirror.list[i].started {
+			return true
+		}
+	}
+	return len(r.mirror.barriers) > 0 && r.mirror.barriers[0].flush != 0
+}

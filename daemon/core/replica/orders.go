@@ -1,0 +1,290 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// order is the one order of an administrator, or of the failover core, that is
+// being carried out.
+type order struct {
+	kind    OrderKind // 0 is none
+	id      uint64
+	force   bool
+	stage   stage
+	durable bool
+	// peerLeft: the link is about to end by order while the peer's side is
+	// Primary, so this copy will be old.
+	peerLeft bool
+}
+
+type stage uint8
+
+const (
+	stageStart  stage = iota
+	stageAsking       // the peer's consent is under way
+	stageExpose       // the device is being made
+	stageWithdraw
+	stageDrain
+	stageRecord // the superblock is on its way
+)
+
+// command takes an order. One is carried out at a time.
+func (r *Resource) command(in Input) {
+	if r.order.kind != 0 {
+		r.emit(Effect{
+			Kind: Answer, ID: in.ID, Code: drbdwire.InTransientState,
+			Text: "another order is being carried out",
+		})
+		return
+	}
+	r.order = order{kind: in.Order, id: in.ID, force: in.Force, peerLeft: r.order.peerLeft}
+	switch in.Order {
+	case OrderAttach:
+		r.attach(in.Disk)
+	case OrderDetach:
+		r.detach()
+	case OrderConnect:
+		r.connect()
+	case OrderDisconnect, OrderShutdown:
+		r.disconnect()
+	case OrderPrimary:
+		r.promote()
+	case OrderSecondary:
+		r.demote()
+	case OrderOutdate:
+		r.outdate()
+	case OrderInvalidate:
+		r.invalidate()
+	case OrderInvalidateRemote:
+		r.startFullSync(drbdwire.StartingSyncS)
+	default:
+		r.refuse(drbdwire.NotSupported, fmt.Sprintf("order %d is not known", in.Order))
+	}
+}
+
+// finish answers the order that was carried out.
+func (r *Resource) finish(code drbdwire.Code, text string) {
+	if r.order.kind == 0 {
+		return
+	}
+	r.emit(Effect{Kind: Answer, ID: r.order.id, Code: code, Text: text})
+	r.order = order{peerLeft: r.order.peerLeft}
+}
+
+// refuse answers that the order can't be carried out, and why.
+func (r *Resource) refuse(code drbdwire.Code, why string) {
+	r.note = why
+	r.finish(code, why)
+}
+
+func (r *Resource) connect() {
+	r.link.discard = r.order.force
+	if r.order.force && r.state.Role == drbdwire.Primary {
+		r.link.discard = false
+		r.refuse(drbdwire.NotSupported, "discard-my-data is not allowed on a Primary")
+		return
+	}
+	r.link.wanted = true
+	r.finish(drbdwire.Success, "")
+	r.dialAgain()
+}
+
+// disconnect leaves the peer. It is told first, so that it knows the parting
+// from a failure.
+func (r *Resource) disconnect() {
+	r.link.wanted = false
+	switch {
+	case r.state.Conn >= drbdwire.Connected:
+		r.order.peerLeft = r.state.Peer == drbdwire.Primary
+		r.ask(drbdwire.CmdConnStChgReq, uint32(drbdwire.ConnMask)<<4, uint32(drbdwire.Disconnecting)<<4)
+	case r.link.conn != 0:
+		r.dropLink(drbdwire.StandAlone, "disconnected by order")
+		r.disconnected()
+	default:
+		if r.state.Conn == drbdwire.WFConnection {
+			r.emit(Effect{Kind: Hangup})
+		}
+		next := r.state
+		next.Conn = drbdwire.StandAlone
+		r.set(next, "disconnected by order")
+		r.disconnected()
+	}
+}
+
+func (r *Resource) disconnected() {
+	if r.order.kind == OrderShutdown {
+		r.shutdown()
+		return
+	}
+	r.finish(drbdwire.Success, "")
+}
+
+// shutdown leaves metadata that needs no replay.
+func (r *Resource) shutdown() {
+	switch {
+	case r.state.Role == drbdwire.Primary:
+		r.refuse(drbdwire.DeviceInUse, "this node is Primary: demote it first")
+	case !r.meta.open:
+		r.finish(drbdwire.Success, "")
+	default:
+		r.meta.clean, r.meta.ready, r.meta.allPages = true, false, true
+		r.meta.dirty()
+		r.afterSuper(gateShutdown)
+	}
+}
+
+// closed ends the use of the disk after the clean superblock.
+func (r *Resource) closed() {
+	r.meta.open = false
+	r.state.Disk = drbdwire.Diskless
+	r.emit(Effect{Kind: CloseDisk})
+	r.finish(drbdwire.Success, "")
+}
+
+// outdate marks the own data as old: the peer is known, or must be assumed, to
+// have gone on.
+func (r *Resource) outdate() {
+	s := r.state
+	switch {
+	case s.Conn >= drbdwire.Connected:
+		r.refuse(drbdwire.ConnectedOutdates, drbdwire.ConnectedOutdates.String())
+	case s.Role == drbdwire.Primary || s.Disk < drbdwire.Outdated:
+		r.refuse(drbdwire.LowerThanOutdated, "this node is Primary, or its data is worse than Outdated")
+	default:
+		s.Disk = drbdwire.Outdated
+		r.waiting.until = Never
+		r.set(s, "outdated")
+		r.order.stage = stageRecord
+		r.afterSuper(gateOrder)
+	}
+}
+
+// invalidate gives up the own data.
+func (r *Resource) invalidate() {
+	s := r.state
+	if s.Conn >= drbdwire.Connected {
+		r.startFullSync(drbdwire.StartingSyncT)
+		return
+	}
+	if s.Role == drbdwire.Primary || s.Conn != drbdwire.StandAlone || !r.meta.ready {
+		r.refuse(drbdwire.NeedConnection, "without a peer, only a StandAlone Secondary with a disk can be invalidated")
+		return
+	}
+	r.bits.SetAll()
+	r.meta.allPages = true
+	r.meta.dirty()
+	s.Disk = drbdwire.Inconsistent
+	r.set(s, "invalidated")
+	r.order.stage = stageRecord
+	r.afterSuper(gateOrder)
+}
+
+// startFullSync asks the peer to let one side copy everything to the other.
+func (r *Resource) startFullSync(conn drbdwire.ConnState) {
+	switch s := r.state; {
+	case s.Conn < drbdwire.Connected:
+		r.refuse(drbdwire.NeedConnection, drbdwire.NeedConnection.String())
+	case s.Conn > drbdwire.Connected:
+		r.refuse(drbdwire.ResyncRunning, drbdwire.ResyncRunning.String())
+	case conn == drbdwire.StartingSyncT && (s.Role == drbdwire.Primary || s.PeerDisk != drbdwire.UpToDate),
+		conn == drbdwire.StartingSyncS && (s.Peer == drbdwire.Primary || s.Disk != drbdwire.UpToDate):
+		r.refuse(drbdwire.NoUpToDateDisk, "the side to be overwritten is Primary, or the other is not UpToDate")
+	default:
+		r.ask(drbdwire.CmdStateChgReq, uint32(drbdwire.ConnMask)<<4, uint32(conn)<<4)
+	}
+}
+
+// ask sends a request for a state change to the peer, and a ping: a peer that
+// died unnoticed is noticed soon.
+func (r *Resource) ask(cmd drbdwire.Command, mask, value uint32) {
+	r.order.stage = stageAsking
+	r.ping()
+	r.send(DataSocket, cmd, drbdwire.StateChange{Mask: mask, Value: value}.Append(nil))
+}
+
+// peerAnswered goes on with the order that the peer was asked about.
+func (r *Resource) peerAnswered(data []byte) error {
+	a, err := drbdwire.DecodeStateReply(data)
+	if err != nil {
+		return err
+	}
+	if r.order.stage != stageAsking {
+		return nil
+	}
+	granted := a.Code >= drbdwire.Success
+	switch r.order.kind {
+	case OrderDisconnect, OrderShutdown:
+		if !granted {
+			r.link.wanted = true
+			r.order.peerLeft = false
+			r.refuse(drbdwire.FailedByPeer, "refused by the peer: "+a.Code.String())
+			return nil
+		}
+		r.dropLink(drbdwire.StandAlone, "disconnected by order")
+	case OrderPrimary:
+		if !granted {
+			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
+			return nil
+		}
+		r.becomePrimary()
+	case OrderInvalidate, OrderInvalidateRemote:
+		if !granted {
+			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
+			return nil
+		}
+		conn := drbdwire.StartingSyncT
+		if r.order.kind == OrderInvalidateRemote {
+			conn = drbdwire.StartingSyncS
+		}
+		r.enterFullSync(conn)
+		r.finish(drbdwire.Success, "")
+	}
+	return nil
+}
+
+// orderLostPeer goes on with an order whose question the peer will not answer
+// any more.
+func (r *Resource) orderLostPeer() {
+	if r.order.stage != stageAsking {
+		return
+	}
+	r.order.stage = stageStart
+	switch r.order.kind {
+	case OrderDisconnect, OrderShutdown:
+		r.disconnected()
+	case OrderPrimary:
+		r.promote()
+	default:
+		r.refuse(drbdwire.NeedConnection, "the connection broke before the peer answered")
+	}
+}
+
+// enterFullSync begins a resync of everything, without a bitmap exchange.
+func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
+	r.bits.SetAll()
+	next := r.state
+	next.Conn = conn
+	r.set(next, "full sync by order")
+	if conn == drbdwire.StartingSyncS {
+		r.becomeSource()
+		return
+	}
+	r.meta.allPages = true
+	r.meta.dirty()
+	next.Conn = drbdwire.WFSyncUUID
+	r.set(next, "waiting for the source")
+}
+
+// advanceOrder goes on with a demotion when the last write is through.
+func (r *Resource) advanceOrder() {
+	switch r.order.stage {
+	case stageDrain:
+		r.drained()
+	case stageRecord:
+		if r.order.durable {
+			r.finish(drbdwire.Success, "")
+		}
+	}
+}

@@ -1,0 +1,358 @@
+package replica_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+func TestReplica(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "replica")
+}
+
+// sectors of the disks below: 32 MiB with internal metadata.
+const sectors = 65536
+
+// end is one node of a pair: the core, and a disk that does at once what it is
+// told unless the test holds it.
+type end struct {
+	name     string
+	core     *replica.Resource
+	peer     *end
+	pair     *pair
+	disk     []byte
+	payloads map[replica.Buf][]byte
+	next     replica.Buf
+	conn     uint32
+	dialling bool
+	exposed  bool
+	inUse    bool
+	answers  map[uint64]replica.Effect
+	done     map[uint64]replica.Effect
+	notes    []string
+	sent     []drbdwire.Command
+	// hold keeps effects of these kinds back until release.
+	hold map[replica.EffectKind]bool
+	held []func()
+}
+
+// pair is two ends and the wire between them: a queue of things to happen.
+type pair struct {
+	now   time.Duration
+	queue []func()
+	conns uint32
+	a, b  *end
+	cut   bool
+}
+
+func config() replica.Config {
+	return replica.Config{
+		Name: "r1", Protocol: drbdwire.ProtocolC, ALExtents: 257, PingInt: 10 * time.Second,
+		PingTimeout: 500 * time.Millisecond, Timeout: 6 * time.Second, KoCount: 7, MaxEpochSize: 2048, UseRLE: true,
+	}
+}
+
+func newPair(change ...func(*replica.Config)) *pair {
+	p := &pair{}
+	for i, name := range []string{"milo1", "milo2"} {
+		cfg := config()
+		cfg.Seed = uint64(i + 1)
+		for _, f := range change {
+			f(&cfg)
+		}
+		e := &end{name: name, core: replica.New(cfg), pair: p, disk: freshDisk()}
+		e.forget()
+		if i == 0 {
+			p.a = e
+		} else {
+			p.b = e
+		}
+	}
+	p.a.peer, p.b.peer = p.b, p.a
+	return p
+}
+
+func freshDisk() []byte {
+	disk := make([]byte, sectors*512)
+	layout, err := drbdmeta.Internal(sectors, 1, 8)
+	Expect(err).NotTo(HaveOccurred())
+	super := drbdmeta.Superblock{
+		UUIDs: drbdmeta.UUIDs{Current: drbdmeta.JustCreated}, Flags: drbdmeta.MDALClean, Clean: true,
+		MDSize: layout.MDSize, ALOffset: -64, ALExtents: 257,
+		BMOffset: int32((layout.Bitmap - layout.Superblock) / 512), Stripes: 1, StripeSize4k: 8,
+	}
+	copy(disk[layout.Superblock:], super.Append(nil))
+	var log []byte
+	for range 8 {
+		log = drbdmeta.AppendInitialized(log)
+	}
+	copy(disk[layout.ActivityLog:], log)
+	return disk
+}
+
+func (e *end) forget() {
+	e.payloads = map[replica.Buf][]byte{}
+	e.answers, e.done = map[uint64]replica.Effect{}, map[uint64]replica.Effect{}
+	e.hold = map[replica.EffectKind]bool{}
+	e.held, e.sent, e.dialling, e.exposed, e.conn = nil, nil, false, false, 0
+}
+
+func (e *end) payload(data []byte) replica.Buf {
+	e.next++
+	e.payloads[e.next] = append([]byte(nil), data...)
+	return e.next
+}
+
+func (e *end) step(in replica.Input) {
+	for _, f := range e.core.Step(e.pair.now, in, nil) {
+		f.Data = append([]byte(nil), f.Data...)
+		if e.hold[f.Kind] {
+			e.held = append(e.held, func() { e.perform(f) })
+			continue
+		}
+		e.perform(f)
+	}
+}
+
+func (e *end) release() {
+	held := e.held
+	e.held, e.hold = nil, map[replica.EffectKind]bool{}
+	for _, f := range held {
+		f()
+	}
+	e.pair.run()
+}
+
+func (e *end) later(in replica.Input) {
+	e.pair.queue = append(e.pair.queue, func() { e.step(in) })
+}
+
+func (e *end) perform(f replica.Effect) {
+	at := int(f.Sector) * 512
+	switch f.Kind {
+	case replica.Dial:
+		e.dialling = true
+		e.pair.meet()
+	case replica.Hangup:
+		e.dialling = false
+		if f.Conn != 0 && f.Conn == e.conn {
+			e.pair.hangup(e.conn, "closed by "+e.name)
+		}
+	case replica.Send:
+		e.transmit(f)
+	case replica.Read:
+		b := e.payload(e.disk[at : at+int(f.Size)])
+		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID, Buf: b})
+	case replica.Write:
+		copy(e.disk[at:at+int(f.Size)], e.payloads[f.Buf])
+		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID})
+	case replica.Zero, replica.Trim:
+		clear(e.disk[at : at+int(f.Size)])
+		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID})
+	case replica.Flush:
+		e.later(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: f.ID})
+	case replica.MetaRead:
+		data := append([]byte(nil), e.disk[f.Offset:f.Offset+int64(f.Size)]...)
+		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Data: data})
+	case replica.MetaWrite:
+		copy(e.disk[f.Offset:], f.Data)
+		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID})
+	case replica.Complete:
+		if f.Buf != 0 {
+			f.Data = append([]byte(nil), e.payloads[f.Buf]...)
+		}
+		e.done[f.ID] = f
+	case replica.Free:
+		Expect(e.payloads).To(HaveKey(f.Buf), "a payload is freed once")
+		delete(e.payloads, f.Buf)
+	case replica.Answer:
+		e.answers[f.ID] = f
+	case replica.Expose:
+		e.exposed = true
+		e.later(replica.Input{Kind: replica.DeviceDone})
+	case replica.Withdraw:
+		e.exposed = e.inUse
+		e.later(replica.Input{Kind: replica.DeviceDone, Failed: e.inUse, Text: "held by a test"})
+	case replica.Changed:
+		e.notes = append(e.notes, f.Text)
+	case replica.Broken:
+		Fail(e.name + ": " + f.Text)
+	case replica.CloseDisk:
+	}
+}
+
+func (e *end) transmit(f replica.Effect) {
+	header, _, err := drbdwire.DecodeHeader(f.Data)
+	Expect(err).NotTo(HaveOccurred())
+	size, err := drbdwire.HeaderSize(f.Data)
+	Expect(err).NotTo(HaveOccurred())
+	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, 0)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(bulk).To(Equal(f.Size))
+	Expect(f.Data[size:]).To(HaveLen(int(fixed)))
+	e.sent = append(e.sent, header.Command)
+	conn, to := e.conn, e.peer
+	data := f.Data[size:]
+	var payload []byte
+	if bulk > 0 {
+		payload = append([]byte(nil), e.payloads[f.Buf]...)
+		Expect(payload).To(HaveLen(int(bulk)))
+	}
+	e.pair.queue = append(e.pair.queue, func() {
+		if e.pair.cut || to.conn != conn {
+			return
+		}
+		in := replica.Input{
+			Kind: replica.Packet, Conn: conn, Socket: f.Socket, Command: header.Command, Data: data, Size: bulk,
+		}
+		if bulk > 0 {
+			in.Buf = to.payload(payload)
+		}
+		to.step(in)
+	})
+}
+
+func (p *pair) meet() {
+	if p.cut || !p.a.dialling || !p.b.dialling {
+		return
+	}
+	p.conns++
+	conn := p.conns
+	for _, e := range []*end{p.a, p.b} {
+		e.dialling, e.conn = false, conn
+		e.later(replica.Input{Kind: replica.LinkUp, Conn: conn, Resolve: e == p.b})
+	}
+}
+
+func (p *pair) hangup(conn uint32, why string) {
+	for _, e := range []*end{p.a, p.b} {
+		if e.conn == conn && conn != 0 {
+			e.conn = 0
+			e.later(replica.Input{Kind: replica.LinkDown, Conn: conn, Text: why})
+		}
+	}
+}
+
+// run lets everything happen that is under way.
+func (p *pair) run() {
+	for len(p.queue) > 0 {
+		next := p.queue[0]
+		p.queue = p.queue[1:]
+		next()
+	}
+}
+
+// wait lets time pass, tick by tick, and everything happen in it.
+func (p *pair) wait(d time.Duration) {
+	p.run()
+	until := p.now + d
+	for {
+		next := min(p.a.core.Deadline(), p.b.core.Deadline())
+		if next > until {
+			break
+		}
+		p.now = max(next, p.now)
+		for _, e := range []*end{p.a, p.b} {
+			if e.core.Deadline() <= p.now {
+				e.step(replica.Input{Kind: replica.Tick})
+			}
+		}
+		p.run()
+		p.now++
+	}
+	p.now = until
+}
+
+// breakLink cuts the connection; both ends learn of it.
+func (p *pair) breakLink() {
+	p.hangup(p.conns, "connection reset")
+	p.run()
+}
+
+var orderID uint64
+
+func (e *end) order(kind replica.OrderKind, force bool) replica.Effect {
+	orderID++
+	id := orderID
+	e.step(replica.Input{
+		Kind: replica.Order, Order: kind, ID: id, Force: force,
+		Disk: replica.Disk{DataSectors: sectors, MetaSectors: sectors},
+	})
+	e.pair.run()
+	answer, ok := e.answers[id]
+	if !ok {
+		e.pair.wait(time.Second)
+		answer = e.answers[id]
+	}
+	return answer
+}
+
+func (e *end) mustOrder(kind replica.OrderKind, force bool) {
+	GinkgoHelper()
+	answer := e.order(kind, force)
+	Expect(answer.Code).To(BeNumerically(">=", drbdwire.Success), "%s: %s", e.name, answer.Text)
+}
+
+func (e *end) write(id, sector uint64, fill byte, size int) {
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = fill
+	}
+	e.step(replica.Input{
+		Kind: replica.Request, Op: replica.OpWrite, ID: id, Sector: sector, Size: uint32(size), Buf: e.payload(data),
+	})
+}
+
+func (e *end) status() string {
+	s := e.core.State()
+	return fmt.Sprintf("%s/%s %s %s/%s", s.Role, s.Peer, s.Conn, s.Disk, s.PeerDisk)
+}
+
+// crash loses everything but the disk; the peer sees the connection end.
+func (e *end) crash() {
+	conn := e.conn
+	e.pair.queue = nil
+	cfg := config()
+	orderID++
+	cfg.Seed = orderID * 7919
+	e.forget()
+	e.core = replica.New(cfg)
+	e.pair.hangup(conn, "reset by peer")
+	e.pair.run()
+}
+
+func (e *end) up() {
+	GinkgoHelper()
+	e.mustOrder(replica.OrderAttach, false)
+	e.mustOrder(replica.OrderConnect, false)
+}
+
+// synced is a pair after the initial sync, milo1 Primary.
+func synced(change ...func(*replica.Config)) *pair {
+	GinkgoHelper()
+	p := newPair(change...)
+	p.a.up()
+	p.b.up()
+	p.run()
+	Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Inconsistent/Inconsistent"))
+	p.a.mustOrder(replica.OrderPrimary, true)
+	p.wait(time.Second)
+	Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+	Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+	return p
+}
+
+// data is the part of the disk that is replicated.
+func (e *end) data() []byte {
+	layout, err := drbdmeta.Internal(sectors, 1, 8)
+	Expect(err).NotTo(HaveOccurred())
+	return e.disk[:layout.DataSectors*512]
+}

@@ -1,0 +1,240 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// parameter takes one packet of the exchange that follows a new link, or that
+// follows a change while connected. Source: DRBD 8.4 wire, section 5.
+func (r *Resource) parameter(cmd drbdwire.Command, data []byte) error {
+	if r.link.phase == phaseParams {
+		r.progress()
+	}
+	switch cmd {
+	case drbdwire.CmdProtocol:
+		theirs, err := drbdwire.DecodeProtocol(data)
+		if err != nil {
+			return err
+		}
+		if err := handshake.MatchProtocol(r.protocol(), theirs); err != nil {
+			r.giveUp(err.Error())
+			return nil
+		}
+		r.peer.protocol = true
+	case drbdwire.CmdSyncParam89:
+		theirs, err := drbdwire.DecodeSyncParam(data)
+		if err != nil {
+			return err
+		}
+		if err := handshake.MatchAlgorithms(r.syncParam(), theirs); err != nil && r.link.phase == phaseParams {
+			r.giveUp(err.Error())
+		}
+	case drbdwire.CmdSizes:
+		sizes, err := drbdwire.DecodeSizes(data)
+		if err != nil {
+			return err
+		}
+		r.sizesArrived(sizes)
+	case drbdwire.CmdUUIDs:
+		uuids, err := drbdwire.DecodeUUIDs(data)
+		if err != nil {
+			return err
+		}
+		r.uuidsArrived(uuids)
+	case drbdwire.CmdState:
+		s, err := drbdwire.DecodeState(data)
+		if err != nil {
+			return err
+		}
+		if !r.peer.protocol {
+			return errors.New("P_STATE came before P_PROTOCOL")
+		}
+		r.stateArrived(s)
+	}
+	return nil
+}
+
+// sizesArrived agrees on the size of the device: what both disks have room
+// for, and never less than what users have seen. Source: DRBD 8.4 metadata,
+// section 4.2.
+func (r *Resource) sizesArrived(s drbdwire.Sizes) {
+	r.peer.sizes = s
+	if r.state.Disk < drbdwire.Negotiating {
+		for _, size := range []uint64{s.Current, s.User, s.Disk} {
+			if size != 0 && size >= r.size {
+				r.size = size
+				break
+			}
+		}
+		return
+	}
+	if s.Disk == 0 {
+		return
+	}
+	user := r.cfg.UserSize
+	if user == 0 || s.User != 0 && s.User < user {
+		user = s.User
+	}
+	size, err := drbdmeta.AgreedSize(r.meta.layout.DataSectors, s.Disk, r.size, user)
+	if err != nil {
+		r.giveUp(err.Error())
+		return
+	}
+	if size < r.size && r.state.Disk >= drbdwire.Outdated {
+		r.giveUp(fmt.Sprintf("the peer's disk has room for %d sectors only, this device has %d with good data",
+			s.Disk, r.size))
+		return
+	}
+	if size < r.size {
+		r.size = size
+		r.bits.Resize(size, true)
+		r.meta.allPages = true
+		r.meta.dirty()
+	}
+}
+
+// uuidsArrived keeps the peer's generations; a peer that declares that nothing
+// needs to be copied is believed by a disk that was never used.
+func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
+	r.peer.uuids, r.peer.hasUUIDs = u, true
+	if r.state.Conn == drbdwire.Connected && u.Flags&drbdwire.UUIDSkipInitialSync != 0 &&
+		r.uuids.Current == drbdmeta.JustCreated {
+		r.bits.ClearAll()
+		r.setCurrent(u.Current)
+		r.uuids.Bitmap = 0
+		r.meta.allPages = true
+		r.meta.dirty()
+		next := r.state
+		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.UpToDate
+		r.set(next, "the peer skipped the initial sync")
+	}
+}
+
+// stateArrived takes the peer's view of itself.
+func (r *Resource) stateArrived(s drbdwire.State) {
+	negotiating := s.Disk == drbdwire.Negotiating
+	disk := s.Disk
+	if negotiating {
+		disk = drbdwire.Consistent
+		if r.peer.uuids.Flags&drbdwire.UUIDInconsistent != 0 {
+			disk = drbdwire.Inconsistent
+		}
+	}
+	old := r.state
+	switch {
+	case old.Conn == drbdwire.WFReportParams:
+		r.decide(s.Role, disk)
+		return
+	case old.Conn < drbdwire.Connected:
+		return
+	case old.Conn == drbdwire.Connected && r.reconsider(s, disk, negotiating):
+		r.decide(s.Role, disk)
+		return
+	}
+	if s.Conn == drbdwire.Connected && old.Conn == drbdwire.SyncSource {
+		r.sourceFinished(s.Role, disk)
+		return
+	}
+	next := old
+	next.Peer, next.PeerDisk = s.Role, disk
+	next.PeerPause = s.AfterPause || s.UserPause
+	r.set(next, "the peer's state")
+}
+
+// reconsider tells whether a state that came while Connected asks for a new
+// decision about who has the better data: the peer is at it already, attached
+// a disk, or was made Primary by force while neither had good data.
+func (r *Resource) reconsider(s drbdwire.State, disk drbdwire.DiskState, negotiating bool) bool {
+	if r.state.Disk < drbdwire.Inconsistent || !r.peer.hasUUIDs {
+		return false
+	}
+	forced := r.state.Disk == drbdwire.Inconsistent && r.state.PeerDisk == drbdwire.Inconsistent &&
+		disk == drbdwire.UpToDate && s.Role == drbdwire.Primary
+	starting := s.Conn >= drbdwire.StartingSyncS && s.Conn <= drbdwire.WFBitMapT
+	return forced || starting || negotiating
+}
+
+// decide compares the generations of both copies and enters the state that
+// follows; the peer decides the mirrored thing by itself.
+func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
+	r.link.limit = Never
+	r.link.phase = phaseUp
+	if disk < drbdwire.Negotiating || r.state.Disk < drbdwire.Negotiating || !r.peer.hasUUIDs {
+		r.connected(drbdwire.Connected, role, disk, "connected")
+		return
+	}
+	d := handshake.Decide(handshake.Input{
+		Own: handshake.Side{
+			UUIDs: r.uuids, Role: r.state.Role, Disk: r.state.Disk, Found: r.state.Disk, Dirty: r.link.told.Dirty,
+			CrashedPrimary: r.link.told.Flags&drbdwire.UUIDCrashedPrimary != 0,
+			DiscardMyData:  r.link.told.Flags&drbdwire.UUIDDiscardMyData != 0,
+			Resolve:        r.link.resolve, Features: r.link.flags,
+		},
+		Peer: handshake.Side{
+			UUIDs: drbdmeta.UUIDs{
+				Current: r.peer.uuids.Current, Bitmap: r.peer.uuids.Bitmap,
+				History0: r.peer.uuids.History0, History1: r.peer.uuids.History1,
+			},
+			Role: role, Disk: disk, Found: disk, Dirty: r.peer.uuids.Dirty,
+			CrashedPrimary: r.peer.uuids.Flags&drbdwire.UUIDCrashedPrimary != 0,
+			DiscardMyData:  r.peer.uuids.Flags&drbdwire.UUIDDiscardMyData != 0,
+			Resolve:        !r.link.resolve, Features: r.link.flags,
+		},
+		AfterSB0: r.cfg.AfterSB0, AfterSB1: r.cfg.AfterSB1, AfterSB2: r.cfg.AfterSB2,
+		AlwaysASBP: r.cfg.AlwaysASBP, RRConflict: r.cfg.RRConflict,
+	})
+	if d.GiveUp {
+		r.giveUp(d.Text)
+		return
+	}
+	if d.Own != r.uuids {
+		r.uuids = d.Own
+		r.meta.dirty()
+	}
+	r.peer.uuids.Current, r.peer.uuids.Bitmap = d.Peer.Current, d.Peer.Bitmap
+	r.peer.uuids.History0, r.peer.uuids.History1 = d.Peer.History0, d.Peer.History1
+	if d.FullSync {
+		r.bits.SetAll()
+	}
+	r.connected(d.Conn, role, disk, d.Text)
+}
+
+// connected enters the state that the handshake came to.
+func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk drbdwire.DiskState, why string) {
+	again := r.state.Conn == drbdwire.Connected
+	next := r.state
+	next.Conn, next.Peer, next.PeerDisk = conn, role, disk
+	r.link.discard = false
+	r.order.peerLeft = false
+	if again {
+		r.sendUUIDs(0)
+	}
+	r.set(next, why)
+	r.sendState()
+	switch r.state.Conn {
+	case drbdwire.WFBitMapS:
+		r.sendBitmap()
+	case drbdwire.Connected:
+		r.settled()
+	}
+}
+
+// settled is reached when both know that their copies need no resync.
+func (r *Resource) settled() {
+	if r.state.Disk == drbdwire.UpToDate && r.state.PeerDisk == drbdwire.UpToDate && r.uuids.Bitmap == 0 {
+		r.forgetCrash()
+	}
+}
+
+// forgetCrash drops the mark of a crashed Primary: the copies were compared.
+func (r *Resource) forgetCrash() {
+	if r.meta.flags&drbdmeta.MDCrashedPrimary != 0 {
+		r.meta.flags &^= drbdmeta.MDCrashedPrimary
+		r.meta.dirty()
+	}
+}

@@ -1,0 +1,176 @@
+package replica_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("Two fresh disks", func() {
+	It("meet, and one that is forced Primary is copied to the other", func() {
+		p := newPair()
+		copy(p.a.disk, "the data to keep")
+		p.a.up()
+		p.b.up()
+		p.run()
+		p.a.mustOrder(replica.OrderPrimary, true)
+		p.wait(time.Second)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		Expect(p.a.payloads).To(BeEmpty())
+		Expect(p.b.payloads).To(BeEmpty())
+	})
+
+	It("are not promoted without force", func() {
+		p := newPair()
+		p.a.up()
+		answer := p.a.order(replica.OrderPrimary, false)
+		Expect(answer.Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(answer.Text).To(ContainSubstring("Inconsistent"))
+	})
+})
+
+var _ = Describe("A write in protocol C", func() {
+	It("is on both disks when it is acknowledged", func() {
+		p := synced()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.payloads).To(BeEmpty())
+	})
+
+	It("waits for the peer's disk", func() {
+		p := synced()
+		p.b.hold[replica.Write] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).NotTo(HaveKey(uint64(1)))
+		p.b.release()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+	})
+
+	It("begins only when the activity log on disk names its extent", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true
+		p.a.write(1, 8192*3, 'x', 4096)
+		p.run()
+		Expect(p.a.disk[8192*3*512]).To(BeZero())
+		Expect(p.b.disk[8192*3*512]).To(BeZero())
+		p.a.release()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+	})
+
+	It("is acknowledged without the peer only once the new generation is on disk", func() {
+		p := synced()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.b.hold[replica.Write] = true
+		p.a.write(2, 8, 'y', 4096)
+		p.run()
+		p.a.hold[replica.MetaWrite] = true
+		p.b.crash()
+		Expect(p.a.done).NotTo(HaveKey(uint64(2)))
+		p.a.release()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+	})
+})
+
+var _ = Describe("A node that returns", func() {
+	It("gets only the blocks that changed", func() {
+		p := synced()
+		p.b.crash()
+		p.a.write(1, 80, 'n', 8192)
+		p.run()
+		before := p.a.core.Status().Stats.Sent
+		p.b.up()
+		p.wait(time.Second)
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		Expect(p.a.core.Status().Stats.Sent - before).To(Equal(uint64(8192)))
+	})
+
+	It("after a crash as Primary is overwritten where its log says that it may differ", func() {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.cut = true // the last write never reaches the other node
+		p.a.write(2, 8192, 'b', 4096)
+		p.run()
+		p.a.crash()
+		p.cut = false
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.b.write(3, 160, 'c', 4096)
+		p.run()
+		p.a.up()
+		p.wait(time.Second)
+		Expect(p.a.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+		Expect(p.a.disk[160*512]).To(Equal(byte('c')))
+		Expect(p.a.disk[8192*512]).To(BeZero())
+	})
+
+	It("alone does not become Primary: the peer may have newer data", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.crash()
+		p.a.crash()
+		p.a.mustOrder(replica.OrderAttach, false)
+		answer := p.a.order(replica.OrderPrimary, false)
+		Expect(answer.Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(answer.Text).To(ContainSubstring("has not heard from its peer"))
+	})
+})
+
+var _ = Describe("Roles", func() {
+	It("move from one node to the other", func() {
+		p := synced()
+		answer := p.b.order(replica.OrderPrimary, false)
+		Expect(answer.Code).To(Equal(drbdwire.TwoPrimaries))
+		p.a.inUse = true
+		Expect(p.a.order(replica.OrderSecondary, false).Code).To(Equal(drbdwire.DeviceInUse))
+		p.a.inUse = false
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderPrimary, false)
+		Expect(p.a.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		p.b.write(1, 8, 'z', 4096)
+		p.run()
+		Expect(p.a.disk[4096]).To(Equal(byte('z')))
+	})
+
+	It("of a split brain are noticed at the first contact", func() {
+		p := synced()
+		p.cut = true
+		p.breakLink()
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.a.write(1, 8, 'a', 4096)
+		p.b.write(1, 16, 'b', 4096)
+		p.run()
+		p.cut = false
+		p.meet()
+		p.run()
+		Expect(p.a.status()).To(HavePrefix("Primary/Unknown StandAlone"))
+		Expect(p.a.core.Status().Note).To(ContainSubstring("split brain"))
+	})
+
+	It("survive a clean shutdown without a resync", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderShutdown, false)
+		p.a.mustOrder(replica.OrderShutdown, false)
+		p.a.crash()
+		p.b.crash()
+		p.a.up()
+		p.b.up()
+		p.run()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.sent).NotTo(ContainElement(drbdwire.CmdRSDataReply))
+	})
+})

@@ -1,0 +1,300 @@
+package replica
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// maxRequests bounds what users may have under way at once; the shell's own
+// limit is lower.
+const maxRequests = 4096
+
+// table holds the requests of the device's users, in the order of their
+// arrival, until nothing needs them any more: a write stays until the peer's
+// barrier ack, or until its blocks are marked as different.
+type table struct {
+	list []request
+	next uint64 // arrival number
+}
+
+// A request is one of the device's users', on its way through both disks.
+type request struct {
+	id      uint64
+	arrived uint64 // identifies the request on the wire
+	op      Op
+	fua     bool
+	started bool
+	told    bool // the user has the answer
+	logged  bool // holds a reference on its activity-log extents
+	epoch   uint32
+	sector  uint64
+	size    uint32
+	buf     Buf
+	local   half
+	remote  half
+	barrier bool // waits for the barrier ack of its epoch
+	sent    time.Duration
+}
+
+// half is how far one of the two copies is.
+type half uint8
+
+const (
+	halfNone    half = iota // not asked
+	halfPending             // under way
+	halfDone                // on stable storage, or received as the protocol wants
+	halfFailed              // this copy does not have it
+)
+
+func (q *request) isWrite() bool { return q.op == OpWrite || q.op == OpTrim || q.op == OpZero }
+
+func (q *request) end() uint64 { return q.sector + uint64(q.size)/512 }
+
+func (q *request) extents() (first, last uint32) { return extentsOf(q.sector, q.size) }
+
+// extentsOf names the activity-log extents of 4 MiB that a range touches.
+func extentsOf(sector uint64, size uint32) (first, last uint32) {
+	return uint32(sector >> 13), uint32((sector + uint64(size)/512 - 1) >> 13)
+}
+
+func overlap(aStart, aEnd, bStart, bEnd uint64) bool { return aStart < bEnd && bStart < aEnd }
+
+// add appends a request.
+func (t *table) add(q request) {
+	t.next++
+	q.arrived = t.next
+	t.list = append(t.list, q)
+}
+
+// find gives the request that a block id on the wire names.
+func (t *table) find(id drbdwire.BlockID, sector uint64) *request {
+	arrived := binary.LittleEndian.Uint64(id[:])
+	for i := range t.list {
+		if q := &t.list[i]; q.arrived == arrived && q.sector == sector && q.started {
+			return q
+		}
+	}
+	return nil
+}
+
+// byArrival gives the request that a disk answer names.
+func (t *table) byArrival(arrived uint64) *request {
+	for i := range t.list {
+		if t.list[i].arrived == arrived {
+			return &t.list[i]
+		}
+	}
+	return nil
+}
+
+func (q *request) blockID() (id drbdwire.BlockID) {
+	binary.LittleEndian.PutUint64(id[:], q.arrived)
+	return id
+}
+
+// oldestSent is when the oldest write that the peer has not acknowledged left.
+func (t *table) oldestSent() (time.Duration, bool) {
+	for i := range t.list {
+		if t.list[i].remote == halfPending {
+			return t.list[i].sent, true
+		}
+	}
+	return 0, false
+}
+
+// loseLog forgets the references on an activity log that is gone.
+func (t *table) loseLog() {
+	for i := range t.list {
+		t.list[i].logged = false
+	}
+}
+
+// idle tells whether nothing is under way or waiting.
+func (t *table) idle() bool { return len(t.list) == 0 }
+
+// request takes one request of a user.
+func (r *Resource) request(in Input) {
+	fail := func() {
+		r.emit(Effect{Kind: Complete, ID: in.ID, Failed: true})
+		r.free(in.Buf)
+	}
+	flush := in.Op == OpFlush
+	if r.state.Role != drbdwire.Primary || len(r.requests.list) >= maxRequests ||
+		!flush && r.inside(in.Sector, in.Size) != nil {
+		fail()
+		return
+	}
+	r.requests.add(request{id: in.ID, op: in.Op, fua: in.FUA, sector: in.Sector, size: in.Size, buf: in.Buf})
+}
+
+// startWaiting starts what nothing stands in the way of, in the order of
+// arrival, and tells users what is finished.
+func (r *Resource) startWaiting() {
+	for i := range r.requests.list {
+		q := &r.requests.list[i]
+		if q.started {
+			r.tell(q)
+			continue
+		}
+		if r.frozen != "" {
+			continue
+		}
+		switch {
+		case q.op == OpFlush:
+			r.startFlush(q, i)
+		case q.op == OpRead:
+			r.startRead(q, i)
+		default:
+			r.startWrite(q, i)
+		}
+	}
+	r.dropFinished()
+}
+
+// dropFinished removes the requests that nothing needs any more, and lets go
+// of activity-log extents that are equal on both nodes or marked.
+func (r *Resource) dropFinished() {
+	kept := r.requests.list[:0]
+	for i := range r.requests.list {
+		q := r.requests.list[i]
+		settled := q.started && q.local != halfPending && q.remote != halfPending && !q.barrier
+		if settled && q.logged {
+			r.log.Put(q.extents())
+			q.logged = false
+		}
+		if settled && q.told {
+			r.free(q.buf)
+			continue
+		}
+		kept = append(kept, q)
+	}
+	r.requests.list = kept
+}
+
+// blocked tells whether the request at i must wait for an earlier one, or for
+// a block that is on its way to the peer: two writes to one block must reach
+// both disks in the same order, and a read must not see what a crash could
+// still take back.
+func (r *Resource) blocked(q *request, i int) bool {
+	for j := range i {
+		o := &r.requests.list[j]
+		if o.isWrite() && !o.told && overlap(q.sector, q.end(), o.sector, o.end()) {
+			return true
+		}
+		if q.isWrite() && o.op == OpRead && !o.told && overlap(q.sector, q.end(), o.sector, o.end()) {
+			return true
+		}
+	}
+	return q.isWrite() && r.mirror.sends(q.sector, q.end())
+}
+
+// access tells what can be done with data now.
+type access uint8
+
+const (
+	accessLocal  access = iota // this node's copy serves
+	accessRemote               // the peer's copy serves
+	accessWait                 // a decision is under way
+	accessNone                 // there is no good copy
+)
+
+func (r *Resource) access() access {
+	s := r.state
+	switch {
+	case s.Disk == drbdwire.UpToDate && r.meta.ready:
+		return accessLocal
+	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
+		return accessRemote
+	case s.Conn == drbdwire.WFReportParams || s.Disk == drbdwire.Attaching || r.cfg.SuspendIONoData:
+		return accessWait
+	default:
+		return accessNone
+	}
+}
+
+func (r *Resource) startRead(q *request, i int) {
+	if r.blocked(q, i) {
+		return
+	}
+	switch r.access() {
+	case accessLocal:
+		q.started, q.local = true, halfPending
+		r.stats.DiskRead += uint64(q.size)
+		r.emit(Effect{Kind: Read, ID: q.arrived, Sector: q.sector, Size: q.size})
+	case accessRemote:
+		q.started, q.remote, q.sent = true, halfPending, r.now
+		b := drbdwire.BlockRequest{Sector: q.sector, ID: q.blockID(), Size: q.size}
+		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(nil))
+	case accessNone:
+		q.started = true
+		r.tell(q)
+	case accessWait:
+	}
+}
+
+// startFlush: an acknowledged write is on stable storage already in protocol
+// C; in A and B the disk is flushed once everything before is written.
+func (r *Resource) startFlush(q *request, i int) {
+	for j := range i {
+		if o := &r.requests.list[j]; o.isWrite() && !o.told {
+			return
+		}
+	}
+	r.epochs.closeSoon()
+	if r.cfg.Protocol != drbdwire.ProtocolC && r.access() == accessLocal {
+		q.started, q.local = true, halfPending
+		r.emit(Effect{Kind: Flush, ID: q.arrived})
+		return
+	}
+	q.started, q.local = true, halfDone
+	r.tell(q)
+}
+
+// tell answers the user once the answer is certain.
+func (r *Resource) tell(q *request) {
+	if q.told || r.frozen != "" || q.local == halfPending {
+		return
+	}
+	if q.remote == halfPending && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA) {
+		return
+	}
+	ok := q.local == halfDone || q.remote == halfDone
+	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() {
+		return // the peer lacks it: that must be on record first
+	}
+	q.told = true
+	r.emit(Effect{Kind: Complete, ID: q.id, Failed: !ok, Buf: readBuf(q, ok)})
+	if q.barrier && q.epoch == r.epochs.current {
+		r.epochs.closeSoon()
+	}
+}
+
+func readBuf(q *request, ok bool) Buf {
+	if q.op == OpRead && ok {
+		return q.buf
+	}
+	return 0
+}
+
+// requestDone takes the answer of the own disk.
+func (r *Resource) requestDone(q *request, in Input) {
+	if q.op == OpRead {
+		q.buf = in.Buf
+	}
+	q.local = halfDone
+	if !in.Failed {
+		return
+	}
+	q.local = halfFailed
+	if q.op != OpFlush && r.bits != nil && r.state.Disk > drbdwire.Failed {
+		r.bits.Set(q.sector, q.size)
+	}
+	r.diskFailed("an i/o error on the data")
+	if q.op == OpRead {
+		// The peer may still have it.
+		r.free(q.buf)
+		q.buf, q.started, q.local = 0, false, halfNone
+	}
+}

@@ -1,0 +1,173 @@
+// Package replica is one end of a replicated disk: it decides what is written
+// where and in which order, what is acknowledged when, what role and state the
+// resource has, and what to do about every failure. It speaks DRBD 8.4.
+//
+// Resource does no I/O. Step takes one Input, changes state, and appends the
+// Effects that the caller must carry out in order. The same inputs always give
+// the same effects.
+//
+//	               request                                packet
+//	user ---------> | hold | overlap | activity log |       |
+//	                    \      local write  +  P_DATA       v
+//	                     \          |            |     peer write
+//	                      \         v            v          |
+//	  Complete <---------- both are stable <--- P_WRITE_ACK-+
+//	                             |
+//	        P_BARRIER ... P_BARRIER_ACK: the extent may leave the log
+//
+// A write is acknowledged upwards when it is on stable storage of both nodes,
+// or of this one once the other was given up and that is on record (a new
+// generation identifier in the superblock).
+package replica
+
+import (
+	"math"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/actlog"
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// Never is a deadline that does not come.
+const Never = time.Duration(math.MaxInt64)
+
+// Resource is the state of one resource with its one volume on this node.
+type Resource struct {
+	cfg Config
+	rng random
+
+	// What belongs to the Step that is running.
+	now   time.Duration
+	out   []Effect
+	arena []byte
+	// passed tells that a gate opened, which may have set more free.
+	passed bool
+
+	state  drbdwire.State
+	frozen string // the broken assertion that froze the device
+	note   string // why the resource last refused or gave up something
+
+	meta  metadata
+	uuids drbdmeta.UUIDs
+	size  uint64 // of the device, in sectors; 0 is not known yet
+	bits  *resync.Bitmap
+	log   *actlog.Log
+
+	link    link
+	peer    peer
+	order   order
+	waiting startWait
+
+	requests table
+	mirror   mirror // what the peer wrote here
+	epochs   epochs
+	sync     synchronisation
+	stats    Stats
+}
+
+// startWait is the wait of a node that came up and can't know whether its data
+// is the newest.
+type startWait struct {
+	until    time.Duration
+	degraded bool
+}
+
+// New makes a resource: StandAlone, Diskless, Secondary.
+func New(cfg Config) *Resource {
+	r := &Resource{cfg: cfg, rng: random{state: cfg.Seed}}
+	r.state.Role = drbdwire.Secondary
+	r.state.PeerDisk = drbdwire.DUnknown
+	r.waiting.until = Never
+	r.link.reset()
+	r.sync.planner = resync.NewPlanner(cfg.Resync)
+	return r
+}
+
+// Step applies one input and appends what must be done about it to out.
+func (r *Resource) Step(now time.Duration, in Input, out []Effect) []Effect {
+	r.now, r.out, r.arena = now, out, r.arena[:0]
+	r.take(in)
+	r.settle()
+	out, r.out = r.out, nil
+	return out
+}
+
+func (r *Resource) take(in Input) {
+	switch in.Kind {
+	case Tick:
+		r.tick()
+	case LinkUp:
+		r.linkUp(in.Conn, in.Resolve)
+	case LinkDown:
+		r.linkDown(in.Conn, in.Text)
+	case Packet:
+		r.packet(in)
+	case BadPacket:
+		if in.Conn == r.link.conn {
+			r.dropLink(drbdwire.ProtocolError, in.Text)
+		}
+	case DiskDone:
+		r.diskDone(in)
+	case MetaDone:
+		r.metaDone(in)
+	case Request:
+		r.request(in)
+	case Order:
+		r.command(in)
+	case DeviceDone:
+		r.deviceDone(in.Failed, in.Text)
+	}
+}
+
+// settle goes on with whatever the input may have set free.
+func (r *Resource) settle() {
+	for again := true; again; again = r.passed {
+		r.passed = false
+		r.startWaiting()
+		r.startMirrored()
+		r.advanceLog()
+		r.advanceSync()
+		r.closeEpoch()
+		r.advanceOrder()
+		r.advanceMeta()
+	}
+}
+
+// Deadline is the time at which a Tick is wanted.
+func (r *Resource) Deadline() time.Duration {
+	return min(r.linkDeadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
+}
+
+func (r *Resource) tick() {
+	r.linkTick()
+	if r.now >= r.waiting.until {
+		r.waiting.until = Never
+		if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected {
+			next := r.state
+			next.Disk = drbdwire.UpToDate
+			r.set(next, "waited as long as configured for the peer")
+		}
+	}
+}
+
+// emit appends one effect.
+func (r *Resource) emit(e Effect) { r.out = append(r.out, e) }
+
+// free gives the core's reference to a payload back.
+func (r *Resource) free(b Buf) {
+	if b != 0 {
+		r.emit(Effect{Kind: Free, Buf: b})
+	}
+}
+
+// check freezes the device when something that can't be is: no acknowledgement
+// leaves it any more, and the reason stays in the status.
+func (r *Resource) check(holds bool, what string) bool {
+	if !holds && r.frozen == "" {
+		r.frozen = what
+		r.emit(Effect{Kind: Broken, Text: what})
+	}
+	return holds
+}

@@ -1,0 +1,242 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// promote makes this node Primary, if its data may be used.
+func (r *Resource) promote() {
+	if r.state.Role == drbdwire.Primary {
+		r.finish(drbdwire.NothingToDo, "")
+		return
+	}
+	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
+		r.refuse(code, why)
+		return
+	}
+	if r.state.Conn < drbdwire.Connected {
+		r.becomePrimary()
+		return
+	}
+	mask, value := uint32(3), uint32(drbdwire.Primary)
+	if r.forcing() {
+		mask |= 15 << 9
+		value |= uint32(drbdwire.UpToDate) << 9
+	}
+	r.ask(drbdwire.CmdStateChgReq, mask, value)
+}
+
+// forcing tells whether the order declares data good that is not known to be.
+func (r *Resource) forcing() bool { return r.order.force && r.state.Disk < drbdwire.UpToDate }
+
+// MayPromote tells whether a promotion would be refused, and why: a node that
+// can't be sure that it has the newest data does not serve it unless forced.
+func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
+	s := r.state
+	switch {
+	case r.frozen != "":
+		return drbdwire.InTransientState, "the device is frozen: " + r.frozen
+	case s.Conn == drbdwire.WFReportParams:
+		return drbdwire.InTransientState, "the handshake with the peer is not over"
+	case s.Disk == drbdwire.Attaching:
+		return drbdwire.InTransientState, "the disk is being attached"
+	case s.Peer == drbdwire.Primary:
+		return drbdwire.TwoPrimaries, "the peer is Primary"
+	case s.Disk == drbdwire.UpToDate || planted.On(planted.PromoteStale) && s.Disk >= drbdwire.Inconsistent:
+		return drbdwire.Success, ""
+	case s.Disk == drbdwire.Diskless && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
+		return drbdwire.Success, ""
+	case force && s.Disk >= drbdwire.Inconsistent && s.Conn <= drbdwire.Connected:
+		return drbdwire.Success, ""
+	case s.Disk == drbdwire.Consistent:
+		return drbdwire.NoUpToDateDisk, "this node has not heard from its peer since it started, which may have newer data"
+	case s.Disk == drbdwire.Outdated:
+		return drbdwire.NoUpToDateDisk, "the peer went on without this node and has newer data"
+	case s.Conn == drbdwire.SyncTarget || s.Conn == drbdwire.WFSyncUUID || s.Conn == drbdwire.WFBitMapT:
+		return drbdwire.NoUpToDateDisk, "the resync from the peer is not over"
+	default:
+		return drbdwire.NoUpToDateDisk, fmt.Sprintf("the disk is %s", s.Disk)
+	}
+}
+
+// becomePrimary is reached with the peer's consent, or without a peer.
+func (r *Resource) becomePrimary() {
+	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
+		r.refuse(code, why)
+		return
+	}
+	forced := r.forcing()
+	next := r.state
+	next.Role = drbdwire.Primary
+	why := "promoted"
+	if forced {
+		next.Disk, why = drbdwire.UpToDate, "promoted by force"
+	}
+	alone := next.Conn < drbdwire.Connected || next.PeerDisk <= drbdwire.Failed
+	r.link.discard = false
+	r.set(next, why)
+	if r.meta.open {
+		switch {
+		case (alone || forced) && r.uuids.Bitmap == 0:
+			r.newGeneration()
+		case forced:
+			r.setCurrent(r.rng.next() | 4)
+		default:
+			r.setCurrent(r.uuids.Current)
+		}
+		r.meta.dirty()
+	}
+	r.order.stage = stageRecord
+	r.afterSuper(gatePromoted)
+}
+
+// promoted tells the peer and makes the device, once the mark of a Primary is
+// durable.
+func (r *Resource) promoted() {
+	if r.order.kind != OrderPrimary || r.state.Role != drbdwire.Primary {
+		return
+	}
+	if r.order.force && r.state.Conn >= drbdwire.Connected {
+		r.sendUUIDs(0)
+	}
+	r.sendState()
+	r.order.stage = stageExpose
+	r.emit(Effect{Kind: Expose, Sector: r.size})
+}
+
+// demote takes the device away first: nobody may write while the node turns
+// Secondary.
+func (r *Resource) demote() {
+	if r.state.Role != drbdwire.Primary {
+		r.finish(drbdwire.NothingToDo, "")
+		return
+	}
+	r.order.stage = stageWithdraw
+	r.emit(Effect{Kind: Withdraw})
+}
+
+// deviceDone goes on when the device was made or taken away.
+func (r *Resource) deviceDone(failed bool, text string) {
+	switch {
+	case r.order.stage == stageExpose && failed:
+		r.note = text
+		r.order.stage = stageDrain
+	case r.order.stage == stageExpose:
+		r.finish(drbdwire.Success, "")
+	case r.order.stage == stageWithdraw && failed:
+		r.refuse(drbdwire.DeviceInUse, text)
+	case r.order.stage == stageWithdraw:
+		r.order.stage = stageDrain
+	}
+}
+
+// drained turns the node Secondary when everything its users wrote is on both
+// disks, or marked.
+func (r *Resource) drained() {
+	if !r.requests.idle() {
+		r.epochs.closeSoon()
+		return
+	}
+	r.order.stage = stageRecord
+	next := r.state
+	next.Role = drbdwire.Secondary
+	why := "demoted"
+	if r.order.kind == OrderPrimary {
+		why = "demoted again: " + r.note
+	}
+	r.set(next, why)
+	r.setCurrent(r.uuids.Current)
+	if r.bits != nil {
+		r.meta.allPages = true
+	}
+	r.meta.dirty()
+	r.afterSuper(gateDemoted)
+}
+
+func (r *Resource) demoted() {
+	if r.state.Role != drbdwire.Secondary {
+		return
+	}
+	r.sendState()
+	if r.order.kind == OrderPrimary {
+		r.refuse(drbdwire.DeviceInUse, r.note)
+		return
+	}
+	r.finish(drbdwire.Success, "")
+}
+
+// peerWants takes the peer's request for a state change. What it says is in
+// its own view and is mirrored first. Source: DRBD 8.4 wire, section 6.
+func (r *Resource) peerWants(cmd drbdwire.Command, data []byte) error {
+	c, err := drbdwire.DecodeStateChange(data)
+	if err != nil {
+		return err
+	}
+	reply := drbdwire.CmdStateChgReply
+	if cmd == drbdwire.CmdConnStChgReq {
+		reply = drbdwire.CmdConnStChgReply
+	}
+	code, then := r.consent(drbdwire.UnpackState(c.Mask), drbdwire.UnpackState(c.Value))
+	r.send(MetaSocket, reply, drbdwire.StateReply{Code: code}.Append(nil))
+	if code >= drbdwire.Success && then != nil {
+		then()
+	}
+	return nil
+}
+
+// consent decides about a change that the peer wants to make to itself.
+func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
+	s := r.state
+	conn := value.Conn
+	switch {
+	case s.Conn < drbdwire.Connected:
+		return drbdwire.InTransientState, nil
+	case r.link.resolve && r.order.stage == stageAsking:
+		return drbdwire.ConcurrentStChg, nil
+	case mask.Conn == drbdwire.ConnMask && conn == drbdwire.Disconnecting:
+		return drbdwire.Success, func() { r.order.peerLeft = s.Peer == drbdwire.Primary }
+	case mask.Conn == drbdwire.ConnMask && (conn == drbdwire.StartingSyncS || conn == drbdwire.StartingSyncT):
+		return r.consentFullSync(conn)
+	case mask.Conn == drbdwire.ConnMask && conn != drbdwire.WFReportParams:
+		return drbdwire.NoVerifyAlg, nil
+	case mask.Role != 0 && value.Role == drbdwire.Primary && s.Role == drbdwire.Primary:
+		return drbdwire.TwoPrimaries, nil
+	case mask.Role != 0 && value.Role == drbdwire.Primary && r.promoting():
+		return drbdwire.ConcurrentStChg, nil
+	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate:
+		return drbdwire.NoUpToDateDisk, nil
+	}
+	return drbdwire.Success, func() {
+		next := r.state
+		if mask.Role != 0 {
+			next.Peer = value.Role
+		}
+		// A disk that was declared UpToDate by force is news for the
+		// handshake that the peer's P_STATE starts, so it is not taken here.
+		r.set(next, "the peer changes its role")
+	}
+}
+
+// promoting tells whether this node is on its way to Primary.
+func (r *Resource) promoting() bool {
+	return r.order.kind == OrderPrimary && r.state.Role != drbdwire.Primary
+}
+
+func (r *Resource) consentFullSync(conn drbdwire.ConnState) (drbdwire.Code, func()) {
+	s := r.state
+	if s.Conn > drbdwire.Connected {
+		return drbdwire.ResyncRunning, nil
+	}
+	own := drbdwire.StartingSyncT
+	if conn == drbdwire.StartingSyncT {
+		own = drbdwire.StartingSyncS
+	}
+	if own == drbdwire.StartingSyncT && (s.Role == drbdwire.Primary || s.Disk < drbdwire.Inconsistent) ||
+		own == drbdwire.StartingSyncS && s.Disk != drbdwire.UpToDate {
+		return drbdwire.NoUpToDateDisk, nil
+	}
+	return drbdwire.Success, func() { r.enterFullSync(own) }
+}

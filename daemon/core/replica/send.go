@@ -1,0 +1,83 @@
+package replica
+
+import (
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// send puts a packet without bulk data on its way.
+func (r *Resource) send(sock Socket, cmd drbdwire.Command, payload []byte) {
+	r.sendAs(drbdwire.H100, sock, cmd, payload)
+}
+
+func (r *Resource) sendAs(f drbdwire.HeaderFormat, sock Socket, cmd drbdwire.Command, payload []byte) {
+	r.sendBulk(f, sock, cmd, payload, 0, 0)
+}
+
+// sendBulk puts a packet on its way whose bulk data is in buf.
+func (r *Resource) sendBulk(f drbdwire.HeaderFormat, sock Socket, cmd drbdwire.Command, payload []byte, buf Buf,
+	size uint32,
+) {
+	if r.link.conn == 0 {
+		return
+	}
+	start := len(r.arena)
+	r.arena = drbdwire.AppendHeader(r.arena, f, drbdwire.Header{Command: cmd, Length: uint32(len(payload)) + size})
+	r.arena = append(r.arena, payload...)
+	if size > 0 {
+		r.stats.Sent += uint64(size)
+	}
+	r.emit(Effect{Kind: Send, Conn: r.link.conn, Socket: sock, Data: r.arena[start:], Buf: buf, Size: size})
+}
+
+// sendState tells the peer the own state.
+func (r *Resource) sendState() {
+	if r.state.Conn >= drbdwire.Connected {
+		r.send(DataSocket, drbdwire.CmdState, drbdwire.AppendState(nil, r.state))
+	}
+}
+
+// sendUUIDs tells the peer which generations the own data is of. A diskless
+// node has none.
+func (r *Resource) sendUUIDs(flags drbdwire.UUIDFlags) {
+	if r.state.Disk < drbdwire.Negotiating {
+		return
+	}
+	if r.link.discard {
+		flags |= drbdwire.UUIDDiscardMyData
+	}
+	if r.meta.flags&drbdmeta.MDCrashedPrimary != 0 {
+		flags |= drbdwire.UUIDCrashedPrimary
+	}
+	u := drbdwire.UUIDs{
+		Current: r.uuids.Current, Bitmap: r.uuids.Bitmap, History0: r.uuids.History0, History1: r.uuids.History1,
+		Dirty: r.bits.Count(), Flags: flags,
+	}
+	r.link.told = u
+	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
+}
+
+// sendSizes tells the peer how much room the own disk has.
+func (r *Resource) sendSizes() {
+	s := drbdwire.Sizes{User: r.cfg.UserSize, Current: r.size, MaxBio: maxBio}
+	if r.state.Disk >= drbdwire.Negotiating {
+		s.Disk = r.meta.layout.DataSectors
+	}
+	if r.link.flags&drbdwire.FeatureWSame != 0 {
+		s.HasLimits = true
+		s.Limits = drbdwire.QueueLimits{
+			PhysicalBlock: pageSize, LogicalBlock: 512, IOMin: pageSize, DiscardEnabled: true,
+		}
+	}
+	r.send(DataSocket, drbdwire.CmdSizes, s.Append(nil))
+}
+
+// ack answers a block of the peer's on the meta socket.
+func (r *Resource) ack(cmd drbdwire.Command, sector uint64, id drbdwire.BlockID, size uint32) {
+	if r.state.Conn < drbdwire.Connected {
+		return
+	}
+	r.mirror.sequence++
+	a := drbdwire.BlockAck{Sector: sector, ID: id, Size: size, Sequence: r.mirror.sequence}
+	r.send(MetaSocket, cmd, a.Append(nil))
+}

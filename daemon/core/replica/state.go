@@ -1,0 +1,152 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// set moves the resource to the next state: what the state implies is added,
+// what must be remembered goes to the superblock, who watches is told why.
+func (r *Resource) set(next drbdwire.State, why string) {
+	old := r.state
+	next = sanitise(next)
+	if next == old {
+		return
+	}
+	r.state = next
+	if next.Conn >= drbdwire.Connected {
+		r.waiting.until = Never
+	}
+	r.recordGeneration(old)
+	r.recordFlags()
+	r.emit(Effect{Kind: Changed, Text: describe(old, next, why)})
+}
+
+// sanitise applies what one part of a state implies for the others.
+// Source: DRBD 8.4 states, section 2.1.
+func sanitise(s drbdwire.State) drbdwire.State {
+	if s.Conn < drbdwire.Connected {
+		s.Peer, s.PeerPause = drbdwire.RoleUnknown, false
+		if s.PeerDisk > drbdwire.DUnknown || s.PeerDisk < drbdwire.Inconsistent {
+			s.PeerDisk = drbdwire.DUnknown
+		}
+	}
+	if s.Conn > drbdwire.Connected && (s.Disk <= drbdwire.Failed || s.PeerDisk <= drbdwire.Failed) {
+		s.Conn = drbdwire.Connected
+	}
+	if s.Conn >= drbdwire.Connected && s.Conn < drbdwire.Ahead {
+		if s.Disk == drbdwire.Consistent || s.Disk == drbdwire.Outdated {
+			s.Disk = drbdwire.UpToDate
+		}
+		if s.PeerDisk == drbdwire.Consistent || s.PeerDisk == drbdwire.Outdated {
+			s.PeerDisk = drbdwire.UpToDate
+		}
+	}
+	lim := limits(s.Conn)
+	s.Disk = min(max(s.Disk, lim.minDisk), lim.maxDisk)
+	s.PeerDisk = min(max(s.PeerDisk, lim.minPeer), lim.maxPeer)
+	return s
+}
+
+type diskLimits struct{ minDisk, maxDisk, minPeer, maxPeer drbdwire.DiskState }
+
+// limits is what a connection state says about both disks. Source: DRBD 8.4
+// states, section 2.1, no. 6.
+func limits(c drbdwire.ConnState) diskLimits {
+	switch c {
+	case drbdwire.WFBitMapT, drbdwire.PausedSyncT, drbdwire.StartingSyncT, drbdwire.WFSyncUUID, drbdwire.Behind:
+		return diskLimits{drbdwire.Inconsistent, drbdwire.Outdated, drbdwire.UpToDate, drbdwire.UpToDate}
+	case drbdwire.VerifyS, drbdwire.VerifyT:
+		return diskLimits{drbdwire.UpToDate, drbdwire.UpToDate, drbdwire.UpToDate, drbdwire.UpToDate}
+	case drbdwire.WFBitMapS, drbdwire.PausedSyncS, drbdwire.StartingSyncS, drbdwire.Ahead:
+		return diskLimits{drbdwire.UpToDate, drbdwire.UpToDate, drbdwire.Inconsistent, drbdwire.Consistent}
+	case drbdwire.SyncTarget:
+		return diskLimits{drbdwire.Inconsistent, drbdwire.Inconsistent, drbdwire.UpToDate, drbdwire.UpToDate}
+	case drbdwire.SyncSource:
+		return diskLimits{drbdwire.UpToDate, drbdwire.UpToDate, drbdwire.Inconsistent, drbdwire.Inconsistent}
+	case drbdwire.Connected:
+		return diskLimits{drbdwire.Diskless, drbdwire.UpToDate, drbdwire.Diskless, drbdwire.UpToDate}
+	default:
+		return diskLimits{drbdwire.Diskless, drbdwire.UpToDate, drbdwire.Inconsistent, drbdwire.DUnknown}
+	}
+}
+
+// recordGeneration makes a new generation of the data when the two copies
+// begin to differ. Source: DRBD 8.4 states, section 4.
+func (r *Resource) recordGeneration(old drbdwire.State) {
+	s := r.state
+	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 {
+		return
+	}
+	had := old.PeerDisk == drbdwire.Inconsistent || old.PeerDisk == drbdwire.Consistent ||
+		old.PeerDisk == drbdwire.UpToDate
+	gone := s.PeerDisk < drbdwire.Inconsistent || s.PeerDisk == drbdwire.DUnknown || s.PeerDisk == drbdwire.Outdated
+	primary := s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary
+	promotedBeyond := s.Peer == drbdwire.Primary && old.Peer != drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent
+	if primary && had && gone || promotedBeyond {
+		r.newGeneration()
+		if s.Conn >= drbdwire.Connected {
+			r.sendUUIDs(0)
+		}
+	}
+}
+
+// newGeneration makes the current data distinguishable from the peer's, who
+// knows them up to what is now the bitmap generation.
+func (r *Resource) newGeneration() {
+	r.uuids.Bitmap = r.uuids.Current
+	r.setCurrent(r.rng.next() | 4)
+	r.meta.dirty()
+}
+
+// setCurrent stores a generation with the mark of a Primary in bit 0.
+func (r *Resource) setCurrent(uuid uint64) {
+	uuid &^= 1
+	if r.state.Role == drbdwire.Primary {
+		uuid |= 1
+	}
+	r.uuids.Current = uuid
+}
+
+// recordFlags keeps in the superblock what a node must know after a crash.
+// Source: DRBD 8.4 metadata, section 3.2.
+func (r *Resource) recordFlags() {
+	s := r.state
+	if s.Disk < drbdwire.Inconsistent {
+		return // a failed disk keeps what it said last
+	}
+	keep := r.meta.flags & (drbdmeta.MDFullSync | drbdmeta.MDCrashedPrimary)
+	flags := keep
+	add := func(on bool, f drbdmeta.Flags) {
+		if on {
+			flags |= f
+		}
+	}
+	add(s.Disk > drbdwire.Inconsistent, drbdmeta.MDConsistent)
+	add(s.Disk > drbdwire.Outdated, drbdmeta.MDWasUpToDate)
+	add(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent,
+		drbdmeta.MDPrimaryInd)
+	add(s.Conn > drbdwire.WFReportParams, drbdmeta.MDConnectedInd)
+	add(s.PeerDisk == drbdwire.Inconsistent || s.PeerDisk == drbdwire.Outdated, drbdmeta.MDPeerOutdated)
+	if flags != r.meta.flags {
+		r.meta.flags = flags
+		r.meta.dirty()
+	}
+}
+
+func describe(old, s drbdwire.State, why string) string {
+	text := ""
+	add := func(changed bool, what string, from, to fmt.Stringer) {
+		if changed {
+			text += fmt.Sprintf("%s %s -> %s; ", what, from, to)
+		}
+	}
+	add(old.Role != s.Role, "role", old.Role, s.Role)
+	add(old.Conn != s.Conn, "connection", old.Conn, s.Conn)
+	add(old.Disk != s.Disk, "disk", old.Disk, s.Disk)
+	add(old.Peer != s.Peer, "peer role", old.Peer, s.Peer)
+	add(old.PeerDisk != s.PeerDisk, "peer disk", old.PeerDisk, s.PeerDisk)
+	return text + why
+}

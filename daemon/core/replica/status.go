@@ -1,0 +1,58 @@
+package replica
+
+import (
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// Stats count since the start of the daemon. Sizes are in bytes.
+type Stats struct {
+	Sent, Received           uint64 // bulk data to and from the peer
+	DiskRead, DiskWritten    uint64
+	ALWrites, BitmapWrites   uint64
+	MetaWrites               uint64
+	Pending, Unacked, Queued int // requests at the peer, of the peer, of users
+}
+
+// Status is the whole state of a resource that a person or a program may want
+// to see.
+type Status struct {
+	Name           string
+	State          drbdwire.State
+	Protocol       drbdwire.WireProtocol
+	Size           uint64 // sectors
+	UUIDs          drbdmeta.UUIDs
+	Flags          drbdmeta.Flags
+	OutOfSync      uint64         // KiB
+	Resync         *resync.Report // nil while none is running
+	SuspendedForAL int            // slots of the activity log in use
+	Frozen         string         // the assertion that froze the device
+	Note           string         // the last refusal or failure
+	Stats          Stats
+}
+
+// Status describes the resource as it is now.
+func (r *Resource) Status() Status {
+	s := Status{
+		Name: r.cfg.Name, State: r.state, Protocol: r.cfg.Protocol, Size: r.size, UUIDs: r.uuids,
+		Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
+	}
+	if r.bits != nil {
+		s.OutOfSync = r.bits.Count() * 4
+	}
+	if c := r.state.Conn; c == drbdwire.SyncSource || c == drbdwire.SyncTarget {
+		report := r.sync.progress.Report(r.now)
+		s.Resync = &report
+	}
+	for i := range r.requests.list {
+		if r.requests.list[i].remote == halfPending {
+			s.Stats.Pending++
+		}
+	}
+	s.Stats.Queued, s.Stats.Unacked = len(r.requests.list), len(r.mirror.list)
+	return s
+}
+
+// State is the state alone.
+func (r *Resource) State() drbdwire.State { return r.state }

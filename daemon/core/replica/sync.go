@@ -1,0 +1,259 @@
+package replica
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// lazyPages is how often a running resync writes down what it has done, so
+// that a crash does not start it all over.
+const lazyPages = 2 * time.Second
+
+// synchronisation is a resync on this node, as source or target.
+//
+//	source: WFBitMapS --bitmaps--> superblock --> SyncSource --peer's STATE--> Connected
+//	target: WFBitMapT --bitmaps--> WFSyncUUID --P_SYNC_UUID--> SyncTarget, superblock,
+//	        requests ... no bits left, ping, --> Connected, superblock, STATE
+type synchronisation struct {
+	planner   *resync.Planner
+	progress  resync.Progress
+	receiver  drbdwire.BitmapReceiver
+	receiving bool // a bitmap has begun to come in
+	ready     bool // the target's superblock says that its data is behind
+	pinged    bool // all bits are gone, the last acks are on their way
+	failed    uint64
+	nextPages time.Duration
+}
+
+// stop ends a resync without a result.
+func (s *synchronisation) stop() { *s = synchronisation{planner: s.planner} }
+
+func (s *synchronisation) deadline(conn drbdwire.ConnState) time.Duration {
+	if conn != drbdwire.SyncTarget || !s.ready {
+		return Never
+	}
+	return min(s.planner.Deadline(), s.nextPages)
+}
+
+// becomeSource names the generation that the target has while it is behind,
+// and waits until that is durable. Source: DRBD 8.4 states, section 4.
+func (r *Resource) becomeSource() {
+	u := &r.uuids
+	uuid := u.Bitmap + 1<<48
+	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
+		uuid = r.rng.next() &^ 1
+	}
+	if u.Bitmap != 0 {
+		u.History1, u.History0 = u.History0, u.Bitmap
+	}
+	u.Bitmap = uuid
+	r.meta.allPages = true
+	r.meta.dirty()
+	r.afterSuper(gateSource)
+}
+
+func (r *Resource) sourceReady() {
+	if r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS {
+		return
+	}
+	next := r.state
+	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
+	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
+	r.send(DataSocket, drbdwire.CmdSyncUUID, drbdwire.SyncUUID{UUID: r.uuids.Bitmap}.Append(nil))
+	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
+}
+
+// syncUUIDArrived makes this copy a target: from now on it has the data of no
+// moment, and says so on disk before a block of it changes.
+func (r *Resource) syncUUIDArrived(data []byte) error {
+	u, err := drbdwire.DecodeSyncUUID(data)
+	if err != nil {
+		return err
+	}
+	if r.state.Conn != drbdwire.WFSyncUUID {
+		return fmt.Errorf("P_SYNC_UUID came in connection state %s", r.state.Conn)
+	}
+	r.uuids.Current, r.uuids.Bitmap = u.UUID, 0
+	next := r.state
+	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
+	r.sync.ready, r.sync.failed = false, 0
+	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
+	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
+	r.meta.allPages = true
+	r.meta.dirty()
+	r.afterSuper(gateTarget)
+	return nil
+}
+
+func (r *Resource) targetReady() {
+	if r.state.Conn != drbdwire.SyncTarget {
+		return
+	}
+	r.sync.ready = true
+	r.sync.nextPages = r.now + lazyPages
+	r.sync.planner.Start(r.now, r.bits)
+}
+
+// advanceSync asks for what is missing and ends the resync when nothing is.
+func (r *Resource) advanceSync() {
+	if r.state.Conn == drbdwire.SyncSource || r.state.Conn == drbdwire.SyncTarget {
+		r.sync.progress.Update(r.now, r.bits.Count())
+	}
+	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready || r.frozen != "" {
+		return
+	}
+	if r.now >= r.sync.nextPages {
+		r.sync.nextPages = r.now + lazyPages
+		r.meta.allPages = true
+	}
+	for len(r.mirror.list) < maxPeerWork/2 {
+		sector, size, ok := r.sync.planner.Next(r.now, r.bits, r.mirror.writing)
+		if !ok {
+			break
+		}
+		b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
+		r.send(DataSocket, drbdwire.CmdRSDataRequest, b.Append(nil))
+	}
+	if !r.sync.pinged && r.sync.planner.Done(r.bits) {
+		// One round trip, so that the source has all acknowledgements before
+		// it hears that the resync is over.
+		r.sync.pinged = true
+		r.link.pinged = Never
+		r.ping()
+	}
+}
+
+func (r *Resource) pingAnswered() {
+	if r.state.Conn == drbdwire.SyncTarget && r.sync.pinged {
+		r.sync.pinged = false
+		if r.sync.planner.Done(r.bits) {
+			r.finishTarget()
+		}
+	}
+}
+
+// finishTarget ends the resync on the target. Source: DRBD 8.4 states,
+// section 4.
+func (r *Resource) finishTarget() {
+	next := r.state
+	next.Conn = drbdwire.Connected
+	text := "resync done"
+	if r.bits.Count() == 0 {
+		p, u := r.peer.uuids, &r.uuids
+		old := u.Current
+		u.Bitmap = 0
+		u.History0, u.History1 = old, p.Bitmap
+		r.setCurrent(p.Current)
+		r.peer.uuids.Bitmap, r.peer.uuids.History0, r.peer.uuids.History1 = 0, u.History0, u.History1
+		next.Disk = drbdwire.UpToDate
+		r.meta.flags &^= drbdmeta.MDCrashedPrimary
+	} else {
+		text = fmt.Sprintf("resync ended with %d KiB that the source could not read", r.bits.Count()*4)
+	}
+	r.meta.allPages = true
+	r.meta.dirty()
+	r.sync.stop()
+	r.set(next, text)
+	r.afterSuper(gateFinished)
+}
+
+// targetFinished tells the source, once the end is durable.
+func (r *Resource) targetFinished() {
+	if r.state.Conn == drbdwire.Connected {
+		r.sendState()
+	}
+}
+
+// sourceFinished ends the resync on the source, because the target says that
+// it has everything.
+func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
+	if disk == drbdwire.UpToDate && r.bits.Count() > 0 {
+		r.dropLink(drbdwire.ProtocolError, fmt.Sprintf("the peer ended the resync with %d KiB still missing",
+			r.bits.Count()*4))
+		return
+	}
+	next := r.state
+	next.Conn, next.Peer, next.PeerDisk = drbdwire.Connected, role, disk
+	if disk == drbdwire.UpToDate {
+		u := &r.uuids
+		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
+		r.meta.flags &^= drbdmeta.MDCrashedPrimary
+	}
+	r.meta.allPages = true
+	r.meta.dirty()
+	r.sync.stop()
+	r.set(next, "resync done")
+}
+
+// blockWanted takes the target's request for a block.
+func (r *Resource) blockWanted(data []byte) error {
+	b, err := drbdwire.DecodeBlockRequest(data)
+	if err != nil {
+		return err
+	}
+	if b.Size > maxBio {
+		return fmt.Errorf("P_RS_DATA_REQUEST for %d bytes, at most %d", b.Size, maxBio)
+	}
+	return r.work(peerWork{kind: workSource, sector: b.Sector, size: b.Size, id: b.ID})
+}
+
+// blockArrived takes a block from the source. Late ones, after the resync was
+// given up, are thrown away.
+func (r *Resource) blockArrived(in Input) error {
+	d, err := drbdwire.DecodeData(in.Data)
+	if err != nil {
+		return err
+	}
+	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready {
+		r.ack(drbdwire.CmdNegAck, d.Sector, d.ID, in.Size)
+		r.free(in.Buf)
+		return nil
+	}
+	return r.work(peerWork{kind: workResync, sector: d.Sector, size: in.Size, id: d.ID, buf: in.Buf})
+}
+
+// deallocatedArrived takes the source's word that a range is all zeros.
+func (r *Resource) deallocatedArrived(data []byte) error {
+	b, err := drbdwire.DecodeBlockDesc(data)
+	if err != nil {
+		return err
+	}
+	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready {
+		return nil
+	}
+	return r.work(peerWork{kind: workClear, sector: b.Sector, size: b.Size, id: drbdwire.Syncer()})
+}
+
+// blockSynced notes that a block of the source's is on the own disk.
+func (r *Resource) blockSynced(w *peerWork) {
+	r.clearBits(w.sector, w.size)
+	if r.state.Conn == drbdwire.SyncTarget {
+		r.sync.planner.Received(r.now, w.sector, w.size)
+	}
+	r.ack(drbdwire.CmdRSWriteAck, w.sector, w.id, w.size)
+}
+
+// syncBlockAcked takes an answer that belongs to the resync.
+func (r *Resource) syncBlockAcked(cmd drbdwire.Command, a drbdwire.BlockAck) error {
+	if err := r.inside(a.Sector, a.Size); err != nil {
+		return err
+	}
+	target := r.state.Conn == drbdwire.SyncTarget
+	switch {
+	case cmd == drbdwire.CmdRSWriteAck && r.state.Conn == drbdwire.SyncSource:
+		r.clearBits(a.Sector, a.Size)
+	case cmd == drbdwire.CmdRSIsInSync && target:
+		r.clearBits(a.Sector, a.Size)
+		r.sync.planner.Received(r.now, a.Sector, a.Size)
+	case cmd == drbdwire.CmdNegRSDReply && target:
+		r.sync.planner.Failed(a.Sector, a.Size)
+		r.sync.failed += uint64(a.Size) / pageSize
+	case cmd == drbdwire.CmdRSCancel && target:
+		r.sync.planner.Retry(a.Sector, a.Size)
+	}
+	return nil
+}

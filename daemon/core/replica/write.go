@@ -1,0 +1,170 @@
+package replica
+
+import (
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// startWrite sends a write to both disks at once, after the activity log on
+// disk names its extents.
+func (r *Resource) startWrite(q *request, i int) {
+	s := r.state
+	if r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
+		return
+	}
+	where := r.access()
+	switch where {
+	case accessWait:
+		return
+	case accessNone:
+		q.started = true
+		r.tell(q)
+		return
+	}
+	if where == accessLocal {
+		first, last := q.extents()
+		if !planted.On(planted.SkipActivityLog) {
+			if !r.log.Get(first, last) {
+				return
+			}
+			q.logged = true
+		}
+	}
+	q.started = true
+	stable := q.fua || r.cfg.Protocol == drbdwire.ProtocolC
+	if r.mirrored() {
+		r.sendWrite(q, stable)
+	} else {
+		r.bits.Set(q.sector, q.size)
+		if s.Conn == drbdwire.WFBitMapS || s.Conn == drbdwire.Ahead {
+			b := drbdwire.BlockDesc{Sector: q.sector, Size: q.size}
+			r.send(DataSocket, drbdwire.CmdOutOfSync, b.Append(nil))
+		}
+	}
+	if where == accessLocal {
+		q.local = halfPending
+		r.stats.DiskWritten += uint64(q.size)
+		r.emit(Effect{
+			Kind: writeEffect(q.op), ID: q.arrived, Sector: q.sector, Size: q.size, Buf: q.buf, FUA: stable,
+		})
+	}
+}
+
+func writeEffect(op Op) EffectKind {
+	switch op {
+	case OpTrim:
+		return Trim
+	case OpZero:
+		return Zero
+	default:
+		return Write
+	}
+}
+
+// mirrored tells whether writes go to the peer. Source: DRBD 8.4 wire, section
+// 5.5.
+func (r *Resource) mirrored() bool {
+	s := r.state
+	if s.Conn < drbdwire.Connected {
+		return false
+	}
+	syncing := s.Conn >= drbdwire.WFBitMapT && s.Conn <= drbdwire.PausedSyncT
+	return s.PeerDisk == drbdwire.UpToDate || s.PeerDisk >= drbdwire.Inconsistent && syncing
+}
+
+// sendWrite mirrors a write. FUA makes the peer acknowledge only what is on
+// its stable storage, also when it is a kernel's DRBD.
+func (r *Resource) sendWrite(q *request, stable bool) {
+	q.remote, q.barrier, q.epoch, q.sent = halfPending, true, r.epochs.current, r.now
+	r.epochs.count++
+	if r.epochs.count >= uint32(r.cfg.MaxEpochSize) {
+		r.epochs.closeSoon()
+	}
+	var flags drbdwire.DataFlags
+	if stable {
+		flags |= drbdwire.FlagFUA
+	}
+	syncing := r.state.Conn >= drbdwire.SyncSource && r.state.Conn <= drbdwire.PausedSyncT
+	if syncing {
+		flags |= drbdwire.FlagMaySetInSync
+	}
+	switch {
+	case r.cfg.Protocol == drbdwire.ProtocolC || syncing:
+		flags |= drbdwire.FlagSendWriteAck
+	case r.cfg.Protocol == drbdwire.ProtocolB:
+		flags |= drbdwire.FlagSendReceiveAck
+	}
+	r.mirror.sequence++
+	d := drbdwire.Data{Sector: q.sector, ID: q.blockID(), Sequence: r.mirror.sequence, Flags: flags}
+	switch q.op {
+	case OpTrim:
+		d.Flags |= drbdwire.FlagDiscard
+		t := drbdwire.Trim{Data: d, Size: q.size}
+		r.send(DataSocket, drbdwire.CmdTrim, t.Append(nil))
+	case OpZero:
+		d.Flags |= drbdwire.FlagZeroes
+		t := drbdwire.Trim{Data: d, Size: q.size}
+		r.send(DataSocket, drbdwire.CmdZeroes, t.Append(nil))
+	default:
+		r.sendBulk(drbdwire.H100, DataSocket, drbdwire.CmdData, d.Append(nil), q.buf, q.size)
+	}
+}
+
+// advanceLog prepares the next transaction of the activity log.
+func (r *Resource) advanceLog() {
+	m := &r.meta
+	if !m.ready || m.logPending || m.busy == metaLog {
+		return
+	}
+	evicted, ok := r.log.Next(&m.logTx)
+	if ok {
+		m.logPending = true
+		m.logEvicted = append(m.logEvicted[:0], evicted...)
+	}
+}
+
+// blockAcked takes the peer's answer about one block.
+func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
+	a, err := drbdwire.DecodeBlockAck(data)
+	if err != nil {
+		return err
+	}
+	if a.ID.IsSyncer() || cmd == drbdwire.CmdNegRSDReply || cmd == drbdwire.CmdRSIsInSync ||
+		cmd == drbdwire.CmdRSCancel {
+		return r.syncBlockAcked(cmd, a)
+	}
+	q := r.requests.find(a.ID, a.Sector)
+	if q == nil {
+		return unknownBlock(cmd, a)
+	}
+	if q.remote != halfPending {
+		return nil // a second answer: protocol B and C in one, or a late one
+	}
+	switch cmd {
+	case drbdwire.CmdNegAck:
+		q.remote = halfFailed
+		r.markDifferent(q)
+	case drbdwire.CmdNegDReply:
+		q.remote = halfFailed
+	case drbdwire.CmdRSWriteAck:
+		q.remote = halfDone
+		r.clearBits(q.sector, q.size)
+	case drbdwire.CmdWriteAck, drbdwire.CmdRecvAck:
+		q.remote = halfDone
+	}
+	return nil
+}
+
+// markDifferent notes that only one copy has a write.
+func (r *Resource) markDifferent(q *request) {
+	if r.bits != nil {
+		r.bits.Set(q.sector, q.size)
+	}
+}
+
+// clearBits marks whole blocks as equal on both nodes.
+func (r *Resource) clearBits(sector uint64, size uint32) {
+	if r.bits != nil && r.meta.open {
+		r.bits.Clear(sector, size)
+	}
+}
