@@ -59,7 +59,7 @@ func DecodeBlockAck(b []byte) (BlockAck, error) {
 //	offset  size  field
 //	0       8     Sector
 //	8       4     Size    bytes
-//	12      4     ignored
+//	12      4     ignored; 0 from us, anything from a kernel
 //
 // Source: DRBD 8.4 wire, sections 8.5 and 11.
 type BlockDesc struct {

@@ -60,7 +60,7 @@ const (
 
 // String is the packet's name as DRBD's own documents print it.
 func (c Command) String() string {
-	names := map[Command]string{
+	names := [...]string{
 		CmdData: "P_DATA", CmdDataReply: "P_DATA_REPLY", CmdRSDataReply: "P_RS_DATA_REPLY", CmdBarrier: "P_BARRIER",
 		CmdBitmap: "P_BITMAP", CmdUnplugRemote: "P_UNPLUG_REMOTE", CmdDataRequest: "P_DATA_REQUEST",
 		CmdRSDataRequest: "P_RS_DATA_REQUEST", CmdSyncParam: "P_SYNC_PARAM", CmdProtocol: "P_PROTOCOL",
@@ -75,11 +75,18 @@ func (c Command) String() string {
 		CmdOutOfSync: "P_OUT_OF_SYNC", CmdRSCancel: "P_RS_CANCEL", CmdConnStChgReq: "P_CONN_ST_CHG_REQ",
 		CmdConnStChgReply: "P_CONN_ST_CHG_REPLY", CmdRetryWrite: "P_RETRY_WRITE",
 		CmdProtocolUpdate: "P_PROTOCOL_UPDATE", CmdTrim: "P_TRIM", CmdRSThinReq: "P_RS_THIN_REQ",
-		CmdRSDeallocated: "P_RS_DEALLOCATED", CmdZeroes: "P_ZEROES", CmdInitialMeta: "P_INITIAL_META",
-		CmdInitialData: "P_INITIAL_DATA", CmdFeatures: "P_CONNECTION_FEATURES",
+		CmdRSDeallocated: "P_RS_DEALLOCATED", CmdZeroes: "P_ZEROES",
 	}
-	if name, ok := names[c]; ok {
-		return name
+	switch {
+	case int(c) < len(names) && names[c] != "":
+		return names[c]
+	case c == CmdInitialMeta:
+		return "P_INITIAL_META"
+	case c == CmdInitialData:
+		return "P_INITIAL_DATA"
+	case c == CmdFeatures:
+		return "P_CONNECTION_FEATURES"
+	default:
+		return fmt.Sprintf("packet 0x%04x", uint16(c))
 	}
-	return fmt.Sprintf("packet 0x%04x", uint16(c))
 }

@@ -62,7 +62,7 @@ func (f DataFlags) String() string {
 	}
 	var set []string
 	for bit, name := range [...]string{
-		"HARDBARRIER", "SYNC", "MAY_SET_IN_SYNC", "UNPLUG", "FUA", "FLUSH", "DISCARD", "RECEIVE_ACK", "WRITE_ACK",
+		"HARDBARRIER", "SYNC", "MAY_SET_IN_SYNC", "UNPLUG", "FUA", "FLUSH", "DISCARD", "RECV_ACK", "WRITE_ACK",
 		"WSAME", "ZEROES",
 	} {
 		if f>>bit&1 == 1 {

@@ -14,7 +14,7 @@ const BlockRequestSize = 24
 //	0       8     Sector
 //	8       8     ID    opaque, echoed in the answer
 //	16      4     Size  bytes: whole sectors, at most 1 MiB
-//	20      4     0, ignored
+//	20      4     ignored; 0 from us, anything from a kernel
 //	24      -     the digest
 //
 // Source: DRBD 8.4 wire, sections 8.3 and 11.

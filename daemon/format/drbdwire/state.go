@@ -5,7 +5,7 @@ import "fmt"
 // A Role is what a node may do with a resource: only a Primary opens it.
 type Role uint8
 
-// The roles. Source: spec drbd-state section 1.
+// The roles. Source: DRBD 8.4 state, section 1.
 const (
 	RoleUnknown Role = 0
 	Primary     Role = 1
@@ -18,7 +18,7 @@ func (r Role) String() string { return nameOf("role", uint8(r), "Unknown", "Prim
 // A DiskState says what the data of one copy are worth, from worst to best.
 type DiskState uint8
 
-// The disk states. Source: spec drbd-state section 1.
+// The disk states. Source: DRBD 8.4 state, section 1.
 const (
 	Diskless     DiskState = 0
 	Attaching    DiskState = 1
@@ -40,7 +40,7 @@ func (d DiskState) String() string {
 // A ConnState is what a volume's connection is doing.
 type ConnState uint8
 
-// The connection states. Source: spec drbd-state section 1.
+// The connection states. Source: DRBD 8.4 state, section 1.
 const (
 	StandAlone     ConnState = 0
 	Disconnecting  ConnState = 1
@@ -90,7 +90,7 @@ func nameOf(what string, n uint8, names ...string) string {
 //	bits    0-1   2-3   4-8   9-12  13-16     17         18       19       20       21        22
 //	field   Role  Peer  Conn  Disk  PeerDisk  Suspended  AfterSP  PeerSP   UserSP   SuspNoD   SuspFen
 //
-// Source: spec drbd-wire section 5.5.
+// Source: DRBD 8.4 wire, section 5.5.
 type State struct {
 	Role, Peer     Role
 	Conn           ConnState
@@ -105,11 +105,9 @@ type State struct {
 // Pack gives the 32 bits of P_STATE.
 func (s State) Pack() uint32 {
 	v := uint32(s.Role)&3 | uint32(s.Peer)&3<<2 | uint32(s.Conn)&31<<4 | uint32(s.Disk)&15<<9 | uint32(s.PeerDisk)&15<<13
-	for bit, set := range map[int]bool{
-		17: s.Suspended, 18: s.AfterPause, 19: s.PeerPause, 20: s.UserPause, 21: s.SuspNoData, 22: s.SuspFencing,
-	} {
+	for i, set := range [...]bool{s.Suspended, s.AfterPause, s.PeerPause, s.UserPause, s.SuspNoData, s.SuspFencing} {
 		if set {
-			v |= 1 << bit
+			v |= 1 << (17 + i)
 		}
 	}
 	return v
@@ -128,7 +126,7 @@ func UnpackState(v uint32) State {
 // Code is the answer to a request for a state change: 1 and more is granted.
 type Code int32
 
-// The codes of spec drbd-state section 2.4.
+// The codes. Source: DRBD 8.4 state, section 2.4.
 const (
 	CWNoNeed           Code = 4
 	CWSuccess          Code = 3
