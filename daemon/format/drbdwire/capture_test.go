@@ -44,7 +44,7 @@ type stream struct {
 
 // packetsOf cuts a recording into packets, in the order in which they were
 // complete.
-func packetsOf(t *testing.T, path string) []packet {
+func packetsOf(t testing.TB, path string) []packet {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {

@@ -173,7 +173,7 @@ func (c Code) String() string {
 	switch {
 	case c >= Success:
 		return "Success"
-	case int(-c) < len(texts) && c < 0 && texts[-c] != "":
+	case c < 0 && int(c) > -len(texts) && texts[-c] != "":
 		return texts[-c]
 	default:
 		return fmt.Sprintf("state change code %d", int32(c))
