@@ -95,8 +95,8 @@ const (
 	wordKiB   = 64 * BlockSize / 1024
 )
 
-// dumpWords prints the bitmap as words, runs of equal lines of zeros or ones
-// as one, and counts the bits.
+// dumpWords prints the bitmap as words, runs of equal lines as one, and counts
+// the bits.
 func dumpWords(line func(string, ...any), bitmap []byte) (set int) {
 	words := make([]uint64, len(bitmap)/(dumpLine*wordBytes)*dumpLine)
 	for i := range words {
@@ -119,11 +119,11 @@ func dumpWords(line func(string, ...any), bitmap []byte) (set int) {
 	return set
 }
 
-// run is how many words from the first on are all zeros or all ones, in whole
-// lines.
+// run is how many words from the first on are equal, in whole lines. As the
+// tool has it, only words with two equal halves make a run.
 func run(words []uint64) int {
 	n := 0
-	for n < len(words) && words[n] == words[0] && (words[0] == 0 || words[0] == ^uint64(0)) {
+	for n < len(words) && words[n] == words[0] && uint32(words[0]) == uint32(words[0]>>32) {
 		n++
 	}
 	return n / dumpLine * dumpLine

@@ -2,6 +2,7 @@ package drbdmeta_test
 
 import (
 	"bytes"
+	"hash/crc32"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -12,12 +13,12 @@ import (
 func FuzzDecodeSuperblock(f *testing.F) {
 	for _, v := range loadVectors(f) {
 		_, l := v.superblock(f)
-		f.Add(v.at(l.Superblock, drbdmeta.BlockSize), uint64(v.disk)/512)
+		f.Add(v.at(l.Superblock, 96), uint64(v.disk)/512)
 	}
-	f.Add(block(fresh64M), uint64(131072))
+	f.Add(fresh64M, uint64(131072))
 	f.Fuzz(func(t *testing.T, b []byte, sectors uint64) {
 		g := NewWithT(t)
-		s, err := drbdmeta.DecodeSuperblock(b)
+		s, err := drbdmeta.DecodeSuperblock(block(b[:min(len(b), drbdmeta.BlockSize)]))
 		if err != nil {
 			return
 		}
@@ -43,13 +44,21 @@ func FuzzDecodeSuperblock(f *testing.F) {
 	})
 }
 
+// The bytes get the magic and the CRC that they need: those keep a fuzzer out.
 func FuzzDecodeTransaction(f *testing.F) {
-	f.Add(hotFive.Append(nil))
-	f.Add(drbdmeta.AppendInitialized(nil))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add(hotFive.Append(nil)[12:440])
+	f.Add(drbdmeta.AppendInitialized(nil)[12:40])
+	f.Fuzz(func(t *testing.T, rest []byte) {
 		g := NewWithT(t)
+		if _, err := drbdmeta.DecodeTransaction(rest); len(rest) < drbdmeta.BlockSize {
+			g.Expect(err).To(MatchError(drbdmeta.ErrTorn))
+		}
+		b := block(append(words(0x69cb65a2, 1, 0), rest[:min(len(rest), 4084)]...))
+		crc := ^crc32.Update(0xffffffff, crc32.MakeTable(crc32.Castagnoli), b)
+		copy(b[8:], words(crc))
 		tr, err := drbdmeta.DecodeTransaction(b)
 		if err != nil {
+			g.Expect(err).To(Or(MatchError(drbdmeta.ErrInitialized), MatchError(drbdmeta.ErrInvalid)))
 			return
 		}
 		again, err := drbdmeta.DecodeTransaction(tr.Append(nil))
@@ -58,7 +67,7 @@ func FuzzDecodeTransaction(f *testing.F) {
 	})
 }
 
-// The CRC keeps a fuzzer out, so this one makes blocks that are whole.
+// The log is made of whole blocks, with what the input says in them.
 func FuzzReplay(f *testing.F) {
 	f.Add(uint32(3), uint16(257), uint16(0), []byte{0, 1, 0, 0, 0, 5}, uint32(1), uint32(8), true)
 	f.Add(uint32(0xffffffff), uint16(67), uint16(60000), []byte{255, 255, 0, 0, 0, 5}, uint32(3), uint32(3), false)
