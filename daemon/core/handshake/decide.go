@@ -67,10 +67,10 @@ type Decision struct {
 // Decide goes from the comparison to what has to be done. Without data on both
 // sides there is nothing to compare, and the nodes are just Connected.
 //
-// In one thing it is more careful than the kernel: a split brain whose bitmaps
-// are not comparable (rule 100) gets a full sync also when discard-my-data
-// solved it. The peer gets all bits in the bitmap exchange, so it need not
-// think alike.
+// In one thing it is more careful than the kernel: a split brain in which the
+// bitmaps do not tell what differs (Compare gave -SplitBrain) ends in a full
+// sync also when discard-my-data solved it. The peer gets all bits in the
+// bitmap exchange, so it need not think alike.
 //
 // Source: DRBD 8.4 states, section 5.2.
 func Decide(in Input) Decision {
@@ -82,8 +82,8 @@ func Decide(in Input) Decision {
 	}
 	verdict := Compare(in.Own, in.Peer)
 	d := decider{
-		Input: in, result: verdict.Result, role: in.Own.Role,
-		Decision: Decision{Rule: verdict.Rule, Own: verdict.Own, Peer: verdict.Peer, Text: verdict.Text},
+		in: in, result: verdict.Result, role: in.Own.Role,
+		out: Decision{Rule: verdict.Rule, Own: verdict.Own, Peer: verdict.Peer, Text: verdict.Text},
 	}
 	if verdict.Result <= Unrelated {
 		return d.giveUp("%s", verdict.Text)
@@ -93,7 +93,7 @@ func Decide(in Input) Decision {
 		d.splitBrain()
 		if d.result == -SplitBrain {
 			d.call(HandlerSplitBrain)
-			return d.giveUp("split brain detected but unresolved: %s", d.Text)
+			return d.giveUp("split brain detected but unresolved: %s", d.out.Text)
 		}
 	}
 	return d.enter()
@@ -101,23 +101,24 @@ func Decide(in Input) Decision {
 
 // decider is a Decision on its way.
 type decider struct {
-	Input
-	Decision
+	in     Input
+	out    Decision
 	result int
 	role   drbdwire.Role // the own role, after a demotion that was decided
 }
 
 // diskStates lets an Inconsistent disk lose, whatever the identifiers say.
 func (d *decider) diskStates() {
-	own, peer := d.Input.Own.usable(), d.Input.Peer.usable()
-	if (own == drbdwire.Inconsistent) == (peer == drbdwire.Inconsistent) ||
-		own < drbdwire.Inconsistent || peer < drbdwire.Inconsistent {
+	own, peer := d.in.Own.usable(), d.in.Peer.usable()
+	lost := own == drbdwire.Inconsistent && peer > drbdwire.Inconsistent
+	won := peer == drbdwire.Inconsistent && own > drbdwire.Inconsistent
+	if !lost && !won {
 		return
 	}
 	full := d.result == -SplitBrain || abs(d.result) == FullSync
-	d.result, d.Text = BitmapSync, "the peer's disk is Inconsistent and this one is not"
-	if own == drbdwire.Inconsistent {
-		d.result, d.Text = -BitmapSync, "this disk is Inconsistent and the peer's is not"
+	d.result, d.out.Text = BitmapSync, "the peer's disk is Inconsistent and this one is not"
+	if lost {
+		d.result, d.out.Text = -BitmapSync, "this disk is Inconsistent and the peer's is not"
 	}
 	if full {
 		d.result *= 2
@@ -126,19 +127,21 @@ func (d *decider) diskStates() {
 
 // splitBrain asks the policies, then the administrator's orders.
 func (d *decider) splitBrain() {
-	d.SplitBrain = true
+	d.out.SplitBrain = true
 	d.call(HandlerInitialSplitBrain)
 	incomparable := d.result == -SplitBrain
-	if !incomparable || d.AlwaysASBP {
+	if !incomparable || d.in.AlwaysASBP {
 		d.result = d.policy()
 	}
 	if d.result == -SplitBrain {
-		own, peer := d.Input.Own.DiscardMyData, d.Input.Peer.DiscardMyData
+		own, peer := d.in.Own.DiscardMyData, d.in.Peer.DiscardMyData
 		switch {
 		case own && !peer:
-			d.result, d.Text = -BitmapSync, d.Text+", and this node's changes are given up by order"
+			d.result = -BitmapSync
+			d.out.Text += ", and this node's changes are given up by order"
 		case peer && !own:
-			d.result, d.Text = BitmapSync, d.Text+", and the peer's changes are given up by order"
+			d.result = BitmapSync
+			d.out.Text += ", and the peer's changes are given up by order"
 		}
 	}
 	if incomparable && abs(d.result) < SplitBrain {
@@ -147,23 +150,25 @@ func (d *decider) splitBrain() {
 }
 
 // enter goes from who is source to the state, or gives up if that would
-// destroy something.
+// destroy something. A Primary whose disk is only being attached has nothing to
+// lose: it works with the peer's data already.
 func (d *decider) enter() Decision {
-	const dataInUse = drbdwire.Consistent
+	text, disk := d.out.Text, d.in.Own.usable()
+	goodData := d.in.Own.Disk >= drbdwire.Consistent
 	switch {
-	case d.result > 0 && d.Input.Own.usable() <= drbdwire.Inconsistent:
-		return d.giveUp("this node should become sync source, but its disk is %v: %s", d.Input.Own.usable(), d.Text)
-	case d.result < 0 && d.role == drbdwire.Primary && d.Input.Own.Disk >= dataInUse && d.RRConflict != RRViolently:
-		if d.RRConflict == RRCallPriLost {
+	case d.result > 0 && disk <= drbdwire.Inconsistent:
+		return d.giveUp("this node should become sync source, but its disk is %v: %s", disk, text)
+	case d.result < 0 && d.role == drbdwire.Primary && goodData && d.in.RRConflict != RRViolently:
+		if d.in.RRConflict == RRCallPriLost {
 			d.call(HandlerPriLost)
 		}
-		return d.giveUp("this node should become sync target, but it is Primary: %s", d.Text)
-	case d.DryRun:
-		return d.giveUp("dry run, would become %v%s: %s", d.conn(), d.amount(), d.Text)
+		return d.giveUp("this node should become sync target, but it is Primary: %s", text)
+	case d.in.DryRun:
+		return d.giveUp("dry run, would become %v%s: %s", d.conn(), d.amount(), text)
 	}
-	d.Decision.Result = d.result
-	d.Conn, d.FullSync = d.conn(), abs(d.result) >= FullSync
-	return d.Decision
+	d.out.Result = d.result
+	d.out.Conn, d.out.FullSync = d.conn(), abs(d.result) >= FullSync
+	return d.out
 }
 
 func (d *decider) conn() drbdwire.ConnState {
@@ -185,12 +190,12 @@ func (d *decider) amount() string {
 }
 
 func (d *decider) giveUp(format string, args ...any) Decision {
-	d.Decision.Result, d.GiveUp, d.Demote = d.result, true, false
-	d.Text = fmt.Sprintf(format, args...)
-	return d.Decision
+	d.out.Result, d.out.GiveUp, d.out.Demote = d.result, true, false
+	d.out.Text = fmt.Sprintf(format, args...)
+	return d.out
 }
 
-func (d *decider) call(handler string) { d.Handlers = append(d.Handlers, handler) }
+func (d *decider) call(handler string) { d.out.Handlers = append(d.out.Handlers, handler) }
 
 // usable is the disk state that the handshake goes by.
 func (s Side) usable() drbdwire.DiskState {

@@ -44,7 +44,8 @@ func MatchProtocol(own, peer drbdwire.Protocol) error {
 	case own.AfterSB2 != mirror(peer.AfterSB2):
 		return differAfterSB(2, own.AfterSB2, peer.AfterSB2)
 	case own.Flags&peer.Flags&drbdwire.DiscardMyData != 0:
-		return fmt.Errorf("%w: discard-my-data was given on both nodes, want it on the one whose changes go", ErrSettings)
+		return fmt.Errorf("%w: discard-my-data was given on both nodes, want it on the one whose changes go",
+			ErrSettings)
 	case own.TwoPrimaries != peer.TwoPrimaries:
 		return differ("allow-two-primaries", yesNo(own.TwoPrimaries), yesNo(peer.TwoPrimaries))
 	case own.IntegrityAlg != peer.IntegrityAlg:

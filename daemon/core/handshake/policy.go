@@ -11,29 +11,29 @@ import (
 //
 // Source: DRBD 8.4 states, section 6.
 func (d *decider) policy() int {
-	own, peer := d.Input.Own.Role == drbdwire.Primary, d.Input.Peer.Role == drbdwire.Primary
+	own, peer := d.in.Own.Role == drbdwire.Primary, d.in.Peer.Role == drbdwire.Primary
 	var result int
 	var option drbdwire.AfterSB
 	var number string
 	switch {
 	case own && peer:
-		option, number = d.AfterSB2, "2pri"
+		option, number = d.in.AfterSB2, "2pri"
 		result = d.twoPrimaries()
 	case own || peer:
-		option, number = d.AfterSB1, "1pri"
+		option, number = d.in.AfterSB1, "1pri"
 		result = d.onePrimary(own)
 	default:
-		option, number = d.AfterSB0, "0pri"
+		option, number = d.in.AfterSB0, "0pri"
 		result = d.noPrimary()
 	}
-	d.Text += fmt.Sprintf(", after-sb-%s is %v and", number, option)
+	d.out.Text += fmt.Sprintf(", after-sb-%s is %v and", number, option)
 	switch result {
 	case BitmapSync:
-		d.Text += " keeps this node's changes"
+		d.out.Text += " keeps this node's changes"
 	case -BitmapSync:
-		d.Text += " gives this node's changes up"
+		d.out.Text += " gives this node's changes up"
 	default:
-		d.Text += " decides nothing"
+		d.out.Text += " decides nothing"
 	}
 	return result
 }
@@ -41,7 +41,7 @@ func (d *decider) policy() int {
 // noPrimary is after-sb-0pri. Policies that find no difference fall through to
 // the next simpler one.
 func (d *decider) noPrimary() int {
-	switch d.AfterSB0 {
+	switch d.in.AfterSB0 {
 	case drbdwire.AfterSBDiscardYoungerPrimary:
 		if r := d.byPrimaryBit(); r != 0 {
 			return -r
@@ -68,13 +68,13 @@ func (d *decider) noPrimary() int {
 // byPrimaryBit tells the nodes apart by whether the common generation was made
 // as a Primary here: +1 if it was at the peer only, -1 if here only.
 func (d *decider) byPrimaryBit() int {
-	return int(d.Input.Peer.UUIDs.Bitmap&1) - int(d.Input.Own.UUIDs.Bitmap&1)
+	return int(d.in.Peer.UUIDs.Bitmap&1) - int(d.in.Own.UUIDs.Bitmap&1)
 }
 
 // byChanges lets a node without changes lose. If both have some, orLeast lets
 // the one with fewer lose.
 func (d *decider) byChanges(orLeast bool) int {
-	own, peer := d.Input.Own.Dirty, d.Input.Peer.Dirty
+	own, peer := d.in.Own.Dirty, d.in.Peer.Dirty
 	switch {
 	case own == 0 && peer == 0:
 		return d.byLot()
@@ -91,7 +91,7 @@ func (d *decider) byChanges(orLeast bool) int {
 
 // byNumber lets the node with fewer changed blocks lose.
 func (d *decider) byNumber() int {
-	own, peer := d.Input.Own.Dirty, d.Input.Peer.Dirty
+	own, peer := d.in.Own.Dirty, d.in.Peer.Dirty
 	switch {
 	case own < peer:
 		return -BitmapSync
@@ -104,7 +104,7 @@ func (d *decider) byNumber() int {
 
 // byLot decides between equals by who accepted the meta socket.
 func (d *decider) byLot() int {
-	if d.Input.Own.Resolve {
+	if d.in.Own.Resolve {
 		return -BitmapSync
 	}
 	return BitmapSync
@@ -116,7 +116,7 @@ func (d *decider) onePrimary(own bool) int {
 	if own {
 		primaryWins = BitmapSync
 	}
-	switch d.AfterSB1 {
+	switch d.in.AfterSB1 {
 	case drbdwire.AfterSBConsensus:
 		if d.noPrimary() == primaryWins {
 			return primaryWins
@@ -135,7 +135,7 @@ func (d *decider) onePrimary(own bool) int {
 
 // twoPrimaries is after-sb-2pri.
 func (d *decider) twoPrimaries() int {
-	switch d.AfterSB2 {
+	switch d.in.AfterSB2 {
 	case drbdwire.AfterSBViolently:
 		return d.noPrimary()
 	case drbdwire.AfterSBCallPriLost:
@@ -151,10 +151,10 @@ func (d *decider) demoteVictim(result int) int {
 	if result != -BitmapSync || d.role != drbdwire.Primary {
 		return result
 	}
-	if d.InUse {
+	if d.in.InUse {
 		d.call(HandlerPriLostAfterSB)
 		return -SplitBrain
 	}
-	d.Demote, d.role = true, drbdwire.Secondary
+	d.out.Demote, d.role = true, drbdwire.Secondary
 	return result
 }

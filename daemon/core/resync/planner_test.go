@@ -18,6 +18,8 @@ type request struct {
 	size   uint32
 }
 
+func (r request) end() uint64 { return r.sector + uint64(r.size)/512 }
+
 func free(uint64, uint32) bool { return false }
 
 // target is a planner with its bitmap and clock.
@@ -247,7 +249,8 @@ var _ = Describe("A sync target with DRBD's controller", func() {
 	})
 
 	It("stays below c-max-rate", func() {
-		t := start(resync.Params{Rate: 4 << 20, PlanAhead: 20, FillTarget: 1 << 20, MaxRate: 20 << 10}, allDirty(640*mib))
+		limited := resync.Params{Rate: 4 << 20, PlanAhead: 20, FillTarget: 1 << 20, MaxRate: 20 << 10}
+		t := start(limited, allDirty(640*mib))
 		var got uint32
 		for range 100 {
 			list := t.all()
@@ -309,10 +312,10 @@ func FuzzPlanner(f *testing.F) {
 		for round := 0; !target.Done(bits); round++ {
 			for _, r := range target.all() {
 				g.Expect(r.size).To(BeNumerically(">", 0))
-				g.Expect(r.sector + uint64(r.size)/512).To(BeNumerically("<=", sectors))
+				g.Expect(r.end()).To(BeNumerically("<=", sectors))
 				g.Expect(failed.Any(r.sector, r.size)).To(BeFalse(), "asked again for what failed")
 				for _, other := range flying {
-					apart := r.sector >= other.sector+uint64(other.size)/512 || other.sector >= r.sector+uint64(r.size)/512
+					apart := r.end() <= other.sector || other.end() <= r.sector
 					g.Expect(apart).To(BeTrue(), "%v and %v in flight", r, other)
 				}
 				flying = append(flying, r)
