@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/optionc/pollux/daemon/driver/command"
+)
+
+// The exit statuses of monitor that are an answer. Source: OCF resource agent
+// API 1.0 and its extensions in use.
+const (
+	ocfSuccess       = 0
+	ocfNotRunning    = 7
+	ocfRunningMaster = 8
+	ocfFailedMaster  = 9
+)
+
+// An ocf agent gets its action as only argument and its parameters in the
+// environment.
+type ocf struct {
+	path string
+	call caller
+}
+
+func (f Finder) ocf(word, provider, agent string, args []string) (Resource, error) {
+	if !plainName(provider) || !plainName(agent) {
+		return nil, fmt.Errorf("resource %q: want ocf:PROVIDER:AGENT", word)
+	}
+	root := or(f.OCFRoot, DefaultOCFRoot)
+	env := []string{
+		"OCF_ROOT=" + root, "OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=0", "OCF_RESOURCE_TYPE=" + agent,
+		"OCF_RESOURCE_PROVIDER=" + provider, "OCF_RESOURCE_INSTANCE=" + agent,
+	}
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("resource %q: argument %q: want NAME=VALUE", word, arg)
+		}
+		env = append(env, "OCF_RESKEY_"+name+"="+value)
+	}
+	path := filepath.Join(root, "resource.d", provider, agent)
+	if !executable(path) {
+		return nil, fmt.Errorf("resource %q: no executable file %s in %s", word, agent, filepath.Dir(path))
+	}
+	return ocf{path: path, call: f.caller(env)}, nil
+}
+
+// Status asks by monitor. An agent that failed may still hold what it manages.
+func (o ocf) Status(ctx context.Context) (command.State, string, error) {
+	out, err := o.call.ask(ctx, o.path, "monitor")
+	var exit *command.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return command.Unknown, err.Error(), fmt.Errorf("status: %w", err)
+	}
+	switch out.Code {
+	case ocfSuccess:
+		return command.Running, "running", nil
+	case ocfRunningMaster:
+		return command.Running, "running as master", nil
+	case ocfFailedMaster:
+		return command.Running, "failed as master", nil
+	case ocfNotRunning:
+		return command.Stopped, "not running", nil
+	default:
+		return command.Unknown, err.Error(), fmt.Errorf("status: %w", err)
+	}
+}
+
+func (o ocf) Start(ctx context.Context) error { return o.call.order(ctx, o.path, "start") }
+
+func (o ocf) Stop(ctx context.Context) error { return o.call.order(ctx, o.path, "stop") }
