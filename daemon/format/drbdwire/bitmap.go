@@ -101,7 +101,6 @@ type BitmapReceiver struct {
 	words  []uint64
 	size   uint64
 	room   int
-	set    uint64
 	cursor bitmapCursor
 }
 
@@ -116,8 +115,7 @@ func NewBitmapReceiver(words []uint64, size uint64, room int) BitmapReceiver {
 // been set, which costs only a comparison.
 func (r *BitmapReceiver) Take(cmd Command, payload []byte) (done bool, err error) {
 	if cmd == CmdCompressedBitmap {
-		next, set, err := DecodeRLE(payload, r.words, r.size, r.cursor.bit)
-		r.set += set
+		next, _, err := DecodeRLE(payload, r.words, r.size, r.cursor.bit)
 		if err != nil {
 			return false, err
 		}
@@ -129,26 +127,10 @@ func (r *BitmapReceiver) Take(cmd Command, payload []byte) (done bool, err error
 		return false, fmt.Errorf("%s of %d bytes at word %d of %d of a bitmap, want P_BITMAP of %d or P_COMPRESSED_BITMAP",
 			cmd, len(payload), r.cursor.word, len(r.words), n*wordBytes)
 	}
-	set, err := MergeWords(r.words, payload, r.cursor.word)
-	if err != nil {
-		return false, err
+	_, err = MergeWords(r.words, payload, r.cursor.word)
+	if used := r.size % wordBits; used != 0 { // a peer should never set bits past the end
+		r.words[len(r.words)-1] &= 1<<used - 1
 	}
-	r.set += set - r.clearSurplus()
 	r.cursor.plain(n, r.size)
-	return n == 0, nil
+	return n == 0, err
 }
-
-// clearSurplus clears bits past the end, which a peer should never set, and
-// counts them.
-func (r *BitmapReceiver) clearSurplus() uint64 {
-	if r.size%wordBits == 0 {
-		return 0
-	}
-	last := &r.words[len(r.words)-1]
-	surplus := *last &^ (1<<(r.size%wordBits) - 1)
-	*last ^= surplus
-	return uint64(bits.OnesCount64(surplus))
-}
-
-// Set is how many bits of the own bitmap were clear before and are set now.
-func (r *BitmapReceiver) Set() uint64 { return r.set }

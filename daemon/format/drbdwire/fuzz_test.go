@@ -41,7 +41,8 @@ func fuzzDecoders(f *testing.F, names ...string) {
 func FuzzHandshake(f *testing.F) {
 	seedFrom(f, "c15-data-integrity.sha1.pcap.gz", drbdwire.CmdFeatures, drbdwire.CmdProtocol, drbdwire.CmdSyncParam89,
 		drbdwire.CmdSizes, drbdwire.CmdUUIDs, drbdwire.CmdState, drbdwire.CmdSyncUUID)
-	fuzzDecoders(f, "features", "protocol", "sync param", "sizes", "uuids", "sync uuid", "state", "state change", "state reply")
+	fuzzDecoders(f, "features", "protocol", "sync param", "sizes", "uuids", "sync uuid", "state", "state change",
+		"state reply")
 }
 
 func FuzzBlocks(f *testing.F) {
@@ -111,9 +112,6 @@ func FuzzBitmap(f *testing.F) {
 			if err != nil || received != done || len(payload) > space || packets > len(words)+1 {
 				t.Fatalf("packet %d, %s of %d bytes: %v, done %v and %v", packets, cmd, len(payload), err, done, received)
 			}
-		}
-		if receiver.Set() != count(words) {
-			t.Errorf("%d bits arrived, %d were sent", receiver.Set(), count(words))
 		}
 		for i := range words {
 			if back[i] != words[i] {

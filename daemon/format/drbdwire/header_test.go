@@ -80,7 +80,7 @@ func TestHeaders(t *testing.T) {
 
 func TestBadHeaders(t *testing.T) {
 	for name, tc := range map[string]struct{ bytes, err string }{
-		"another protocol's greeting": {"5353482d322e302d", "starts with 5353482d, want the magic 83740267, 835a.... or 8620ec20"},
+		"another protocol's greeting": {"5353482d322e302d", "5353482d, want the magic 83740267, 835a.... or 8620ec20"},
 		"a byte order gone wrong":     {"67027483fff20000", "starts with 67027483"},
 		"three bytes":                 {"837402", "of 3 bytes, want 4"},
 		"a header cut short":          {"8620ec2000000013", "packet header of 8 bytes, want 16"},

@@ -2,6 +2,7 @@ package drbdwire_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -141,8 +142,10 @@ func TestPayloads(t *testing.T) {
 		"a write that the peer did not get": {
 			"desc", "0000000000000b00 00004000 00000000", drbdwire.BlockDesc{Sector: 2816, Size: 16384},
 		},
-		"an epoch's end":         {"barrier", "2a000000 00000000", drbdwire.Barrier{Number: [4]byte{0x2a}}},
-		"an epoch of three done": {"barrier ack", "2a000000 00000003", drbdwire.BarrierAck{Number: [4]byte{0x2a}, SetSize: 3}},
+		"an epoch's end": {"barrier", "2a000000 00000000", drbdwire.Barrier{Number: [4]byte{0x2a}}},
+		"an epoch of three done": {
+			"barrier ack", "2a000000 00000003", drbdwire.BarrierAck{Number: [4]byte{0x2a}, SetSize: 3},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -221,32 +224,36 @@ func TestLengths(t *testing.T) {
 }
 
 func TestMalformedPayloads(t *testing.T) {
-	protocolC := "00000003" + zeros16 + "00000000"
+	flags := zeros16 + "00000000"
+	protocolC := "00000003" + flags
 	at := func(sector string) string { return sector + handle + "00000001 00000000" }
 	for name, tc := range map[string]struct{ decode, bytes, err string }{
-		"protocol D":                 {"protocol", "00000004" + zeros16 + "00000000 00", "asks for protocol 4, want 1 (A), 2 (B) or 3 (C)"},
-		"five primaries":             {"protocol", "00000003" + zeros16 + "00000005 00", "has 5 for two primaries, want 0 or 1"},
+		"protocol D":                 {"protocol", "00000004" + flags + "00", "protocol 4, want 1 (A), 2 (B) or 3 (C)"},
+		"five primaries":             {"protocol", "00000003" + zeros16 + "00000005 00", "5 for two primaries, want 0 or 1"},
 		"an algorithm without end":   {"protocol", protocolC + "736861", `"sha", want one NUL`},
 		"an algorithm with two ends": {"protocol", protocolC + "73006100", `"s\x00a\x00", want one NUL`},
 		"an algorithm of 64 bytes": {
-			"sync param", "000000fa" + fmt.Sprintf("%0128x", 0) + fmt.Sprintf("%x", make64('a')) + zeros16, "checksum algorithm",
+			"sync param", "000000fa" + zeros64 + strings.Repeat("61", 64) + zeros16, `checksum algorithm "aaaaaaaaa`,
+		},
+		"a verify algorithm of 64": {
+			"sync param", "000000fa" + strings.Repeat("61", 64) + zeros64 + zeros16, `verify algorithm "aaaaaaaaa`,
 		},
 		"a disk of 2^63 sectors": {
-			"sizes", "8000000000000000" + zeros16 + "00000000 00000000", "P_SIZES with 9223372036854775808 sectors, want at most",
+			"sizes", "8000000000000000" + zeros16 + "00000000 00000000", "with 9223372036854775808 sectors, want at most",
 		},
 		"a role that is none":     {"state", "00000003", "want states that have a name"},
-		"a peer that is none":     {"state", "0000000c", "P_STATE 0000000c says Unknown/role(3) StandAlone Diskless/Diskless"},
+		"a peer that is none":     {"state", "0000000c", "0000000c says Unknown/role(3) StandAlone Diskless/"},
 		"conn 24":                 {"state", "00000180", "conn(24)"},
 		"disk 9":                  {"state", "00001200", "disk(9)"},
 		"peer disk 15":            {"state", "0001e000", "disk(15)"},
-		"a write behind any disk": {"data", at("0040000000000001"), "at sector 18014398509481985, want it to end at sector"},
-		"a discard of nothing":    {"trim", at("0000000000000000") + "00000000", "discard for 0 bytes, want a multiple of 512"},
+		"a write behind any disk": {"data", at("0040000000000001"), "sector 18014398509481985, want it to end at"},
+		"a discard of nothing":    {"trim", at("0000000000000000") + "00000000", "for 0 bytes, want a multiple of 512"},
 		"half a sector":           {"trim", at("0000000000000000") + "00000100", "discard for 256 bytes"},
 		"129 MiB":                 {"trim", at("0000000000000000") + "08100000", "at most 134217728"},
 		"a discard that wraps":    {"trim", at("ffffffffffffffff") + "00000200", "at sector 18446744073709551615"},
-		"a read of nothing":       {"request", "0000000000000000" + handle + "00000000 00000000", "block request for 0 bytes"},
+		"a read of nothing":       {"request", at("0000000000000000")[:32] + "00000000 00000000", "request for 0 bytes"},
 		"a read of 2 MiB":         {"request", "0000000000000000" + handle + "00200000 00000000", "at most 1048576"},
-		"a read that wraps":       {"request", "ffffffffffffffff" + handle + "00001000 00000000", "of 4096 bytes at sector 18446744073709551615"},
+		"a read that wraps":       {"request", "ffffffffffffffff" + handle + "00001000 00000000", "18446744073709551615"},
 		"an ack that wraps":       {"ack", "ffffffffffffffff" + handle + "00001000 00000000", "block ack of 4096 bytes at"},
 		"a mark that wraps":       {"desc", "ffffffffffffffff 00001000 00000000", "block description of 4096 bytes at"},
 	} {
@@ -255,14 +262,6 @@ func TestMalformedPayloads(t *testing.T) {
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(tc.err)))
 		})
 	}
-}
-
-func make64(c byte) []byte {
-	b := make([]byte, 64)
-	for i := range b {
-		b[i] = c
-	}
-	return b
 }
 
 // TestNoAllocation: what happens for every block must not make garbage.

@@ -93,7 +93,7 @@ func DecodeRLE(payload []byte, words []uint64, size, from uint64) (next, set uin
 				r.bits-r.at)
 		}
 		if length > size-next {
-			return next, set, fmt.Errorf("P_COMPRESSED_BITMAP has a run of %d bits at bit %d, want it to end at bit %d or before",
+			return next, set, fmt.Errorf("P_COMPRESSED_BITMAP has a run of %d bits at bit %d, want its end at bit %d or before",
 				length, next, size)
 		}
 		if run {

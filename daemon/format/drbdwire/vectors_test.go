@@ -141,7 +141,8 @@ func describeBlock(p packet, b, dst []byte) (fields string, again []byte, err er
 		if err != nil {
 			return "", nil, err
 		}
-		fields = fmt.Sprintf("sector=%d bytes=%d block_id=%x seq=%d flags=%s", f.Sector, len(p.bulk), f.ID, f.Sequence, f.Flags)
+		fields = fmt.Sprintf("sector=%d bytes=%d block_id=%x seq=%d flags=%s", f.Sector, len(p.bulk), f.ID, f.Sequence,
+			f.Flags)
 		dst = f.Append(dst)
 		if p.digest > 0 { // made again from the block, not copied
 			fields += fmt.Sprintf(" digest=%x", b[drbdwire.DataSize:])

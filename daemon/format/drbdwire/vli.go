@@ -37,17 +37,15 @@ func encode(table *[10]vliLevel, run uint64) (word uint64, bits int) {
 // decode reads the code word in the low bits of look, of which have count.
 // Prefixes overlap only where the shorter level comes first. bits is 0 if they hold no whole word.
 func decode(table *[10]vliLevel, look uint64, have int) (run uint64, bits int) {
-	for i := range table {
-		l := &table[i]
-		if look&(1<<l.prefixBits-1) != uint64(l.prefix) {
-			continue
-		}
-		if int(l.bits) > have {
-			return 0, 0
-		}
-		return look<<(64-l.bits)>>(64-l.bits)>>l.prefixBits + l.first, int(l.bits)
+	i := 0
+	for i < len(table)-1 && look&(1<<table[i].prefixBits-1) != uint64(table[i].prefix) {
+		i++ // the prefix of the last level is all that is left
 	}
-	return 0, 0
+	l := &table[i]
+	if int(l.bits) > have {
+		return 0, 0
+	}
+	return look<<(64-l.bits)>>(64-l.bits)>>l.prefixBits + l.first, int(l.bits)
 }
 
 // A bitWriter fills bytes from the lowest bit up, and never more than limit.
