@@ -2,6 +2,7 @@ package handshake_test
 
 import (
 	"math/rand"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -70,7 +71,7 @@ var (
 )
 
 func with(base []func(*handshake.Input), more ...func(*handshake.Input)) handshake.Input {
-	return meeting(append(base[:len(base):len(base)], more...)...)
+	return meeting(slices.Concat(base, more)...)
 }
 
 func TestDecide(t *testing.T) {
