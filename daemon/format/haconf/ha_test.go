@@ -13,10 +13,10 @@ import (
 	"github.com/optionc/pollux/daemon/format/haconf"
 )
 
-func read(t testing.TB, path string) []byte {
-	t.Helper()
+func read(tb testing.TB, path string) []byte {
+	tb.Helper()
 	text, err := os.ReadFile(path)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	return text
 }
 
@@ -217,7 +217,7 @@ func TestHARefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"bcast eth0":                              "ha.cf: found nothing, want a line with the two nodes",
 		"node a b\nping 10.0.0.1":                 "ha.cf: found nothing, want a medium that reaches",
-		base + "  deadtme 5":                      "ha.cf:4:3: found 'deadtme', want a directive of ha.cf (did you mean 'dead",
+		base + "  deadtme 5":                      "ha.cf:4:3: found 'deadtme', want a directive of ha.cf (did you mean 'd",
 		base + "Keepalive 5":                      "ha.cf:4:1: found 'Keepalive', want a directive of ha.cf (did you mean",
 		base + "frobnicate":                       "ha.cf:4:1: found 'frobnicate', want a directive of ha.cf; remove",
 		base + "keepalive 5s":                     "ha.cf:4:11: found '5s', want a time: a number, for seconds",

@@ -13,9 +13,9 @@ import (
 )
 
 // captures reads the UDP payloads of every file under testdata/captures, by path below it.
-func captures(t testing.TB) map[string][][]byte {
-	t.Helper()
-	g := NewWithT(t)
+func captures(tb testing.TB) map[string][][]byte {
+	tb.Helper()
+	g := NewWithT(tb)
 	all := map[string][][]byte{}
 	root := os.DirFS("testdata/captures")
 	g.Expect(fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
@@ -26,23 +26,23 @@ func captures(t testing.TB) map[string][][]byte {
 		if err != nil {
 			return err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		unpacked, err := gzip.NewReader(file)
 		if err != nil {
 			return err
 		}
 		capture, err := io.ReadAll(unpacked)
-		all[path] = udpPayloads(t, capture)
+		all[path] = udpPayloads(tb, capture)
 		return err
 	})).To(Succeed())
 	return all
 }
 
 // udpPayloads reads a pcap file of Ethernet frames with IPv4 and UDP in little endian, microseconds.
-func udpPayloads(t testing.TB, capture []byte) (payloads [][]byte) {
-	t.Helper()
+func udpPayloads(tb testing.TB, capture []byte) (payloads [][]byte) {
+	tb.Helper()
 	const fileHeader, recordHeader, ethernet, udp = 24, 16, 14, 8
-	g := NewWithT(t)
+	g := NewWithT(tb)
 	g.Expect(capture[:4]).To(Equal([]byte{0xd4, 0xc3, 0xb2, 0xa1}))
 	for rest := capture[fileHeader:]; len(rest) > 0; {
 		frame := rest[recordHeader : recordHeader+binary.LittleEndian.Uint32(rest[8:])]

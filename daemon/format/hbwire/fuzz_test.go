@@ -45,12 +45,12 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzVerify: a packet with changed bytes is never taken for a real one.
 func FuzzVerify(f *testing.F) {
-	real := vectors(f).Vectors
-	for i := range real {
+	sent := vectors(f).Vectors
+	for i := range sent {
 		f.Add(uint(i), uint(60), byte(1))
 	}
 	f.Fuzz(func(t *testing.T, which, at uint, change byte) {
-		v := real[which%uint(len(real))]
+		v := sent[which%uint(len(sent))]
 		datagram := unhex(t, v.Packet)
 		i := at % uint(len(datagram))
 		datagram[i] ^= change

@@ -92,20 +92,20 @@ type vectorFile struct {
 	}
 }
 
-func vectors(t testing.TB) (file vectorFile) {
-	t.Helper()
+func vectors(tb testing.TB) (file vectorFile) {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/digest-vectors.json")
 	if err == nil {
 		err = json.Unmarshal(text, &file)
 	}
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	return file
 }
 
-func unhex(t testing.TB, text string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, text string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(text)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	return b
 }
 
