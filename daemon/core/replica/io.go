@@ -147,7 +147,7 @@ const (
 	// follows.
 	Hangup EffectKind = 2
 	// Send: put Data, then Size bytes of Buf, on Socket of Conn. Data is valid
-	// until the next Step.
+	// until Recycle.
 	Send EffectKind = 3
 	// Read, Write, Zero, Trim and Flush the data disk; answered by DiskDone
 	// with the same ID. FUA: on stable storage before DiskDone.
@@ -159,7 +159,7 @@ const (
 	// MetaRead and MetaWrite Size bytes at byte Offset of the metadata device;
 	// answered by MetaDone. FUA on a MetaWrite: everything completed before it
 	// on that device, and it itself, are on stable storage before MetaDone.
-	// Data is valid until the next Step.
+	// Data is valid until Recycle.
 	MetaRead  EffectKind = 9
 	MetaWrite EffectKind = 10
 	// Complete answers the Request ID; a good read lends Buf. Failed is EIO.

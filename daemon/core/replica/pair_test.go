@@ -114,6 +114,7 @@ func (e *end) payload(data []byte) replica.Buf {
 func (e *end) step(in replica.Input) {
 	for _, f := range e.core.Step(e.pair.now, in, nil) {
 		f.Data = append([]byte(nil), f.Data...)
+		e.core.Recycle()
 		if e.hold[f.Kind] {
 			e.held = append(e.held, func() { e.perform(f) })
 			continue

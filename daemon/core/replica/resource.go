@@ -39,8 +39,9 @@ type Resource struct {
 	rng random
 
 	// What belongs to the Step that is running.
-	now   time.Duration
-	out   []Effect
+	now time.Duration
+	out []Effect
+	// arena holds the Data of effects until Recycle.
 	arena []byte
 	// passed tells that a gate opened, which may have set more free.
 	passed bool
@@ -85,9 +86,12 @@ func New(cfg Config) *Resource {
 	return r
 }
 
+// Recycle gives the memory of all effects back: they have been carried out.
+func (r *Resource) Recycle() { r.arena = r.arena[:0] }
+
 // Step applies one input and appends what must be done about it to out.
 func (r *Resource) Step(now time.Duration, in Input, out []Effect) []Effect {
-	r.now, r.out, r.arena = now, out, r.arena[:0]
+	r.now, r.out = now, out
 	r.take(in)
 	r.settle()
 	out, r.out = r.out, nil

@@ -56,3 +56,7 @@ func (r *Resource) Status() Status {
 
 // State is the state alone.
 func (r *Resource) State() drbdwire.State { return r.state }
+
+// Generation is the identifier of the current data, without the mark of a
+// Primary.
+func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }

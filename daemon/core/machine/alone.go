@@ -1,0 +1,100 @@
+package machine
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// A Primary that loses the connection goes on alone, and its peer's copy is
+// old from then on. The peer must know: should the Primary die later, it must
+// not take over with old data. Two things tell it. The Primary says so over
+// the heartbeats. And a heartbeat that is heard after the connection broke
+// shows that the Primary lived on. A Primary that died took its heartbeats
+// with it: then the copy is as good as the last acknowledged write.
+
+// msgAlone is the type of the message that says so. A real Heartbeat ignores
+// types that it does not know.
+const msgAlone = "pollux_alone"
+
+// The fields of that message.
+const (
+	fieldResource   = "resource"
+	fieldGeneration = "generation"
+)
+
+// lastPackets is how long the last heartbeat of a dying node may come after
+// the end of its connection.
+const lastPackets = time.Second
+
+// watch is what a machine remembers of a replica between two inputs.
+type watch struct {
+	state drbdwire.State
+	// lost: the connection to a Primary ended at since, and this copy still
+	// counts as UpToDate.
+	lost  bool
+	since time.Duration
+	// alone is the generation that the peer went on alone with; 0 is none.
+	alone uint64
+}
+
+// watchReplica compares a replica with what it was after the last input.
+func (m *Machine) watchReplica(i int) {
+	w, r := &m.watches[i], m.resources[i]
+	old, now := w.state, r.State()
+	if old != now {
+		w.state = now
+		m.replicaChanged(i, old, now)
+	}
+	if !w.lost {
+		return
+	}
+	alone := w.alone != 0 && w.alone != r.Generation()
+	if alone || m.alive != nil && m.alive.Snapshot().Peer.HeardAt > w.since+lastPackets {
+		w.lost = false
+		m.order(i, replica.OrderOutdate, ownOrder)
+	}
+}
+
+func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
+	w := &m.watches[i]
+	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
+	switch {
+	case is:
+		w.lost = false
+	case was && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary:
+		w.lost, w.since = true, m.now
+	case was && now.Role == drbdwire.Primary && m.alive != nil:
+		m.sayAlone(i)
+	}
+	if m.groups != nil {
+		m.queue = append(m.queue, Input{Part: Failover, Failover: failover.Input{Kind: failover.Poke}})
+	}
+}
+
+func (m *Machine) sayAlone(i int) {
+	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
+		Kind: liveness.Say, Message: hbwire.Message{
+			hbwire.Text(hbwire.FieldType, msgAlone),
+			hbwire.Text(fieldResource, m.cfg.Resources[i].Name),
+			hbwire.Text(fieldGeneration, strconv.FormatUint(m.resources[i].Generation(), 16)),
+		},
+	}})
+}
+
+// heardAlone takes the message that the peer's Primary goes on alone.
+func (m *Machine) heardAlone(msg hbwire.Message) bool {
+	if msg.Text(hbwire.FieldType) != msgAlone {
+		return false
+	}
+	generation, err := msg.Hex(fieldGeneration)
+	if i := m.find(msg.Text(fieldResource)); i >= 0 && err == nil {
+		m.watches[i].alone = generation
+	}
+	return true
+}

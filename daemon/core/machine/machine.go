@@ -1,0 +1,288 @@
+// Package machine is one node: the replicas of its resources, the liveness of
+// its peer and the failover of its groups, glued by plain calls and typed
+// questions. Each core can be stepped alone; here they hear of each other.
+//
+//	datagrams --> liveness --(peer died, messages)--> failover --(start, stop)--> programs
+//	                 ^                                   |  ^
+//	                 |  (the peer went on alone)  promote|  |may its data be used?
+//	                 |                                   v  |
+//	packets, disk -------------------------------> replica of each resource
+//
+// Machine does no I/O. Step takes one Input and appends the Effects that the
+// shell must carry out in order; Recycle says that it has. The same inputs
+// always give the same effects: a recording of the inputs is a recording of
+// the node.
+package machine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+// Never is a deadline that does not come.
+const Never = replica.Never
+
+// Config is what a node is configured to do.
+type Config struct {
+	Resources []replica.Config
+	// Cluster is false on a node that only replicates; the two that follow do
+	// not count then.
+	Cluster  bool
+	Liveness liveness.Config
+	Failover failover.Config
+}
+
+// A Part is one of the cores that a machine is made of.
+type Part uint8
+
+// The parts. An input for All is a tick.
+const (
+	All      Part = 0
+	Replica  Part = 1
+	Liveness Part = 2
+	Failover Part = 3
+)
+
+// Input is one thing that happened to one part; Resource is the index of a
+// replica in Config.Resources.
+type Input struct {
+	Part     Part
+	Resource int
+	Replica  replica.Input
+	Liveness liveness.Input
+	Failover failover.Input
+}
+
+// Effect is one thing for the shell to do for one part.
+type Effect struct {
+	Part     Part
+	Resource int
+	Replica  replica.Effect
+	Liveness liveness.Effect
+	Failover failover.Effect
+}
+
+// ownOrder sets the numbers of the machine's orders to its replicas apart from
+// those of administrators.
+const ownOrder = 1 << 63
+
+// Machine is the state of one node.
+type Machine struct {
+	cfg       Config
+	now       time.Duration
+	out       []Effect
+	resources []*replica.Resource
+	watches   []watch
+	alive     *liveness.Core
+	groups    *failover.Core
+	roles     []role // of Config.Failover.Groups, flat
+	task      task
+	orders    uint64
+
+	queue    []Input // what the parts have to tell each other
+	replicas []replica.Effect
+	beats    []liveness.Effect
+	steps    []failover.Effect
+}
+
+// New makes a node. It fails on a configuration that would make it misjudge
+// its peer, or that names a resource in haresources that there is not.
+func New(cfg Config) (*Machine, error) {
+	m := &Machine{cfg: cfg, watches: make([]watch, len(cfg.Resources)), task: task{due: Never}}
+	for _, c := range cfg.Resources {
+		m.resources = append(m.resources, replica.New(c))
+	}
+	if !cfg.Cluster {
+		return m, nil
+	}
+	var err error
+	if m.alive, err = liveness.New(cfg.Liveness); err != nil {
+		return nil, fmt.Errorf("liveness: %w", err)
+	}
+	if m.groups, err = failover.New(cfg.Failover, m); err != nil {
+		return nil, fmt.Errorf("failover: %w", err)
+	}
+	for g, group := range cfg.Failover.Groups {
+		for i, word := range group.Resources {
+			name, ok := strings.CutPrefix(word, "drbddisk::")
+			if !ok {
+				continue
+			}
+			at := m.find(name)
+			if at < 0 {
+				return nil, fmt.Errorf("haresources: %s names a resource that drbd.conf does not have", word)
+			}
+			m.roles = append(m.roles, role{group: g, index: i, resource: at})
+		}
+	}
+	return m, nil
+}
+
+func (m *Machine) find(resource string) int {
+	for i, c := range m.cfg.Resources {
+		if c.Name == resource {
+			return i
+		}
+	}
+	return -1
+}
+
+// Recycle gives the memory of the last effects back: they have been carried
+// out.
+func (m *Machine) Recycle() {
+	for _, r := range m.resources {
+		r.Recycle()
+	}
+}
+
+// Step applies one input and appends what must be done about it to out.
+func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
+	m.now, m.out = now, out
+	if in.Part == All {
+		m.tick()
+	} else {
+		m.take(in)
+	}
+	for m.settle(); len(m.queue) > 0; m.settle() {
+		next := m.queue[0]
+		m.queue = append(m.queue[:0], m.queue[1:]...)
+		m.take(next)
+	}
+	out, m.out = m.out, nil
+	return out
+}
+
+// settle looks at what the last input changed that other parts must know.
+func (m *Machine) settle() {
+	for i := range m.resources {
+		m.watchReplica(i)
+	}
+}
+
+func (m *Machine) take(in Input) {
+	switch in.Part {
+	case Replica:
+		m.stepReplica(in.Resource, in.Replica)
+	case Liveness:
+		m.stepLiveness(in.Liveness)
+	case Failover:
+		m.stepFailover(in.Failover)
+	case All:
+	}
+}
+
+// tick steps every part whose time has come.
+func (m *Machine) tick() {
+	for i, r := range m.resources {
+		if r.Deadline() <= m.now {
+			m.stepReplica(i, replica.Input{Kind: replica.Tick})
+		}
+	}
+	if m.alive == nil {
+		return
+	}
+	if m.alive.Deadline() <= m.now {
+		m.stepLiveness(liveness.Input{Kind: liveness.Tick})
+	}
+	if m.groups.Deadline() <= m.now {
+		m.stepFailover(failover.Input{Kind: failover.Tick})
+	}
+	if m.task.due <= m.now {
+		m.tryRole()
+	}
+}
+
+// Deadline is the time at which a tick is wanted.
+func (m *Machine) Deadline() time.Duration {
+	next := Never
+	for _, r := range m.resources {
+		next = min(next, r.Deadline())
+	}
+	if m.alive != nil {
+		next = min(next, m.alive.Deadline(), m.groups.Deadline(), m.task.due)
+	}
+	return next
+}
+
+func (m *Machine) stepReplica(i int, in replica.Input) {
+	m.replicas = m.resources[i].Step(m.now, in, m.replicas[:0])
+	for _, e := range m.replicas {
+		if e.Kind == replica.Answer && e.ID&ownOrder != 0 {
+			m.roleAnswered(e)
+			continue
+		}
+		m.out = append(m.out, Effect{Part: Replica, Resource: i, Replica: e})
+	}
+}
+
+func (m *Machine) stepLiveness(in liveness.Input) {
+	m.beats = m.alive.Step(m.now, in, m.beats[:0])
+	for _, e := range m.beats {
+		told := failover.Input{Silent: e.Silent}
+		switch e.Kind {
+		case liveness.Heard:
+			if m.heardAlone(e.Message) {
+				continue
+			}
+			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own
+		case liveness.PeerUp:
+			told.Kind = failover.PeerUp
+		case liveness.PeerDied:
+			told.Kind = failover.PeerDied
+		case liveness.PeerHealed:
+			told.Kind = failover.PeerHealed
+		case liveness.CommsUp:
+			told.Kind = failover.CommsUp
+		}
+		if told.Kind != 0 {
+			m.queue = append(m.queue, Input{Part: Failover, Failover: told})
+		}
+		if e.Kind != liveness.Heard {
+			m.out = append(m.out, Effect{Part: Liveness, Liveness: e})
+		}
+	}
+}
+
+func (m *Machine) stepFailover(in failover.Input) {
+	m.steps = m.groups.Step(m.now, in, m.steps[:0])
+	for _, e := range m.steps {
+		switch {
+		case e.Kind == failover.Say:
+			m.queue = append(m.queue, Input{
+				Part: Liveness, Liveness: liveness.Input{Kind: liveness.Say, Message: e.Message},
+			})
+		case e.Kind == failover.Do && m.isRole(e):
+			m.startRole(e)
+		default:
+			m.out = append(m.out, Effect{Part: Failover, Failover: e})
+		}
+	}
+}
+
+// Status is what can be said about a node at one moment.
+type Status struct {
+	Resources []replica.Status
+	Cluster   bool
+	Liveness  liveness.Snapshot
+	Failover  failover.Snapshot
+}
+
+// Status describes the node as it is now.
+func (m *Machine) Status() Status {
+	s := Status{Cluster: m.cfg.Cluster}
+	for _, r := range m.resources {
+		s.Resources = append(s.Resources, r.Status())
+	}
+	if m.cfg.Cluster {
+		s.Liveness, s.Failover = m.alive.Snapshot(), m.groups.Snapshot()
+	}
+	return s
+}
+
+// Resource is the replica of that index, to be asked and not to be stepped.
+func (m *Machine) Resource(i int) *replica.Resource { return m.resources[i] }

@@ -1,0 +1,127 @@
+package machine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// role is a step of a group that is not a program's but a replica's:
+// drbddisk::NAME.
+type role struct{ group, index, resource int }
+
+// How often a promotion is tried, and how long to wait between: what is in
+// transition settles. The original drbddisk script does the same.
+const (
+	roleTries = 6
+	rolePause = time.Second
+)
+
+// task is the one step with a replica that is under way.
+type task struct {
+	id       uint64 // the failover core's
+	order    uint64 // the replica's
+	resource int
+	action   failover.Action
+	tries    int
+	due      time.Duration // when it is tried again
+}
+
+func (m *Machine) isRole(e failover.Effect) bool {
+	return m.roleOf(e.Group, e.Index) >= 0
+}
+
+func (m *Machine) roleOf(group, index int) int {
+	for _, r := range m.roles {
+		if r.group == group && r.index == index {
+			return r.resource
+		}
+	}
+	return -1
+}
+
+// startRole carries a step out with a replica: what a program would report is
+// read off its state.
+func (m *Machine) startRole(e failover.Effect) {
+	resource := m.roleOf(e.Group, e.Index)
+	if e.Action == failover.Status {
+		state := failover.Stopped
+		if m.resources[resource].State().Role == drbdwire.Primary {
+			state = failover.Running
+		}
+		m.roleDone(failover.Input{Kind: failover.Done, ID: e.ID, State: state})
+		return
+	}
+	m.task = task{id: e.ID, resource: resource, action: e.Action}
+	m.tryRole()
+}
+
+func (m *Machine) tryRole() {
+	m.orders++
+	m.task.order, m.task.due = ownOrder|m.orders, Never
+	m.task.tries++
+	kind := replica.OrderPrimary
+	if m.task.action == failover.Stop {
+		kind = replica.OrderSecondary
+	}
+	m.order(m.task.resource, kind, m.task.order)
+}
+
+func (m *Machine) order(resource int, kind replica.OrderKind, id uint64) {
+	m.queue = append(m.queue, Input{
+		Part: Replica, Resource: resource,
+		Replica: replica.Input{Kind: replica.Order, Order: kind, ID: id},
+	})
+}
+
+// roleAnswered takes a replica's answer to an order of the machine's.
+func (m *Machine) roleAnswered(e replica.Effect) {
+	if m.task.id == 0 || e.ID != m.task.order {
+		return
+	}
+	transient := e.Code == drbdwire.InTransientState || e.Code == drbdwire.ConcurrentStChg ||
+		e.Code == drbdwire.TwoPrimaries
+	if transient && m.task.tries < roleTries {
+		m.task.due = m.now + rolePause
+		return
+	}
+	done := failover.Input{Kind: failover.Done, ID: m.task.id, Failed: e.Code < drbdwire.Success, Text: e.Text}
+	m.task = task{due: Never}
+	m.roleDone(done)
+}
+
+func (m *Machine) roleDone(done failover.Input) {
+	m.queue = append(m.queue, Input{Part: Failover, Failover: done})
+}
+
+// MayStart tells whether the data below a group may be used on this node.
+func (m *Machine) MayStart(group int) (bool, string) {
+	for _, r := range m.roles {
+		if r.group != group {
+			continue
+		}
+		code, why := m.resources[r.resource].MayPromote(false)
+		if code == drbdwire.NoUpToDateDisk {
+			return false, fmt.Sprintf("resource %s: %s", m.cfg.Resources[r.resource].Name, why)
+		}
+	}
+	return true, ""
+}
+
+// MayGive tells whether the peer could go on with the data below a group.
+func (m *Machine) MayGive(group int) (bool, string) {
+	for _, r := range m.roles {
+		if r.group != group {
+			continue
+		}
+		s := m.resources[r.resource].State()
+		if s.Conn != drbdwire.Connected || s.PeerDisk != drbdwire.UpToDate {
+			return false, fmt.Sprintf("resource %s: the peer's copy is %s, the connection %s",
+				m.cfg.Resources[r.resource].Name, s.PeerDisk, s.Conn)
+		}
+	}
+	return true, ""
+}
