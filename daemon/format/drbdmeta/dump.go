@@ -12,17 +12,18 @@ import (
 // and CrashedPrimary. Source: DRBD meta-data, section 9.
 func (s Superblock) GetGI() string {
 	u := s.UUIDs
-	text := fmt.Sprintf("%016X:%016X:%016X:%016X", u.Current, u.Bitmap, u.History0, u.History1)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%016X:%016X:%016X:%016X", u.Current, u.Bitmap, u.History0, u.History1)
 	for _, flag := range []Flags{
 		MDConsistent, MDWasUpToDate, MDPrimaryInd, MDConnectedInd, MDFullSync, MDPeerOutdated, MDCrashedPrimary,
 	} {
 		if s.Flags&flag != 0 {
-			text += ":1"
+			b.WriteString(":1")
 		} else {
-			text += ":0"
+			b.WriteString(":0")
 		}
 	}
-	return text
+	return b.String()
 }
 
 // DState is the disk state in the form of "drbdmeta dstate".

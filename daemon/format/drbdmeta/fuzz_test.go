@@ -85,7 +85,9 @@ func FuzzReplay(f *testing.F) {
 		log := append(next.Append(nil), raw...)
 		log = append(log, tr.Append(nil)...)
 		log = append(log, bytes.Repeat(drbdmeta.AppendInitialized(nil), 7)...)
-		s := drbdmeta.Superblock{Flags: drbdmeta.MDPrimaryInd, Clean: clean, Stripes: stripes, StripeSize4k: size, ALExtents: 257}
+		s := drbdmeta.Superblock{
+			Flags: drbdmeta.MDPrimaryInd, Clean: clean, Stripes: stripes, StripeSize4k: size, ALExtents: 257,
+		}
 		replayed, err := drbdmeta.Replay(s, log)
 		g := NewWithT(t)
 		if err == nil {

@@ -57,8 +57,8 @@ func Internal(sectors uint64, stripes, stripeSize4k uint32) (Layout, error) {
 		return Layout{}, tooSmall("internal meta-data", sectors, least)
 	}
 	if size > math.MaxInt32 {
-		return Layout{}, fmt.Errorf("internal meta-data on a device of %d sectors: they take %d sectors, at most %d have a form: %w",
-			sectors, size, math.MaxInt32, ErrInvalid)
+		return Layout{}, fmt.Errorf("internal meta-data of %d sectors on a device of %d sectors: at most %d have a form: %w",
+			size, sectors, math.MaxInt32, ErrInvalid)
 	}
 	sb := sectors/blockSectors*blockSectors - blockSectors
 	return Layout{

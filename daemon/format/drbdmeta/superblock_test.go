@@ -39,10 +39,12 @@ func TestDecodeSuperblock(t *testing.T) {
 				MDSize: 80, ALOffset: -64, ALExtents: 257, BMOffset: -72, Stripes: 1, StripeSize4k: 8,
 			},
 		},
-		"zeros are no meta-data":    {block: block(nil), wantErr: drbdmeta.ErrNoMetadata, words: "create-md"},
-		"half a block is invalid":   {block: fresh64M, wantErr: drbdmeta.ErrInvalid, words: "96 bytes, want 4096"},
-		"another bitmap is invalid": {block: patched(80, 0, 0, 8, 0), wantErr: drbdmeta.ErrInvalid, words: "2048 bytes per bit"},
-		"DRBD 9 is refused":         {block: patched(63, 0x6d), wantErr: drbdmeta.ErrV09, words: "DRBD 9 meta-data"},
+		"zeros are no meta-data":  {block: block(nil), wantErr: drbdmeta.ErrNoMetadata, words: "create-md"},
+		"half a block is invalid": {block: fresh64M, wantErr: drbdmeta.ErrInvalid, words: "96 bytes, want 4096"},
+		"another bitmap is invalid": {
+			block: patched(80, 0, 0, 8, 0), wantErr: drbdmeta.ErrInvalid, words: "2048 bytes per bit",
+		},
+		"DRBD 9 is refused": {block: patched(63, 0x6d), wantErr: drbdmeta.ErrV09, words: "DRBD 9 meta-data"},
 		"DRBD 0.7 is refused": {
 			block:   block(append(make([]byte, 28), words(0x8374026a, 0x20000, 8, 0x101, 0x48)...)),
 			wantErr: drbdmeta.ErrV07, words: "cleanly Secondary",

@@ -126,7 +126,8 @@ func DecodeTransaction(b []byte) (Transaction, error) {
 	b = b[:BlockSize]
 	be := binary.BigEndian
 	if magic := be.Uint32(b); magic != logMagic {
-		return Transaction{}, fmt.Errorf("activity log block with magic %08x, want %08x: %w", magic, uint32(logMagic), ErrTorn)
+		return Transaction{}, fmt.Errorf("activity log block with magic %08x, want %08x: %w",
+			magic, uint32(logMagic), ErrTorn)
 	}
 	if crc, want := be.Uint32(b[8:]), logCRC(b); crc != want {
 		return Transaction{}, fmt.Errorf("activity log block with CRC %08x, its bytes have %08x: %w", crc, want, ErrTorn)
@@ -138,7 +139,8 @@ func DecodeTransaction(b []byte) (Transaction, error) {
 	case kind != typeUpdate:
 		return Transaction{}, fmt.Errorf("activity log block of type %04x, want 0000 or ffff: %w", kind, ErrInvalid)
 	case updates > MaxUpdates:
-		return Transaction{}, fmt.Errorf("activity log block with %d updates, at most %d fit: %w", updates, MaxUpdates, ErrInvalid)
+		return Transaction{}, fmt.Errorf("activity log block with %d updates, at most %d fit: %w",
+			updates, MaxUpdates, ErrInvalid)
 	}
 	t := Transaction{Number: be.Uint32(b[4:]), Slots: int(be.Uint16(b[16:])), ContextStart: int(be.Uint16(b[18:]))}
 	for i := range updates {

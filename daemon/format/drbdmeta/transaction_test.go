@@ -131,13 +131,19 @@ func TestReplay(t *testing.T) {
 	}{
 		"three transactions, measured with apply-al": {log: measured, flags: 0x13, want: []uint32{1, 6, 7}},
 		"a Secondary's log counts for nothing":       {log: measured, flags: 0x11},
-		"the newest transaction is torn":             {log: tear(bytes.Clone(measured), 2), flags: 0x13, want: []uint32{5, 6, 7}, torn: 1},
-		"the oldest transaction is torn":             {log: tear(bytes.Clone(measured), 0), flags: 0x13, want: []uint32{1, 6, 7}, torn: 1},
+		"the newest transaction is torn": {
+			log: tear(bytes.Clone(measured), 2), flags: 0x13, want: []uint32{5, 6, 7}, torn: 1,
+		},
+		"the oldest transaction is torn": {
+			log: tear(bytes.Clone(measured), 0), flags: 0x13, want: []uint32{1, 6, 7}, torn: 1,
+		},
 		"numbers that wrap": {
 			log:   ring(slot(0xffffffff, []uint32{5, 6}, 0, 8), slot(0, []uint32{8, 6}, 1, 9)),
 			flags: 0x12, want: []uint32{8, 9},
 		},
-		"a slot that is freed": {log: ring(first, slot(1, []uint32{5, 6}, 1, drbdmeta.FreeExtent)), flags: 2, want: []uint32{5}},
+		"a slot that is freed": {
+			log: ring(first, slot(1, []uint32{5, 6}, 1, drbdmeta.FreeExtent)), flags: 2, want: []uint32{5},
+		},
 		"an extent in two slots counts once": {
 			log: ring(first, slot(1, []uint32{5, 6}, 9, 5)), flags: 2, want: []uint32{5, 6},
 		},

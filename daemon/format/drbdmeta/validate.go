@@ -68,7 +68,8 @@ func (s Superblock) validateParts(kind Kind) error {
 	}
 	switch {
 	case area != logSize:
-		return fmt.Errorf("activity log of %d sectors, want %d for %d stripes of %d blocks", area, logSize, stripes, stripeSize4k)
+		return fmt.Errorf("activity log of %d sectors, want %d for %d stripes of %d blocks",
+			area, logSize, stripes, stripeSize4k)
 	case bm%blockSectors != 0:
 		return fmt.Errorf("bitmap at offset %d, want a multiple of %d sectors", bm, blockSectors)
 	}

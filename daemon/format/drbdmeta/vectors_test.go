@@ -54,7 +54,8 @@ func loadVector(t testing.TB, name string) vector {
 
 	v := vector{name: name, area: area}
 	var length int64
-	_, err = fmt.Sscanf(string(text), "# last %d bytes (from byte %d) of a %d-byte backing disk", &length, &v.from, &v.disk)
+	_, err = fmt.Sscanf(string(text), "# last %d bytes (from byte %d) of a %d-byte backing disk",
+		&length, &v.from, &v.disk)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(area).To(HaveLen(int(length)))
 	_, after, _ := strings.Cut(string(text), "\nversion ")
