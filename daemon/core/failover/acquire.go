@@ -1,0 +1,206 @@
+package failover
+
+import (
+	"fmt"
+	"time"
+)
+
+// conflictFor is how long a Heartbeat that also holds a group may take to give it up: it does so two seconds after a
+// cut, if it has noticed one. Source: Heartbeat wire, sections 8.9 and 15.
+const conflictFor = 5 * time.Second
+
+// acquire starts the groups that this node should run and nobody does.
+func (c *Core) acquire() {
+	if c.stage > stable {
+		return
+	}
+	for i := range c.groups {
+		g := &c.groups[i]
+		switch {
+		case g.goal != leave:
+		case g.unknown():
+			if c.now >= g.retryAt {
+				g.aim(look, c.now)
+			}
+		case c.stage != stable, c.exchange.phase != noExchange && c.exchange.mask.has(i), g.conflict != 0:
+		case g.full():
+			g.waiting = ""
+		default:
+			c.consider(i)
+		}
+	}
+}
+
+// consider decides about a group that does not run here, or runs in part.
+func (c *Core) consider(i int) {
+	g := &c.groups[i]
+	if !c.peer.absent() {
+		switch {
+		case c.peer.claims.has(i):
+			g.waiting = ""
+			return
+		case !c.peer.known:
+			c.wait(g, fmt.Sprintf("%s has not yet said what it holds", c.cfg.Peer), false)
+			return
+		case !g.local:
+			g.waiting = ""
+			if !g.empty() {
+				c.notef("%s runs in part, and %s is to run it: it is stopped here", g.key, c.cfg.Peer)
+				g.aim(halt, c.now)
+			}
+			return
+		}
+	} else if c.crashed {
+		c.wait(g, fmt.Sprintf("this node did not end cleanly and has not heard %s since, which may run it. Connect the "+
+			"nodes; or, if %s surely runs nothing, order a takeover by force here", c.cfg.Peer, c.cfg.Peer), false)
+		return
+	}
+	if g.failed != "" {
+		g.waiting = ""
+		return
+	}
+	if ok, reason := c.copies.MayStart(i); !ok {
+		c.wait(g, "the data of this node may not be used: "+reason, true)
+		if !g.empty() && !c.peer.absent() {
+			g.aim(halt, c.now)
+		}
+		return
+	}
+	g.waiting = ""
+	g.aim(run, c.now)
+}
+
+// wait keeps a group from starting, for a reason that status shows.
+func (c *Core) wait(g *group, why string, unfit bool) {
+	if g.waiting == "" || g.unfit != unfit {
+		g.since = c.now
+	}
+	if g.waiting != why {
+		c.notef("%s waits: %s", g.key, why)
+	}
+	g.waiting, g.unfit = why, unfit
+}
+
+// settleConflicts finds the groups that both nodes hold, and lets one node give up.
+func (c *Core) settleConflicts() {
+	for i := range c.groups {
+		g := &c.groups[i]
+		if !c.inConflict(i) {
+			g.conflict = 0
+			continue
+		}
+		if g.conflict == 0 {
+			g.conflict = max(c.now, 1)
+			c.notef("%s is held by %s as well", g.key, c.cfg.Peer)
+		}
+		yield := false
+		switch {
+		case c.peer.detailed && g.local:
+			fit, _ := c.copies.MayStart(i)
+			yield = !fit && c.peer.fitFor(i)
+		case c.peer.detailed:
+			yield = c.peer.verdict(i)
+		default:
+			yield = c.now >= g.conflict+conflictFor
+		}
+		if yield {
+			c.notef("%s is given up here: %s keeps it", g.key, c.cfg.Peer)
+			g.conflict = 0
+			g.aim(halt, c.now)
+		}
+	}
+}
+
+func (c *Core) inConflict(i int) bool {
+	g := &c.groups[i]
+	return c.stage >= asking && c.stage <= stable && c.exchange.phase == noExchange && !c.peer.absent() &&
+		c.peer.known && c.peer.claims.has(i) && !c.peer.stopping(i) && g.goal != halt && g.claims()
+}
+
+// failBack gives the groups of a peer that has returned back to it, once, when its copy is fit.
+func (c *Core) failBack() {
+	if !c.failback || c.stage != stable || c.peer.absent() || !c.peer.known {
+		c.failbackWait = ""
+		return
+	}
+	held := c.claimed() & c.members(Foreign)
+	if held == 0 {
+		c.failback = !c.peer.stable || !c.settled()
+		c.failbackWait = ""
+		return
+	}
+	if c.now < c.failbackAt {
+		return
+	}
+	c.failbackAt = c.now + pollEach
+	reason := c.cannotGive(held)
+	if reason != "" && reason != c.failbackWait {
+		c.notef("failback to %s waits: %s", c.cfg.Peer, reason)
+	}
+	c.failbackWait = reason
+	if reason == "" {
+		c.failbackAt = c.now + unfitFor
+		c.give(Foreign, c.offer(Foreign, held), whyFailback)
+	}
+}
+
+// offer is what an exchange is about: a Heartbeat takes whole sets, without asking which groups are meant.
+func (c *Core) offer(set Set, wanted groupSet) groupSet {
+	if c.peer.detailed {
+		return wanted
+	}
+	return c.members(set)
+}
+
+// handOver asks the peer to run what this node could not start, or has no fit data for: once after each failure.
+func (c *Core) handOver() {
+	if c.stage != stable || c.now < c.handAt || c.peer.absent() || !c.peer.known || c.exchange.phase != noExchange {
+		return
+	}
+	for _, set := range []Set{Local, Foreign} {
+		for _, why := range []string{whyFailed, whyUnfit} {
+			wanted := c.handable(why) & c.members(set)
+			if wanted == 0 {
+				continue
+			}
+			mask := c.offer(set, wanted)
+			if c.cannotGive(mask) != "" || !c.fitThere(wanted) {
+				continue
+			}
+			c.handAt = c.now + unfitFor
+			c.give(set, mask, why)
+			return
+		}
+	}
+}
+
+// handable is the groups that the peer should try.
+func (c *Core) handable(why string) (set groupSet) {
+	for i := range c.groups {
+		g := &c.groups[i]
+		switch {
+		case g.goal != leave || !g.empty() || c.peer.claims.has(i):
+		case why == whyFailed && g.failed != "" && !g.handed:
+			if c.peer.failed(i) {
+				g.handed = true
+				continue
+			}
+			set = set.with(i)
+		case why == whyUnfit && g.failed == "" && g.waiting != "" && g.unfit && g.local && c.now-g.since >= unfitFor:
+			set = set.with(i)
+		}
+	}
+	return set
+}
+
+func (c *Core) fitThere(mask groupSet) bool {
+	for i := range c.groups {
+		if !mask.has(i) {
+			continue
+		}
+		if ok, _ := c.copies.MayGive(i); !ok {
+			return false
+		}
+	}
+	return true
+}

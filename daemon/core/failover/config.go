@@ -1,0 +1,93 @@
+package failover
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/optionc/pollux/daemon/format/haconf"
+)
+
+// Config is what a core is made from; it must be the same on both nodes, but for the names changing places.
+type Config struct {
+	Node, Peer string // names as in ha.cf; upper case counts as lower case
+	// Failback on: groups go back to the node that their line names once it has
+	// returned and its copy of the data is fit. Legacy is refused.
+	Failback haconf.Failback
+	Groups   haconf.Resources // at most 64
+}
+
+// maxGroups is how many groups fit into a groupSet.
+const maxGroups = 64
+
+// Copies says what the data below a group allows. The answers may change at any time; after a change the shell gives
+// Poke. A reason is for people and says what would change the answer.
+type Copies interface {
+	// MayStart says whether this node's data may be used now, given that the
+	// peer has stopped the group or counts as dead. Whatever else must come
+	// before a takeover, as fencing or a witness's lease, says no here as well.
+	MayStart(group int) (ok bool, reason string)
+	// MayGive says whether the peer's data is fit: connected and up to date.
+	MayGive(group int) (ok bool, reason string)
+}
+
+// A Set names groups from the point of view of one node, in the words of the wire. Source: Heartbeat wire, section 8.1.
+type Set uint8
+
+// The sets.
+const (
+	None    Set = 0
+	Local   Set = 1 // groups whose line names the node
+	Foreign Set = 2 // all others
+	All     Set = Local | Foreign
+)
+
+// String is the set's word on the wire.
+func (s Set) String() string { return [...]string{"none", "local", "foreign", "all"}[s&All] }
+
+// ParseSet reads a word of the wire or of an administrator, where failback means foreign.
+func ParseSet(word string) (Set, error) {
+	switch strings.ToLower(word) {
+	case "none":
+		return None, nil
+	case "local":
+		return Local, nil
+	case "foreign", "failback":
+		return Foreign, nil
+	case "all":
+		return All, nil
+	default:
+		return None, fmt.Errorf("found %.40q, want none, local, foreign, failback or all", word)
+	}
+}
+
+// turned is the same set as the other node names it.
+func (s Set) turned() Set { return s>>1&1 | s<<1&2 }
+
+func (cfg Config) check() error {
+	if cfg.Node == "" || cfg.Peer == "" || cfg.Node == cfg.Peer {
+		return fmt.Errorf("found nodes %q and %q, want two different names", cfg.Node, cfg.Peer)
+	}
+	if len(cfg.Groups) > maxGroups {
+		return fmt.Errorf("found %d groups, want at most %d", len(cfg.Groups), maxGroups)
+	}
+	if cfg.Failback == haconf.FailbackLegacy {
+		return errors.New("found auto_failback legacy, or none in ha.cf, want on or off: with legacy a node that starts " +
+			"takes its groups without asking whether its data is fit")
+	}
+	for i, g := range cfg.Groups {
+		if len(g.Resources) == 0 {
+			return fmt.Errorf("group %d: found no resource, want at least one", i+1)
+		}
+		if name := strings.ToLower(g.Node); name != cfg.Node && name != cfg.Peer {
+			return fmt.Errorf("group %s: found node %q, want %s or %s", g.Key(), g.Node, cfg.Node, cfg.Peer)
+		}
+	}
+	return nil
+}
+
+// A groupSet is a set of groups by index.
+type groupSet uint64
+
+func (s groupSet) has(i int) bool      { return s>>i&1 == 1 }
+func (s groupSet) with(i int) groupSet { return s | 1<<i }

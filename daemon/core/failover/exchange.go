@@ -1,0 +1,364 @@
+package failover
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/haconf"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// A phase is how far an exchange has come. In an exchange one node gives groups to the other:
+//
+//	giving node                                    taking node
+//	asked     -- ask_resources SET me -->
+//	          <-- ask_resources SET other --       offered
+//	giving    (stops the groups, looks)
+//	gave      -- ask_resources SET done -->
+//	                                               taking (looks, starts the groups)
+//	          <-- ask_resources SET done --
+//
+// SET is in the words of the giving node. The taking node may answer no, and either may while nothing has been given.
+// Source: Heartbeat wire, section 8.5.
+type phase uint8
+
+const (
+	noExchange phase = 0
+	asked      phase = 1
+	giving     phase = 2
+	gave       phase = 3
+	offered    phase = 4
+	taking     phase = 5
+)
+
+// String says what an exchange waits for, for people.
+func (p phase) String() string {
+	return [...]string{
+		"none", "waiting for the peer's answer", "stopping groups for the peer", "the peer is starting groups",
+		"the peer is stopping groups", "starting the peer's groups",
+	}[p]
+}
+
+// Times of an exchange. Source: Heartbeat wire, section 8.5.
+const (
+	answerWithin = 10 * time.Second
+	endWithin    = time.Hour
+)
+
+// unfitFor is how long a group waits for this node's data before the peer is asked to take it.
+const unfitFor = 30 * time.Second
+
+// exchange is the one that is going on.
+type exchange struct {
+	phase phase
+	set   Set // as the giving node names it
+	mask  groupSet
+	until time.Duration
+	round string
+	why   string
+}
+
+// moving says whether groups are on their way.
+func (e *exchange) moving() bool { return e.phase == giving || e.phase == gave || e.phase == taking }
+
+// same says whether a message belongs to this exchange. Heartbeat has no rounds.
+func (e *exchange) same(round string) bool {
+	return e.phase != noExchange && (round == "" || round == e.round)
+}
+
+// cannotGive says why the peer cannot have groups now, or nothing.
+func (c *Core) cannotGive(mask groupSet) string {
+	switch {
+	case c.stage != stable:
+		return fmt.Sprintf("this node is %v", c.stage)
+	case c.peer.absent():
+		return c.cfg.Peer + " is not there"
+	case c.peer.leaving:
+		return c.cfg.Peer + " is stopping everything"
+	case c.exchange.phase != noExchange:
+		return fmt.Sprintf("another exchange of groups is under way (%v)", c.exchange.phase)
+	case !c.peer.known || !c.peer.stable:
+		return c.cfg.Peer + " is not settled yet"
+	case !c.settled():
+		return "groups are being started or stopped here"
+	}
+	for i := range c.groups {
+		if !mask.has(i) || !c.groups[i].claims() {
+			continue
+		}
+		if ok, reason := c.copies.MayGive(i); !ok {
+			return fmt.Sprintf("%s: the copy on %s is not fit: %s", c.groups[i].key, c.cfg.Peer, reason)
+		}
+	}
+	return ""
+}
+
+// give begins an exchange, after cannotGive has found nothing against it.
+func (c *Core) give(set Set, mask groupSet, why string) {
+	c.rounds++
+	c.exchange = exchange{
+		phase: asked, set: set, mask: mask, until: c.now + answerWithin, why: why,
+		round: fmt.Sprintf("%s:%d", c.cfg.Node, c.rounds),
+	}
+	m := append(ask(set, infoMe, c.exchange.round), hbwire.Text(fieldWhy, why))
+	if mask != c.members(set) {
+		only := make([]byte, len(c.groups))
+		for i := range c.groups {
+			only[i] = '0'
+			if mask.has(i) {
+				only[i] = '1'
+			}
+		}
+		m = append(m, hbwire.Text(fieldOnly, string(only)))
+	}
+	c.notef("%v groups are offered to %s (%s)", set, c.cfg.Peer, why)
+	c.say(m)
+}
+
+// hearAsk takes a step of an exchange from the peer.
+func (c *Core) hearAsk(m hbwire.Message) {
+	set, err := ParseSet(m.Text(hbwire.FieldHolds))
+	if err != nil {
+		c.notef("ask_resources of %s ignored: %v", c.cfg.Peer, err)
+		return
+	}
+	round := m.Text(fieldRound)
+	same := c.exchange.same(round)
+	switch info := m.Text(hbwire.FieldInfo); {
+	case info == infoMe:
+		c.hearOffer(set, m)
+	case info == infoOther && same && c.exchange.phase == asked:
+		c.startGiving()
+	case info == infoDone && same && c.exchange.phase == offered:
+		c.startTaking(m)
+	case info == infoDone && same && c.exchange.phase == gave:
+		c.endGiving(m)
+	case info == infoNo:
+		c.hearNo(round, m.Text(fieldReason))
+	case info == infoOther, info == infoDone:
+		if c.peer.detailed && round != "" && !same {
+			c.refuse(set, round, "that exchange is over")
+		}
+	default:
+		c.notef("ask_resources of %s ignored: found info %.40q", c.cfg.Peer, info)
+	}
+}
+
+// refuse says no to a peer that knows the word; Heartbeat waits 10 s instead.
+func (c *Core) refuse(set Set, round, why string) {
+	if c.peer.detailed {
+		c.say(append(ask(set, infoNo, round), hbwire.Text(fieldReason, why)))
+	}
+}
+
+// hearOffer decides whether to take what the peer wants to give.
+func (c *Core) hearOffer(set Set, m hbwire.Message) {
+	round, why := m.Text(fieldRound), m.Text(fieldWhy)
+	mask := c.members(set.turned())
+	if only := m.Text(fieldOnly); len(only) == len(c.groups) {
+		for i := range only {
+			if only[i] != '1' {
+				mask &^= 1 << i
+			}
+		}
+	}
+	if reason := c.cannotTake(mask, why); reason != "" {
+		c.notef("%s offers %v groups; refused: %s", c.cfg.Peer, set.turned(), reason)
+		c.refuse(set, round, reason)
+		return
+	}
+	c.exchange = exchange{phase: offered, set: set, mask: mask, until: c.now + endWithin, round: round, why: why}
+	if c.order.open && c.order.kind == OrderTakeover {
+		c.order.until = 0
+	}
+	c.say(ask(set, infoOther, round))
+}
+
+// cannotTake says why this node takes no groups from the peer, or nothing. A second offer replaces the first: the peer
+// has given up waiting for an answer.
+func (c *Core) cannotTake(mask groupSet, why string) string {
+	again := c.exchange.phase == offered && c.peer.detailed
+	switch {
+	case c.stage != stable:
+		return fmt.Sprintf("%s is %v", c.cfg.Node, c.stage)
+	case c.exchange.phase != noExchange && !again:
+		return fmt.Sprintf("%s takes part in another exchange (%v)", c.cfg.Node, c.exchange.phase)
+	case !c.settled():
+		return fmt.Sprintf("%s is starting or stopping groups", c.cfg.Node)
+	}
+	for i := range c.groups {
+		g := &c.groups[i]
+		if !mask.has(i) || g.full() {
+			continue
+		}
+		if g.failed != "" && why != whyOrder && why != "" {
+			return fmt.Sprintf("%s failed on %s: %s", g.key, c.cfg.Node, g.failed)
+		}
+		if ok, reason := c.copies.MayStart(i); !ok {
+			return fmt.Sprintf("%s: the data on %s may not be used: %s", g.key, c.cfg.Node, reason)
+		}
+	}
+	return ""
+}
+
+func (c *Core) startGiving() {
+	c.exchange.phase, c.exchange.until = giving, Never
+	for i := range c.groups {
+		if c.exchange.mask.has(i) {
+			c.groups[i].aim(halt, c.now)
+		}
+	}
+}
+
+// startTaking begins once the peer has seen that its groups are stopped.
+func (c *Core) startTaking(m hbwire.Message) {
+	c.exchange.phase, c.exchange.until = taking, c.now+unfitFor
+	if c.newer(m) {
+		c.peer.holds &^= c.exchange.set
+		c.hearGroups(m)
+	}
+	c.peer.claims &^= c.exchange.mask
+	for i := range c.groups {
+		if g := &c.groups[i]; c.exchange.mask.has(i) {
+			g.failed, g.waiting = "", ""
+			g.handed = c.exchange.why == whyFailed || c.exchange.why == whyUnfit || g.handed && c.exchange.why == ""
+		}
+	}
+}
+
+// endGiving ends the exchange on the giving node. What the peer could not start, it says group by group.
+func (c *Core) endGiving(m hbwire.Message) {
+	e := c.exchange
+	c.exchange = exchange{}
+	c.mustReport = true
+	detailed := m.Text(fieldGroups) != ""
+	if c.newer(m) {
+		c.peer.holds |= e.set.turned()
+		c.hearGroups(m)
+	}
+	if !detailed {
+		c.peer.claims |= e.mask
+	}
+	text := fmt.Sprintf("%s has the %v groups", c.cfg.Peer, e.set)
+	ok := true
+	for i := range c.groups {
+		if !e.mask.has(i) {
+			continue
+		}
+		g := &c.groups[i]
+		g.handed = g.handed || e.why == whyFailed
+		if detailed && !c.peer.claims.has(i) {
+			ok, text = false, fmt.Sprintf("%s could not start %s; see its status for the reason", c.cfg.Peer, g.key)
+		}
+	}
+	if e.why == whyFailback {
+		c.failback = false
+	}
+	c.notef("%s", text)
+	c.endOrderOf(OrderStandby, ok, text)
+}
+
+// goOn does what the exchange waits for.
+func (c *Core) goOn() {
+	e := &c.exchange
+	switch e.phase {
+	case asked:
+		if c.now >= e.until {
+			c.refuse(e.set, e.round, "no answer came in time")
+			c.cancel(fmt.Sprintf("%s did not answer within %v", c.cfg.Peer, answerWithin))
+		}
+	case giving:
+		if c.stoppedForPeer() {
+			e.phase, e.until = gave, c.now+endWithin
+			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
+		}
+	case gave, offered:
+		if c.now >= e.until {
+			c.peer.known, c.askAt = false, c.now
+			c.cancel(fmt.Sprintf("%s did not end the exchange within %v", c.cfg.Peer, endWithin))
+		}
+	case taking:
+		if c.takenFromPeer() {
+			c.failback = c.failback || e.why == whyUnfit && c.cfg.Failback == haconf.FailbackOn
+			c.mustReport = true
+			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
+			c.exchange = exchange{}
+		}
+	default:
+	}
+}
+
+func (c *Core) stoppedForPeer() bool {
+	for i := range c.groups {
+		if g := &c.groups[i]; c.exchange.mask.has(i) && (g.goal != leave || !g.empty()) {
+			return false
+		}
+	}
+	return true
+}
+
+// takenFromPeer starts the groups that were given, and says when each of them runs or has failed. Data that was fit when
+// the peer asked may need a moment after the peer has let go of it.
+func (c *Core) takenFromPeer() bool {
+	ended := true
+	tooLate := c.now >= c.exchange.until
+	for i := range c.groups {
+		g := &c.groups[i]
+		if !c.exchange.mask.has(i) || g.goal == leave && (g.full() || g.failed != "") {
+			continue
+		}
+		ok, reason := c.copies.MayStart(i)
+		switch {
+		case g.goal != leave:
+			ended = false
+		case ok:
+			ended, g.waiting = false, ""
+			g.aim(run, c.now)
+		case tooLate:
+			g.failed, g.waiting = "the data of this node may not be used: "+reason, ""
+			c.notef("%s: %s", g.key, g.failed)
+		default:
+			ended = false
+			c.wait(g, "the data of this node may not be used: "+reason, true)
+		}
+	}
+	if tooLate {
+		c.exchange.until = Never
+	}
+	return ended
+}
+
+// hearNo ends an exchange that the peer refuses, or an order that it does not follow.
+func (c *Core) hearNo(round, why string) {
+	if why == "" {
+		why = "no reason given"
+	}
+	text := fmt.Sprintf("%s refuses: %s", c.cfg.Peer, why)
+	switch {
+	case round == "":
+		c.endOrderOf(OrderTakeover, false, text)
+	case c.exchange.same(round) && c.exchange.phase != taking:
+		c.cancel(text)
+	}
+}
+
+// cancel ends an exchange that cannot go on. What was being stopped for the peer is no longer on its way.
+func (c *Core) cancel(why string) {
+	e := c.exchange
+	if e.phase == noExchange {
+		return
+	}
+	c.notef("exchange of groups with %s is over: %s", c.cfg.Peer, why)
+	c.exchange = exchange{}
+	c.mustReport = true
+	for i := range c.groups {
+		if g := &c.groups[i]; e.mask.has(i) && e.phase == giving && g.goal == halt {
+			g.aim(leave, c.now)
+		}
+	}
+	c.failbackAt = max(c.failbackAt, c.now+pollEach)
+	if e.phase == offered {
+		c.endOrderOf(OrderTakeover, false, why)
+	}
+	c.endOrderOf(OrderStandby, false, why)
+}

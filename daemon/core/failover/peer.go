@@ -1,0 +1,137 @@
+package failover
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/haconf"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// peer is what is known of the other node.
+type peer struct {
+	present  bool // heard, and not dead
+	left     bool // it said that everything is stopped there
+	leaving  bool // it is stopping everything
+	known    bool // it has said what it holds since it came up
+	stable   bool
+	detailed bool   // it sends px_groups
+	seq      uint64 // of the newest message that says what it holds
+	holds    Set    // as it names it
+	claims   groupSet
+	letters  string
+	fit      string
+}
+
+// absent says whether the peer can hold nothing: it is dead, or has left. Before it is heard or given up it is neither,
+// but then there is no communication either, and nothing starts.
+func (p *peer) absent() bool { return !p.present || p.left }
+
+// verdict says whether the peer, as preferred node, keeps a group that both hold.
+func (p *peer) verdict(i int) bool {
+	return i < len(p.letters) && p.letters[i] >= 'A' && p.letters[i] <= 'Z'
+}
+
+func (p *peer) failed(i int) bool   { return i < len(p.letters) && p.letters[i] == 'f' }
+func (p *peer) fitFor(i int) bool   { return i < len(p.fit) && p.fit[i] == '1' }
+func (p *peer) stopping(i int) bool { return i < len(p.letters) && p.letters[i] == 'p' }
+
+// hearPeer forgets what was known of a peer that has restarted, or was out of reach. It is asked what it holds at the
+// time ask, unless it says so before.
+func (c *Core) hearPeer(ask time.Duration, how string) {
+	c.notef("%s %s", c.cfg.Peer, how)
+	c.cancel(c.cfg.Peer + " " + how)
+	c.peer = peer{present: true}
+	c.askAt = ask
+	c.mustReport = true
+}
+
+// losePeer gives everything that the peer had to this node.
+func (c *Core) losePeer(silent time.Duration) {
+	c.notef("%s is dead: silent for %v", c.cfg.Peer, silent.Round(time.Millisecond))
+	c.cancel(c.cfg.Peer + " died")
+	c.peer = peer{}
+	c.inherit()
+}
+
+func (c *Core) hearShutdone() {
+	c.notef("%s has stopped everything and leaves", c.cfg.Peer)
+	c.cancel(c.cfg.Peer + " leaves")
+	c.peer.left, c.peer.claims, c.peer.stable, c.crashed = true, 0, false, false
+	c.inherit()
+}
+
+// inherit tries again what had failed here while the peer could do it.
+func (c *Core) inherit() {
+	c.failback = c.cfg.Failback == haconf.FailbackOn
+	for i := range c.groups {
+		c.groups[i].failed, c.groups[i].handed = "", false
+	}
+}
+
+// hearResource takes a report. Reports overtake each other; an older one says nothing about now.
+func (c *Core) hearResource(m hbwire.Message) {
+	set, err := ParseSet(m.Text(hbwire.FieldHolds))
+	if err != nil {
+		c.notef("report of %s ignored: %v", c.cfg.Peer, err)
+		return
+	}
+	if !c.newer(m) {
+		return
+	}
+	p := &c.peer
+	switch {
+	case m.Text(hbwire.FieldReport) == "full":
+		if !p.known {
+			c.notef("%s holds %v groups", c.cfg.Peer, set)
+		}
+		p.holds, p.known, c.crashed = set, true, false
+	case set == None:
+		p.holds = None
+	default:
+		p.holds |= set
+	}
+	p.leaving = m.Text(hbwire.FieldInfo) == "shutdown"
+	c.hearGroups(m)
+	switch m.Text(hbwire.FieldStable) {
+	case "1":
+		if !p.stable {
+			p.stable, c.mustReport = true, true
+		}
+	case "0":
+		p.stable = false
+	}
+}
+
+// newer says whether a message that tells what the peer holds is the newest of them.
+func (c *Core) newer(m hbwire.Message) bool {
+	seq, err := m.Hex(hbwire.FieldSeq)
+	if err != nil || seq < c.peer.seq {
+		return false
+	}
+	c.peer.seq = seq
+	return true
+}
+
+// hearGroups reads what the peer says of each group, or what follows from Heartbeat's word for all.
+func (c *Core) hearGroups(m hbwire.Message) {
+	p := &c.peer
+	letters, fit := m.Text(fieldGroups), m.Text(fieldFit)
+	if letters != "" && len(letters) != len(c.groups) {
+		c.notef("%s has %d lines in haresources and this node %d: they must be the same; who holds what is told by set",
+			c.cfg.Peer, len(letters), len(c.groups))
+		letters, fit = "", ""
+	}
+	p.detailed, p.letters, p.fit = letters != "", letters, fit
+	if !p.detailed {
+		p.claims = c.members(p.holds.turned())
+		return
+	}
+	p.claims = 0
+	for i := range letters {
+		switch letters[i] {
+		case '-', 'w', 'f':
+		default:
+			p.claims = p.claims.with(i)
+		}
+	}
+}

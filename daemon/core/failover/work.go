@@ -1,0 +1,98 @@
+package failover
+
+// doing is the action under way. There is one at a time: groups are brought up and down one after the other, but one
+// that waits for its next try does not hold up the others.
+type doing struct {
+	id     uint64 // 0: none
+	group  int
+	index  int
+	action Action
+}
+
+// work starts the next action, or says that a group has reached its goal.
+func (c *Core) work() (reached bool) {
+	if c.doing.id != 0 {
+		return false
+	}
+	for _, local := range c.turns() {
+		for i := range c.groups {
+			g := &c.groups[i]
+			if g.local != local || g.goal == leave || c.now < g.retryAt {
+				continue
+			}
+			if index, action, ok := g.next(); ok {
+				c.do(i, index, action)
+				return false
+			}
+			c.reach(i)
+			return true
+		}
+	}
+	return false
+}
+
+// turns is which groups come first: those of a dead node, as with Heartbeat.
+func (c *Core) turns() [2]bool { return [2]bool{!c.peer.absent(), c.peer.absent()} }
+
+func (c *Core) do(i, index int, action Action) {
+	c.lastID++
+	c.doing = doing{id: c.lastID, group: i, index: index, action: action}
+	c.groups[i].called(index, action)
+	c.emit(Effect{Kind: Do, ID: c.lastID, Group: i, Index: index, Action: action})
+}
+
+// done takes the answer to the action under way. What was to be reached may have changed meanwhile.
+func (c *Core) done(in Input) {
+	d := c.doing
+	if d.id == 0 || in.ID != d.id {
+		return
+	}
+	c.doing = doing{}
+	g := &c.groups[d.group]
+	before := g.stuck
+	hadFailed := g.failed
+	if d.action == Status {
+		g.seen(d.index, in.State, in.Text, c.now)
+		g.looked = g.looked || g.freshThrough()
+	} else {
+		g.acted(d.index, d.action, in.Failed, in.Text)
+	}
+	if g.failed != hadFailed {
+		c.notef("%s: %s; what was started is stopped again", g.key, g.failed)
+	}
+	if g.stuck != before && g.stuck != "" {
+		c.notef("%s: %s; it is tried again, and %s starts nothing before it has worked", g.key, g.stuck, c.cfg.Peer)
+	}
+}
+
+// freshThrough says whether every resource has been looked at for the present goal.
+func (g *group) freshThrough() bool {
+	for i := range g.steps {
+		if !g.steps[i].fresh {
+			return false
+		}
+	}
+	return true
+}
+
+// reach ends a goal.
+func (c *Core) reach(i int) {
+	g := &c.groups[i]
+	g.goal, g.tries = leave, 0
+	if g.unknown() {
+		g.retryAt = c.now + lookEach
+	}
+	switch {
+	case g.full():
+		g.failed, g.handed = "", false
+		if !g.held {
+			g.held = true
+			c.emit(Effect{Kind: Held, Group: i, OK: true})
+			c.notef("%s runs here", g.key)
+		}
+	case g.empty() && g.held:
+		g.held = false
+		c.emit(Effect{Kind: Held, Group: i})
+		c.notef("%s is stopped here", g.key)
+	}
+}
