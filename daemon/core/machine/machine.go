@@ -109,13 +109,13 @@ func New(cfg Config) (*Machine, error) {
 	}
 	for g, group := range cfg.Failover.Groups {
 		for i, word := range group.Resources {
-			name, ok := strings.CutPrefix(word, "drbddisk::")
+			name, ok := strings.CutPrefix(word.Text, "drbddisk::")
 			if !ok {
 				continue
 			}
 			at := m.find(name)
 			if at < 0 {
-				return nil, fmt.Errorf("haresources: %s names a resource that drbd.conf does not have", word)
+				return nil, fmt.Errorf("haresources: %s names a resource that drbd.conf does not have", word.Text)
 			}
 			m.roles = append(m.roles, role{group: g, index: i, resource: at})
 		}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// Identity is what a node needs besides its files: who it is, kept since its
+// first start, and what must differ at every start.
+type Identity struct {
+	UUID       hbwire.UUID
+	Generation uint64
+	Seed       uint64
+}
+
+// Machine gives the configuration of the cores.
+func (s *Site) Machine(id Identity) machine.Config {
+	c := machine.Config{Cluster: s.HA != nil}
+	for i, r := range s.Resources {
+		rc := r.replica(s.Node)
+		rc.Seed = id.Seed + uint64(i)*0x9e3779b97f4a7c15
+		c.Resources = append(c.Resources, rc)
+	}
+	if s.HA == nil {
+		return c
+	}
+	encoding := hbwire.Netstring
+	if s.HA.BareNetstring {
+		encoding = hbwire.BareNetstring
+	}
+	c.Liveness = liveness.Config{
+		Node: s.Node, Peer: s.Peer, UUID: id.UUID, Generation: id.Generation,
+		Keepalive: s.HA.Keepalive, Deadtime: s.HA.Deadtime, Warntime: s.HA.Warntime, Initdead: s.HA.Initdead,
+		MaxResendDelay: s.HA.MaxResendWait, Keys: s.Keys, Encoding: encoding,
+		TTL: uint64(len(s.HA.Nodes) + s.HA.HopFudge), Media: s.media(), Seed: id.Seed,
+	}
+	c.Failover = failover.Config{
+		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
+	}
+	return c
+}
+
+func (s *Site) media() []string {
+	var names []string
+	for _, m := range s.HA.Media {
+		if m.Kind.ReachesPeer() {
+			names = append(names, m.Device)
+		}
+	}
+	return names
+}
+
+// replica gives the configuration of one resource's core.
+func (r Resource) replica(node string) replica.Config {
+	n, d := r.Conf.Net, r.Volume.Options
+	c := replica.Config{
+		Name: r.Conf.Name, Meta: drbdmeta.Kind(r.Volume.Meta.Kind), MetaSlot: r.Volume.Meta.Index,
+		Protocol: drbdwire.WireProtocol(n.Protocol), ALExtents: d.ALExtents, UserSize: uint64(d.Size),
+		AfterSB0:   drbdwire.AfterSB(r.Conf.AfterSB0Pri(node)),
+		AfterSB1:   drbdwire.AfterSB(n.AfterSB1Pri),
+		AfterSB2:   drbdwire.AfterSB(n.AfterSB2Pri),
+		AlwaysASBP: n.AlwaysASBP, RRConflict: handshake.RRConflict(n.RRConflict),
+		PingInt: n.PingInt, PingTimeout: n.PingTimeout, Timeout: n.Timeout, KoCount: n.KOCount,
+		MaxEpochSize: n.MaxEpochSize,
+		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: r.Conf.Startup.DegrWFCTimeout,
+		SuspendIONoData: r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
+		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
+		Resync: resyncParams(d, n), UseRLE: n.UseRLE,
+	}
+	return c
+}
+
+// defaultRate is DRBD's own default of resync-rate, in KiB/s. A file that does
+// not say otherwise gets a resync as fast as the link and the disks are:
+// nobody wants to wait a week for a disk.
+const defaultRate = 250
+
+func resyncParams(d drbdconf.DiskOptions, n drbdconf.NetOptions) resync.Params {
+	p := resync.Params{
+		Rate: uint32(d.ResyncRate), PlanAhead: uint32(d.CPlanAhead / (100 * time.Millisecond)),
+		DelayTarget: uint32(d.CDelayTarget / (100 * time.Millisecond)), FillTarget: uint32(d.CFillTarget),
+		MaxRate: uint32(d.CMaxRate), MaxBuffers: uint32(n.MaxBuffers),
+	}
+	if d.ResyncRate == defaultRate && d.CPlanAhead > 0 {
+		p.Rate, p.PlanAhead = 0, 0
+	}
+	return p
+}

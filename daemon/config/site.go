@@ -1,0 +1,227 @@
+// Package config reads what a node is configured to do: drbd.conf, and ha.cf,
+// haresources and authkeys below ha.d, all in one directory, which is /etc on
+// a host. It turns them into what the cores and drivers need.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/haconf"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// Site is everything that is configured on this node.
+type Site struct {
+	Dir       string
+	Node      string // as in the files: what uname -n says, or the override
+	Peer      string
+	DRBD      *drbdconf.Config
+	Resources []Resource
+	// HA is nil on a node that only replicates.
+	HA     *haconf.HA
+	Groups haconf.Resources
+	Keys   hbwire.Keys
+	// Warnings are for a human: what is ignored, or will hurt.
+	Warnings []string
+}
+
+// Resource is one resource as this node has it.
+type Resource struct {
+	Conf      *drbdconf.Resource
+	Own, Peer *drbdconf.Host
+	Volume    *drbdconf.Volume
+}
+
+// HostName is the name that the files must use for this node.
+func HostName() (string, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("name of this node: %w", err)
+	}
+	return name, nil
+}
+
+// Load reads the directory for the node of that name. Every mistake in a file
+// is in the error, with its place.
+func Load(dir, node string) (*Site, error) {
+	s := &Site{Dir: dir, Node: node}
+	if err := s.loadDRBD(); err != nil {
+		return nil, err
+	}
+	if err := s.loadHA(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Site) loadDRBD() error {
+	conf, err := drbdconf.Parse(filepath.Join(s.Dir, "drbd.conf"), os.ReadFile, filepath.Glob)
+	if err != nil {
+		return err
+	}
+	s.DRBD = conf
+	for _, w := range conf.Warnings {
+		s.Warnings = append(s.Warnings, w.String())
+	}
+	for i := range conf.Resources {
+		r := &conf.Resources[i]
+		if ignored(r, s.Node) {
+			continue
+		}
+		if err := s.addResource(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ignored(r *drbdconf.Resource, node string) bool {
+	for _, name := range r.IgnoreOn {
+		if name == node {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Site) addResource(r *drbdconf.Resource) error {
+	own, ok := r.Host(s.Node)
+	if !ok {
+		return fmt.Errorf("%s: found resource %s on %s, want a section 'on %s': node names must be what uname -n says",
+			r.Pos, r.Name, hostNames(r), s.Node)
+	}
+	peer, _ := r.Peer(s.Node)
+	if s.Peer == "" && len(peer.Names) > 0 {
+		s.Peer = peer.Names[0]
+	}
+	if len(own.Volumes) != 1 {
+		return fmt.Errorf("%s: found %d volumes in resource %s, want one: this version replicates one volume a resource",
+			own.Pos, len(own.Volumes), r.Name)
+	}
+	volume := &own.Volumes[0]
+	switch {
+	case volume.Number != 0:
+		return fmt.Errorf("%s: found volume %d in resource %s, want volume 0", own.Pos, volume.Number, r.Name)
+	case volume.Disk == "":
+		return fmt.Errorf("%s: found no disk in resource %s, want one: this version does not run without", own.Pos, r.Name)
+	case r.Net.AllowTwoPrimaries:
+		return fmt.Errorf("%s: found allow-two-primaries in resource %s, want no: two Primaries are not supported",
+			r.Pos, r.Name)
+	case r.Net.DataIntegrityAlg != "":
+		return fmt.Errorf("%s: found data-integrity-alg in resource %s, want none: this version does not check digests",
+			r.Pos, r.Name)
+	}
+	s.warnAbout(r)
+	s.Resources = append(s.Resources, Resource{Conf: r, Own: own, Peer: peer, Volume: volume})
+	return nil
+}
+
+// warnAbout tells what is accepted and not acted on, so that nobody relies on
+// it.
+func (s *Site) warnAbout(r *drbdconf.Resource) {
+	warn := func(on bool, what string) {
+		if on {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("%s: resource %s: %s", r.Pos, r.Name, what))
+		}
+	}
+	d, n := r.Disk, r.Net
+	warn(n.VerifyAlg != "", "verify-alg is ignored: this version has no online verify")
+	warn(n.CSumsAlg != "", "csums-alg is ignored: a resync sends every block that is marked")
+	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
+	warn(d.Fencing != drbdconf.DontCare, "fencing is treated as dont-care: this version calls no fence-peer handler")
+	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
+	warn(d.DiskTimeout != 0, "disk-timeout is ignored")
+	warn(len(r.Handlers) > 0, "handlers are not called by this version: "+handlerNames(r))
+}
+
+func handlerNames(r *drbdconf.Resource) string {
+	var names []string
+	for _, known := range []string{
+		"pri-on-incon-degr", "pri-lost-after-sb", "pri-lost", "initial-split-brain", "split-brain", "fence-peer",
+		"unfence-peer", "local-io-error", "before-resync-target", "after-resync-target", "before-resync-source",
+		"out-of-sync",
+	} {
+		if _, ok := r.Handlers[known]; ok {
+			names = append(names, known)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func hostNames(r *drbdconf.Resource) string {
+	var names []string
+	for _, h := range r.Hosts {
+		names = append(names, h.Names...)
+	}
+	return strings.Join(names, " and ")
+}
+
+// loadHA reads ha.d. Without an ha.cf the node only replicates.
+func (s *Site) loadHA() error {
+	path := func(name string) string { return filepath.Join(s.Dir, "ha.d", name) }
+	text, err := os.ReadFile(path("ha.cf"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.HA, err = haconf.ParseHA(path("ha.cf"), text); err != nil {
+		return err
+	}
+	for _, w := range s.HA.Warnings {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s:%d: %s", path("ha.cf"), w.Line, w.Text))
+	}
+	if err := s.findPeer(path("ha.cf")); err != nil {
+		return err
+	}
+	if text, err = os.ReadFile(path("haresources")); err != nil {
+		return err
+	}
+	if s.Groups, err = haconf.ParseResources(path("haresources"), text, s.HA.Nodes); err != nil {
+		return err
+	}
+	if text, err = os.ReadFile(path("authkeys")); err != nil {
+		return err
+	}
+	info, err := os.Stat(path("authkeys"))
+	if err != nil {
+		return err
+	}
+	s.Keys, err = haconf.ParseKeys(path("authkeys"), text, uint32(info.Mode().Perm()))
+	return err
+}
+
+// findPeer takes the two nodes of ha.cf apart.
+func (s *Site) findPeer(file string) error {
+	node := strings.ToLower(s.Node)
+	peer := ""
+	own := false
+	for _, name := range s.HA.Nodes {
+		switch {
+		case name == node:
+			own = true
+		case peer == "":
+			peer = name
+		default:
+			return fmt.Errorf("%s: found nodes %s, want two", file, strings.Join(s.HA.Nodes, ", "))
+		}
+	}
+	switch {
+	case !own:
+		return fmt.Errorf("%s: found nodes %s, want %s among them: node names must be what uname -n says",
+			file, strings.Join(s.HA.Nodes, ", "), s.Node)
+	case peer == "":
+		return fmt.Errorf("%s: found node %s alone, want its peer too", file, s.Node)
+	case s.Peer != "" && !strings.EqualFold(s.Peer, peer):
+		return fmt.Errorf("%s: found peer %s, but drbd.conf names %s", file, peer, s.Peer)
+	}
+	s.Peer = peer
+	return nil
+}
