@@ -131,8 +131,9 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 		panic(fmt.Sprintf("liveness: input %d has no case in Step", in.Kind))
 	}
 	c.drain()
-	c.judge()
 	c.join()
+	c.judge() // by deadtime now, if that join ended the time of initdead
+	c.join()  // if that death was the last thing it waited for
 	c.keepBeating()
 	c.askForMissing()
 	c.watchLinks()
