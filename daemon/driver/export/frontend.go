@@ -1,0 +1,84 @@
+// Package export makes a resource's device visible to its users.
+//
+// Server is the front end that needs nothing of the kernel: an NBD server on a
+// unix socket. What reads a user's requests and what answers them are the same
+// for every front end:
+//
+//	user -> Frontend -> Handler(r) ... the core ... r.Done(buf, err) -> user
+//
+// A front end exists from Expose to Withdraw only: a node that must not serve
+// its data has no device that anybody could open.
+package export
+
+import (
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+// A Frontend makes a resource's device visible to users. None of its methods
+// waits for a request that is under way, so that the one who answers requests
+// may call them; only Close waits for calls of the Handler to return.
+type Frontend interface {
+	// Expose lets users open the device. Exposing it again changes what the
+	// next user sees; it must not shrink under those who are there.
+	Expose(spec Spec) error
+	// Withdraw makes the device vanish. It refuses while the device has users,
+	// unless forced: then they lose it at once. A Handler that was being called
+	// may still be seen to run.
+	Withdraw(force bool) error
+	// Users is how many have the device open.
+	Users() int
+	// Holder names one of the users, for messages; empty if there is none.
+	Holder() string
+	// Close withdraws by force and gives up all resources.
+	Close() error
+}
+
+// Spec is what users see of a device.
+type Spec struct {
+	// Name is the resource's.
+	Name string
+	// Sectors is the size in units of 512 bytes.
+	Sectors uint64
+	// LogicalBlock and PhysicalBlock are in bytes, powers of two from 512: the
+	// smallest request, and the smallest one that is cheap. The former is at
+	// most 4096.
+	LogicalBlock, PhysicalBlock int
+	// NoTrim hides that the device can trim, for disks on which trimming is as
+	// slow as writing.
+	NoTrim bool
+}
+
+// MaxRequest is the largest Request.Size in bytes; what users ask beyond it
+// comes in pieces.
+const MaxRequest = 1 << 20
+
+// A Handler starts a request. It is called on the goroutine that reads from
+// one user, and keeps that user waiting until it returns.
+type Handler func(r *Request)
+
+// Request is one piece of work for the resource. It lies within the device, on
+// logical blocks, is at most MaxRequest long, and only a flush is empty. The
+// Request is the Handler's until Done.
+type Request struct {
+	Op     replica.Op
+	FUA    bool
+	Size   uint32 // bytes
+	Sector uint64 // units of 512 bytes
+	// Buf is the payload of a write, with a reference that the Handler owns.
+	Buf replica.Buf
+
+	at      uint32 // bytes from the start of command
+	command *command
+	next    *Request
+}
+
+// Done answers the request; it never waits. The Request must not be used any
+// more.
+//
+// Without err a read lends buf, which is Size bytes or more and stays the
+// caller's: Done makes a reference of its own if the user has yet to get it.
+// Otherwise buf is not looked at. Of errors a user is told ENOSPC, EINVAL or
+// else EIO.
+func (r *Request) Done(buf replica.Buf, err error) {
+	r.command.conn.done(r, buf, err)
+}
