@@ -1,0 +1,167 @@
+package peerlink
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// readAhead is how much is read at once; bulk data beyond that go straight
+// into their buffer.
+const readAhead = 32 << 10
+
+// A reader cuts one socket's bytes into packets.
+type reader struct {
+	link   *link
+	socket replica.Socket
+	in     *bufio.Reader
+	// digest is the length of the digest that the peer puts into its data
+	// packets, in bytes.
+	digest int
+	// data is where the fixed part of a packet is kept during a call.
+	data []byte
+}
+
+func newReader(l *link, socket replica.Socket, tcp *net.TCPConn) *reader {
+	return &reader{link: l, socket: socket, in: bufio.NewReaderSize(tcp, readAhead)}
+}
+
+// errClosed is why a link ends that the peer ends.
+var errClosed = errors.New("closed by the peer")
+
+// A garbageError is about bytes that are no packet.
+type garbageError struct{ error }
+
+// run reads until the socket fails. Bytes that are no packet end it without an
+// error: what to do about them is the core's to say.
+func (r *reader) run(ctx context.Context) error {
+	for {
+		err := r.packet(ctx)
+		var garbage garbageError
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &garbage):
+			r.link.sink.BadPacket(r.link.conn, r.socket, garbage.error)
+			return nil
+		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
+			return errClosed
+		default:
+			return err
+		}
+	}
+}
+
+// packet reads one packet and hands it over.
+func (r *reader) packet(ctx context.Context) error {
+	h, err := r.header()
+	if err != nil {
+		return err
+	}
+	on := drbdwire.OnData
+	if r.socket == replica.MetaSocket {
+		on = drbdwire.OnMeta
+	}
+	if drbdwire.Socket(h.Command)&on == 0 {
+		return garbageError{fmt.Errorf("%s of %d bytes does not belong on the %s", h.Command, h.Length, nameOf(r.socket))}
+	}
+	fixed, bulk, err := drbdwire.Split(h.Command, h.Length, r.digest)
+	if err != nil {
+		return garbageError{err}
+	}
+	if cap(r.data) < int(fixed) {
+		r.data = make([]byte, fixed)
+	}
+	r.data = r.data[:fixed]
+	if _, err := io.ReadFull(r.in, r.data); err != nil {
+		return inside(h.Command.String(), err)
+	}
+	var buf replica.Buf
+	if bulk > 0 {
+		if buf, err = r.bulk(ctx, h.Command, bulk); err != nil {
+			return err
+		}
+	}
+	r.learn(h.Command)
+	if ctx.Err() != nil {
+		if buf != 0 {
+			r.link.pool.Release(buf)
+		}
+		return ctx.Err()
+	}
+	r.link.sink.Packet(r.link.conn, r.socket, h, r.data, buf, bulk)
+	return nil
+}
+
+// header reads a header of any of the formats.
+func (r *reader) header() (drbdwire.Header, error) {
+	first, err := r.in.Peek(4)
+	if err != nil {
+		if len(first) > 0 {
+			err = inside("header", err)
+		}
+		return drbdwire.Header{}, err
+	}
+	size, err := drbdwire.HeaderSize(first)
+	if err != nil {
+		return drbdwire.Header{}, garbageError{err}
+	}
+	b, err := r.in.Peek(size)
+	if err != nil {
+		return drbdwire.Header{}, inside("header", err)
+	}
+	h, _, err := drbdwire.DecodeHeader(b)
+	if err != nil {
+		return drbdwire.Header{}, garbageError{err}
+	}
+	_, err = r.in.Discard(size)
+	return h, err
+}
+
+// bulk reads size bytes into a buffer.
+func (r *reader) bulk(ctx context.Context, command drbdwire.Command, size uint32) (replica.Buf, error) {
+	buf, err := r.link.pool.GetContext(ctx, int(size))
+	if err != nil {
+		return 0, err
+	}
+	if _, err := io.ReadFull(r.in, r.link.pool.Bytes(buf)); err != nil {
+		r.link.pool.Release(buf)
+		return 0, inside(command.String(), err)
+	}
+	return buf, nil
+}
+
+// inside says what a socket's end cut.
+func inside(what string, err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("in a %s: %w", what, err)
+}
+
+// learn remembers the digest that the peer announces: it is in every data
+// packet that follows, and without its length no packet's end is known.
+// Source: DRBD 8.4 wire, section 5.1.
+func (r *reader) learn(command drbdwire.Command) {
+	if command != drbdwire.CmdProtocol && command != drbdwire.CmdProtocolUpdate {
+		return
+	}
+	p, err := drbdwire.DecodeProtocol(r.data)
+	if err != nil {
+		// What is wrong with it is for the core to say; no data follow.
+		return
+	}
+	r.digest = 0
+	if size, err := drbdwire.DigestSize(p.IntegrityAlg); err == nil {
+		r.digest = size
+	}
+}
