@@ -25,7 +25,8 @@ func FuzzConversation(f *testing.F) {
 		request(nbd.Request{Command: nbd.CommandTrim, Length: 3 << 20}) +
 		request(nbd.Request{Command: nbd.CommandFlush}) + request(nbd.Request{Command: nbd.CommandDisconnect})))
 	f.Add([]byte("\x00\x00\x00\x01" + string(option(nbd.OptionList, "")) +
-		string(option(nbd.OptionInfo, goData("r0", 0, 3))) + string(option(8, "")) + string(option(nbd.OptionGo, goData("")))))
+		string(option(nbd.OptionInfo, goData("r0", 0, 3))) + string(option(8, "")) +
+		string(option(nbd.OptionGo, goData("")))))
 	f.Add([]byte("\x00\x00\x00\x01" + string(option(nbd.OptionAbort, ""))))
 	f.Add([]byte(open + request(nbd.Request{Command: nbd.CommandWrite, Length: 1 << 20}) + "cut"))
 

@@ -48,7 +48,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	spec     Spec
-	listener *net.UnixListener // nil while not exposed
+	listener *net.UnixListener    // nil while not exposed
 	clients  map[*connection]bool // true once it is a user
 	running  sync.WaitGroup
 }
