@@ -168,7 +168,57 @@ func TestRefused(t *testing.T) {
 			resource("connection { host milo1; host milo2; }\n  connection { host milo1; host milo2; }"),
 			":3:3: found 'second section connection', want one between two hosts: the first is at /etc/drbd.conf:2:1",
 		},
-		"a connection of one": {resource("connection { host milo1; }"), "want the two hosts of resource r1"},
+		"a connection of one": {
+			resource("connection { host milo1; }"), "found 'connection of resource r1 with 1 host', want its two hosts",
+		},
+		"a connection with itself": {
+			resource("connection { host milo1; host milo1; }"), "want its two hosts",
+		},
+		"a connection without a block": {resource("connection x;"), ":2:13: found ';', want '{' after 'connection'"},
+		"a proxy on the way": {
+			resource("connection { host milo1 address 10.0.0.1:1 via proxy on x { } }"),
+			":2:44: found 'via', want ';' after the host: a proxy is not supported",
+		},
+		"a host of a connection without a name": {
+			resource("connection { host; }"), ":2:18: found ';', want a host name",
+		},
+		"a port of a connection that is none": {
+			resource("connection { host milo1 port x; }"), "found 'x', want a port, 1 to 65535",
+		},
+		"something else in a path": {
+			resource("connection { path { net { } } }"), ":2:21: found 'net', want host in path",
+		},
+		"something else in a connection": {
+			resource("connection { address 10.0.0.1:1; }"), "found 'address', want host, path, net, disk or volume",
+		},
+		"a device in a connection": {
+			resource("connection { volume 0 { device /dev/drbd1; } }"), "want disk { } in a volume of a connection",
+		},
+		"a volume that no host has": {
+			resource("connection-mesh { volume 3 { disk { } } }"),
+			"found 'connection of resource r1 with volume 3', want a volume of the hosts",
+		},
+		"an address that stays open": {
+			"resource r1 { on a { address ipv6 [fd00::1; } }", ":1:43: found ';', want ']' after an IPv6 address",
+		},
+		"an address with a block": {
+			"resource r1 { on a { address 10.0.0.1:1 { } } }", "found '{', want ';' after the address",
+		},
+		"an old option of syncer that never was": {
+			resource("syncer { grup 1; }"), "found 'grup', want an option of section syncer (did you mean 'group'?)",
+		},
+		"a group out of range": {resource("syncer { group 1001; }"), "found 'group 1001', want 0 to 1000"},
+		"a reaction that never was": {
+			resource("net { on-disconnect explode; }"), "found 'explode', want stand_alone, reconnect or freeze_io",
+		},
+		"a list of nothing": {
+			resource("startup { become-primary-on; }"), "found ';', want a value of 'become-primary-on'",
+		},
+		"a list of no names":   {resource("startup { become-primary-on a/b; }"), "found 'a/b', want a host name"},
+		"an option as a block": {resource("net { timeout { } }"), "found '{', want ';' after option 'timeout'"},
+		"a control character": {
+			resource("handlers { split-brain \"a\x01\"; }"), "found '\\x01', want no control characters in quotes",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

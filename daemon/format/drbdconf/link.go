@@ -1,6 +1,9 @@
 package drbdconf
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // A link is one host line of a connection section of DRBD 9: whom it connects,
 // and where that host listens for it.
@@ -82,7 +85,7 @@ func (r *reader) linkStatement(b *body, s statement) {
 	case "volume":
 		r.linkVolume(b, s)
 	default:
-		r.failAt(s.args[0], "host, path, net, disk or volume in "+s.word())
+		r.failAt(s.args[0], "host, path, net, disk or volume")
 	}
 }
 
@@ -171,9 +174,8 @@ func (r *reader) joinLinks(b *body) {
 			h.address = &a
 		}
 	}
-	switch n := len(b.links); {
-	case n == 0 || n == 2 && b.links[0].host != b.links[1].host:
-	default:
-		r.fail(b.links[0].pos, "a connection that names not two hosts", "the two hosts of resource "+b.name)
+	if n := len(b.links); n != 0 && (n != 2 || b.links[0].host == b.links[1].host) {
+		r.fail(b.links[0].pos, fmt.Sprintf("connection of resource %s with %s", b.name, plural(n, "host")),
+			"its two hosts")
 	}
 }
