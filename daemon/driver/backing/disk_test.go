@@ -3,7 +3,6 @@ package backing_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,12 +22,10 @@ const diskSize = 8 << 20
 func newFile(t *testing.T, size int64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "disk")
-	f, err := os.Create(path)
-	if err != nil {
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := f.Truncate(size); err != nil {
+	if err := os.Truncate(path, size); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -114,18 +111,17 @@ func exercise(t *testing.T, path string) {
 		}
 		g.Expect(await(d.Flush)).To(Succeed())
 	})
-	for name, clear := range map[string]func(uint64, uint32, bool, func(error)){"Zero": d.Zero, "Trim": d.Trim} {
+	for name, erase := range map[string]func(uint64, uint32, bool, func(error)){"Zero": d.Zero, "Trim": d.Trim} {
 		t.Run(name+" leaves zeros and touches nothing beside", func(t *testing.T) {
 			g := NewWithT(t)
 			for _, fua := range []bool{false, true} {
 				b := scribble(1 << 20)
 				g.Expect(write(t, d, 0, b, false)).To(Succeed())
-				g.Expect(await(func(done func(error)) { clear(8, 256<<10, fua, done) })).To(Succeed())
-				clearBytes := b[4096 : 4096+256<<10]
-				copy(clearBytes, make([]byte, len(clearBytes)))
+				g.Expect(await(func(done func(error)) { erase(8, 256<<10, fua, done) })).To(Succeed())
+				clear(b[4096 : 4096+256<<10])
 				g.Expect(bytes.Equal(read(t, d, 0, len(b)), b)).To(BeTrue())
 			}
-			g.Expect(await(func(done func(error)) { clear(0, 0, true, done) })).To(Succeed())
+			g.Expect(await(func(done func(error)) { erase(0, 0, true, done) })).To(Succeed())
 		})
 	}
 	t.Run("metadata of 512 bytes lies anywhere", func(t *testing.T) {
@@ -153,7 +149,8 @@ func exercise(t *testing.T, path string) {
 		g.Expect(write(t, d, last, scribble(d.LogicalBlock()), true)).To(Succeed())
 		g.Expect(write(t, d, d.Sectors(), scribble(d.LogicalBlock()), true)).To(MatchError(
 			fmt.Sprintf("write of %d bytes at byte %d of %s: the disk ends at byte %[2]d",
-				d.LogicalBlock(), d.Sectors()*512, path)))
+				d.LogicalBlock(), d.Sectors()*512, path),
+		))
 		g.Expect(write(t, d, 1<<63, scribble(512), true)).To(MatchError(ContainSubstring("the disk ends at")))
 	})
 }
@@ -181,15 +178,11 @@ func TestAFileWithoutHolesIsADisk(t *testing.T) {
 }
 
 func TestAFileInMemoryIsADisk(t *testing.T) {
-	dir, err := os.MkdirTemp("/dev/shm", "backing")
-	if err != nil {
+	path := fmt.Sprintf("/dev/shm/pollux-backing-test-%d", os.Getpid())
+	if err := os.WriteFile(path, make([]byte, diskSize), 0o600); err != nil {
 		t.Skipf("needs a tmpfs on /dev/shm: %v", err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, "disk")
-	if err := os.WriteFile(path, make([]byte, diskSize), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = os.Remove(path) })
 	exercise(t, path)
 }
 
@@ -282,7 +275,8 @@ func TestOperationsAreUnderWayTogether(t *testing.T) {
 	}
 	g.Expect(<-closed).To(Succeed())
 	g.Expect(await(func(done func(error)) { d.WriteMeta(0, make([]byte, 512), true, done) })).To(
-		MatchError(backing.ErrClosed))
+		MatchError(backing.ErrClosed),
+	)
 }
 
 func TestOneWorkerKeepsTheOrder(t *testing.T) {
@@ -333,7 +327,7 @@ func BenchmarkWrite(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer d.Close()
+	b.Cleanup(func() { _ = d.Close() })
 	p, err := buffer.NewPool(buffer.MaxSize)
 	if err != nil {
 		b.Fatal(err)
@@ -348,7 +342,7 @@ func BenchmarkWrite(b *testing.B) {
 			for i := range b.N {
 				slot := <-slots
 				d.Write(uint64(i)%1024*8, p.Bytes(slot), false, func(err error) {
-					if err != nil && err != io.EOF {
+					if err != nil {
 						b.Error(err)
 					}
 					slots <- slot

@@ -30,7 +30,7 @@ func open(path string, o Options) (*Disk, error) {
 		return nil, err
 	}
 	d := &Disk{path: path}
-	fd := -1
+	var fd int
 	var err error
 	switch stat.Mode & unix.S_IFMT {
 	case unix.S_IFBLK:

@@ -35,7 +35,7 @@ func TestGetGivesPageAlignedMemoryOfTheNextClass(t *testing.T) {
 			b := p.Get(n)
 			memory := p.Bytes(b)
 			g.Expect(memory).To(HaveLen(n))
-			g.Expect(cap(memory)).To(Equal(n), "appending must not run into the neighbour")
+			g.Expect(memory).To(HaveCap(n), "appending must not run into the neighbour")
 			g.Expect(uintptr(unsafe.Pointer(&memory[0])) % 4096).To(BeZero())
 			buffers, bytes := p.InUse()
 			g.Expect([]int{buffers, bytes}).To(Equal([]int{1, class}))

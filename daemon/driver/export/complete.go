@@ -190,7 +190,7 @@ func (c *connection) whyBroken() error {
 }
 
 // errnoOf is what a client may know of an error.
-func errnoOf(err error) nbd.Errno {
+func errnoOf(err error) nbd.ReplyError {
 	switch {
 	case errors.Is(err, unix.ENOSPC):
 		return nbd.ENOSPC

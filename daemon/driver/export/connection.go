@@ -66,7 +66,7 @@ type command struct {
 	cookie  uint64
 	length  uint32
 	pending int // Requests not done, and one while more may follow
-	failed  nbd.Errno
+	failed  nbd.ReplyError
 	buf     replica.Buf // of a read in one piece
 	stage   []byte      // of a read in many
 	next    *command
@@ -161,7 +161,7 @@ func (c *connection) start(ctx context.Context, r nbd.Request) error {
 
 // judge says with which error a request is refused, zero if it is fine.
 // Source: NBD protocol, sections "Request types" and "Error values".
-func (c *connection) judge(r nbd.Request) nbd.Errno {
+func (c *connection) judge(r nbd.Request) nbd.ReplyError {
 	allowed := nbd.FUA
 	switch r.Command {
 	case nbd.CommandFlush:
@@ -238,8 +238,9 @@ func (c *connection) operation(r nbd.Request) replica.Op {
 		return replica.OpZero
 	case nbd.CommandFlush:
 		return replica.OpFlush
+	default:
+		panic(fmt.Sprintf("export: command %d passed judge but has no operation", r.Command))
 	}
-	panic(fmt.Sprintf("export: command %d passed judge but has no operation", r.Command))
 }
 
 // takePayload waits for memory and reads what a write brings.

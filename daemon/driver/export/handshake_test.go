@@ -29,11 +29,13 @@ func TestOptions(t *testing.T) {
 			{nbd.OptionList, nbd.ReplyInvalid, "LIST has no data"},
 		}},
 		"INFO tells size, flags and blocks": {nbd.OptionInfo, goData("r0", 3), []optionReply{
-			{nbd.OptionInfo, nbd.ReplyInfo, saysExport}, {nbd.OptionInfo, nbd.ReplyInfo, saysBlocks},
+			{nbd.OptionInfo, nbd.ReplyInfo, saysExport},
+			{nbd.OptionInfo, nbd.ReplyInfo, saysBlocks},
 			{nbd.OptionInfo, nbd.ReplyAck, ""},
 		}},
 		"the default export is the same": {nbd.OptionInfo, goData(""), []optionReply{
-			{nbd.OptionInfo, nbd.ReplyInfo, saysExport}, {nbd.OptionInfo, nbd.ReplyInfo, saysBlocks},
+			{nbd.OptionInfo, nbd.ReplyInfo, saysExport},
+			{nbd.OptionInfo, nbd.ReplyInfo, saysBlocks},
 			{nbd.OptionInfo, nbd.ReplyAck, ""},
 		}},
 		"another name is unknown": {nbd.OptionGo, goData("r1"), []optionReply{

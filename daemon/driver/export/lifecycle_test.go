@@ -99,7 +99,8 @@ var _ = Describe("A device", func() {
 		DeferCleanup(again.Close)
 		Expect(again.Size()).To(BeEquivalentTo(2 << 20))
 		Expect(d.Expose(smaller)).To(MatchError(HavePrefix(
-			"expose r0: it cannot shrink from 4096 to 1024 sectors under 2 clients")))
+			"expose r0: it cannot shrink from 4096 to 1024 sectors under 2 clients",
+		)))
 	})
 
 	It("turns away more clients than anybody needs", func() {

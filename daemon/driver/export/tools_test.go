@@ -80,12 +80,14 @@ func TestQemuReadsAndWrites(t *testing.T) {
 		"-c", "read -P 5 8M 3M")
 	g.Expect(out).NotTo(ContainSubstring("verification failed"))
 	g.Expect(d.seen()).To(ContainElements(
-		"write fua 128+4096", "trim 2048+65536", "zero 4096+65536", "trim 6144+65536", "flush 0+0"))
+		"write fua 128+4096", "trim 2048+65536", "zero 4096+65536", "trim 6144+65536", "flush 0+0",
+	))
 	image := filepath.Join(t.TempDir(), "image")
 	g.Expect(os.WriteFile(image, scribble(size), 0o600)).To(Succeed())
 	run(t, "qemu-utils", "qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", image, d.uri())
 	g.Expect(run(t, "qemu-utils", "qemu-img", "compare", "-f", "raw", "-F", "raw", image, d.uri())).To(
-		ContainSubstring("Images are identical"))
+		ContainSubstring("Images are identical"),
+	)
 }
 
 func TestQemuHearsOfErrors(t *testing.T) {

@@ -28,7 +28,7 @@ func TestRequests(t *testing.T) {
 	const size = 4 << 20
 	for name, tc := range map[string]struct {
 		request nbd.Request
-		want    nbd.Errno
+		want    nbd.ReplyError
 		asks    []string
 	}{
 		"a read":  {nbd.Request{Command: nbd.CommandRead, Offset: 4096, Length: 512}, 0, []string{"read 8+512"}},
@@ -42,11 +42,13 @@ func TestRequests(t *testing.T) {
 			nbd.Request{Command: nbd.CommandWriteZeroes, Length: 8192}, 0, []string{"trim 0+8192"},
 		},
 		"zeroes without one": {
-			nbd.Request{Command: nbd.CommandWriteZeroes, Flags: nbd.NoHole | nbd.FUA, Length: 8192}, 0,
+			nbd.Request{Command: nbd.CommandWriteZeroes, Flags: nbd.NoHole | nbd.FUA, Length: 8192},
+			0,
 			[]string{"zero fua 0+8192"},
 		},
 		"a trim beyond a piece": {
-			nbd.Request{Command: nbd.CommandTrim, Offset: 512, Length: 2<<20 + 512}, 0,
+			nbd.Request{Command: nbd.CommandTrim, Offset: 512, Length: 2<<20 + 512},
+			0,
 			[]string{"trim 1+1048576", "trim 2049+1048576", "trim 4097+512"},
 		},
 		"a read of nothing":     {nbd.Request{Command: nbd.CommandRead}, nbd.EINVAL, nil},
@@ -84,7 +86,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestErrorsThatAUserIsTold(t *testing.T) {
-	for cause, want := range map[error]nbd.Errno{
+	for cause, want := range map[error]nbd.ReplyError{
 		errors.New("the peer is gone"):         nbd.EIO,
 		fmt.Errorf("write: %w", unix.ENOSPC):   nbd.ENOSPC,
 		fmt.Errorf("trim: %w", unix.EINVAL):    nbd.EINVAL,

@@ -75,7 +75,7 @@ func DecodeRequest(b *[RequestSize]byte) (Request, error) {
 //
 // Source: NBD protocol, section "Simple reply message".
 type Reply struct {
-	Error  Errno
+	Error  ReplyError
 	Cookie uint64
 }
 
@@ -92,7 +92,7 @@ func DecodeReply(b *[ReplySize]byte) (Reply, error) {
 		return Reply{}, fmt.Errorf("reply starts with %#08x, want %#08x: %w", magic, replyMagic, ErrMagic)
 	}
 	return Reply{
-		Error:  Errno(binary.BigEndian.Uint32(b[4:])),
+		Error:  ReplyError(binary.BigEndian.Uint32(b[4:])),
 		Cookie: binary.BigEndian.Uint64(b[8:]),
 	}, nil
 }

@@ -35,7 +35,7 @@ func TestHeaders(t *testing.T) {
 func TestErrorsHaveNames(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(nbd.ENOSPC.Error()).To(Equal("no space left on device"))
-	g.Expect(nbd.Errno(99).Error()).To(Equal("NBD error 99"))
+	g.Expect(nbd.ReplyError(99).Error()).To(Equal("NBD error 99"))
 }
 
 func FuzzHeaders(f *testing.F) {

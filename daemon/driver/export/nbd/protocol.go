@@ -96,22 +96,22 @@ const (
 // ask for its limits, in bytes.
 const DefaultMaxPayload = 32 << 20
 
-// Errno is the error of a reply; zero is success.
-type Errno uint32
+// ReplyError is the error of a reply; zero is success.
+type ReplyError uint32
 
 // The errors that a server may give.
 const (
-	EPERM     Errno = 1
-	EIO       Errno = 5
-	ENOMEM    Errno = 12
-	EINVAL    Errno = 22
-	ENOSPC    Errno = 28
-	EOVERFLOW Errno = 75
-	ENOTSUP   Errno = 95
-	ESHUTDOWN Errno = 108
+	EPERM     ReplyError = 1
+	EIO       ReplyError = 5
+	ENOMEM    ReplyError = 12
+	EINVAL    ReplyError = 22
+	ENOSPC    ReplyError = 28
+	EOVERFLOW ReplyError = 75
+	ENOTSUP   ReplyError = 95
+	ESHUTDOWN ReplyError = 108
 )
 
-func (e Errno) Error() string {
+func (e ReplyError) Error() string {
 	switch e {
 	case EPERM:
 		return "operation not permitted"

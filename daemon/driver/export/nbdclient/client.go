@@ -215,16 +215,19 @@ func (c *Client) receiveOne() error {
 		return fmt.Errorf("reply with cookie %d, which nobody waits for", reply.Cookie)
 	}
 	if reply.Error != 0 {
-		waiting.done <- reply.Error
-		return nil
+		waiting.into = nil // no data follow
 	}
-	if _, err := io.ReadFull(c.reader, waiting.into); err != nil {
+	_, err = io.ReadFull(c.reader, waiting.into)
+	switch {
+	case err != nil:
 		err = fmt.Errorf("read of a reply: %w", err)
 		waiting.done <- err
-		return err
+	case reply.Error != 0:
+		waiting.done <- reply.Error
+	default:
+		waiting.done <- nil
 	}
-	waiting.done <- nil
-	return nil
+	return err
 }
 
 // fail ends everything that is under way, and all that comes, with the first
