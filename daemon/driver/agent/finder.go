@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
@@ -39,7 +40,7 @@ const (
 type Resource interface {
 	// Status looks, and changes nothing. The text says what was seen. A question
 	// that could not be answered is Unknown, with the error that says why.
-	Status(ctx context.Context) (command.State, string, error)
+	Status(ctx context.Context) (failover.State, string, error)
 	// Start is over when the resource runs; nothing happens if it runs already.
 	Start(ctx context.Context) error
 	// Stop is over when the resource is stopped; nothing happens if it is

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/agent"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
@@ -16,8 +17,8 @@ import (
 // A built is a built-in resource.
 type built struct{ args []string }
 
-func (b built) Status(context.Context) (command.State, string, error) {
-	return command.Running, "", nil
+func (b built) Status(context.Context) (failover.State, string, error) {
+	return failover.Running, "", nil
 }
 func (b built) Start(context.Context) error { return nil }
 func (b built) Stop(context.Context) error  { return nil }

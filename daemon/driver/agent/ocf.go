@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
@@ -50,23 +51,23 @@ func (f Finder) ocf(word, provider, agent string, args []string) (Resource, erro
 }
 
 // Status asks by monitor. An agent that failed may still hold what it manages.
-func (o ocf) Status(ctx context.Context) (command.State, string, error) {
+func (o ocf) Status(ctx context.Context) (failover.State, string, error) {
 	out, err := o.call.ask(ctx, o.path, "monitor")
 	var exit *command.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return command.Unknown, err.Error(), fmt.Errorf("status: %w", err)
+		return failover.Unknown, err.Error(), fmt.Errorf("status: %w", err)
 	}
 	switch out.Code {
 	case ocfSuccess:
-		return command.Running, "running", nil
+		return failover.Running, "running", nil
 	case ocfRunningMaster:
-		return command.Running, "running as master", nil
+		return failover.Running, "running as master", nil
 	case ocfFailedMaster:
-		return command.Running, "failed as master", nil
+		return failover.Running, "failed as master", nil
 	case ocfNotRunning:
-		return command.Stopped, "not running", nil
+		return failover.Stopped, "not running", nil
 	default:
-		return command.Unknown, err.Error(), fmt.Errorf("status: %w", err)
+		return failover.Unknown, err.Error(), fmt.Errorf("status: %w", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
@@ -39,7 +40,7 @@ func (s script) with(action string) []string {
 
 // Status judges by what the script prints, as Heartbeat does. Its exit status
 // counts only when the script said nothing that could be judged.
-func (s script) Status(ctx context.Context) (command.State, string, error) {
+func (s script) Status(ctx context.Context) (failover.State, string, error) {
 	out, err := s.call.ask(ctx, s.path, s.with("status")...)
 	said := strings.TrimSpace(string(out.Stdout))
 	if said == "" {
@@ -48,11 +49,11 @@ func (s script) Status(ctx context.Context) (command.State, string, error) {
 	switch {
 	case runningIn(said):
 		// It can have been killed after that, but it was running.
-		return command.Running, said, nil
+		return failover.Running, said, nil
 	case out.Code < 0 || err != nil && !answers(out.Code):
-		return command.Unknown, said, fmt.Errorf("status: %w", err)
+		return failover.Unknown, said, fmt.Errorf("status: %w", err)
 	default:
-		return command.Stopped, said, nil
+		return failover.Stopped, said, nil
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/agent"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
@@ -34,7 +35,7 @@ var _ = Describe("A real script", func() {
 			stop) rm -f $1/up ;;
 			status) if [ -e $1/up ]; then echo running; else echo stopped; exit 3; fi ;;
 			esac`)
-		for _, want := range []command.State{command.Stopped, command.Running} {
+		for _, want := range []failover.State{failover.Stopped, failover.Running} {
 			state, _, err := r.Status(ctx)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(state).To(Equal(want))
@@ -43,7 +44,7 @@ var _ = Describe("A real script", func() {
 		Expect(r.Stop(ctx)).To(Succeed())
 		state, text, err := r.Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(state).To(Equal(command.Stopped))
+		Expect(state).To(Equal(failover.Stopped))
 		Expect(text).To(Equal("stopped"))
 	})
 
@@ -53,26 +54,26 @@ var _ = Describe("A real script", func() {
 		Expect(r.Stop(ctx)).NotTo(Succeed())
 	})
 
-	DescribeTable("is judged by what it prints", func(ctx SpecContext, text string, want command.State) {
+	DescribeTable("is judged by what it prints", func(ctx SpecContext, text string, want failover.State) {
 		state, _, err := written(text).Status(ctx)
 		Expect(state).To(Equal(want))
-		Expect(err != nil).To(Equal(want == command.Unknown))
+		Expect(err != nil).To(Equal(want == failover.Unknown))
 	},
-		Entry(nil, "echo running", command.Running),
-		Entry(nil, "echo thing is Running; exit 1", command.Running),
-		Entry(nil, "echo OK", command.Running),
-		Entry(nil, "echo running >&2", command.Running),
-		Entry(nil, "echo stopped", command.Stopped),
-		Entry(nil, "echo not running", command.Stopped),
-		Entry(nil, "echo 'thing is NOT running'", command.Stopped),
-		Entry(nil, "echo 'Not all are running: OK'", command.Stopped),
-		Entry(nil, "echo running, but not well", command.Running),
-		Entry(nil, "echo 'warning: running as root' >&2; echo down; exit 3", command.Stopped),
-		Entry(nil, "true", command.Stopped),
-		Entry(nil, "exit 3", command.Stopped),
-		Entry("LSB: unknown", "exit 4", command.Unknown),
-		Entry("a program that is not there", "no-such-program", command.Unknown),
-		Entry("killed", "kill -9 $$", command.Unknown),
+		Entry(nil, "echo running", failover.Running),
+		Entry(nil, "echo thing is Running; exit 1", failover.Running),
+		Entry(nil, "echo OK", failover.Running),
+		Entry(nil, "echo running >&2", failover.Running),
+		Entry(nil, "echo stopped", failover.Stopped),
+		Entry(nil, "echo not running", failover.Stopped),
+		Entry(nil, "echo 'thing is NOT running'", failover.Stopped),
+		Entry(nil, "echo 'Not all are running: OK'", failover.Stopped),
+		Entry(nil, "echo running, but not well", failover.Running),
+		Entry(nil, "echo 'warning: running as root' >&2; echo down; exit 3", failover.Stopped),
+		Entry(nil, "true", failover.Stopped),
+		Entry(nil, "exit 3", failover.Stopped),
+		Entry("LSB: unknown", "exit 4", failover.Unknown),
+		Entry("a program that is not there", "no-such-program", failover.Unknown),
+		Entry("killed", "kill -9 $$", failover.Unknown),
 	)
 
 	It("that hangs is unknown", func(ctx SpecContext) {
@@ -80,7 +81,7 @@ var _ = Describe("A real script", func() {
 		r := written("sleep 1000")
 		state, _, err := r.Status(ctx)
 		Expect(err).To(MatchError(command.ErrKilled))
-		Expect(state).To(Equal(command.Unknown))
+		Expect(state).To(Equal(failover.Unknown))
 		Expect(r.Start(ctx)).To(MatchError(command.ErrKilled))
 	})
 
@@ -103,7 +104,7 @@ var _ = Describe("A real agent of OCF", func() {
 		f.Run = command.Exec
 	})
 
-	DescribeTable("is judged by its exit status", func(ctx SpecContext, code string, want command.State, said string) {
+	DescribeTable("is judged by its exit status", func(ctx SpecContext, code string, want failover.State, said string) {
 		put(f.OCFRoot+"/resource.d/pollux", "thing",
 			"#!/bin/sh\necho $1 $OCF_RESKEY_a $OCF_RESOURCE_INSTANCE running >&2; exit "+code)
 		r, err := f.Find("ocf:pollux:thing::a=b c")
@@ -111,15 +112,15 @@ var _ = Describe("A real agent of OCF", func() {
 		state, text, err := r.Status(ctx)
 		Expect(state).To(Equal(want))
 		Expect(text).To(HaveSuffix(said))
-		Expect(err != nil).To(Equal(want == command.Unknown))
+		Expect(err != nil).To(Equal(want == failover.Unknown))
 		Expect(r.Start(ctx) == nil).To(Equal(code == "0"))
 	},
-		Entry(nil, "0", command.Running, "running"),
-		Entry(nil, "7", command.Stopped, "not running"),
-		Entry(nil, "8", command.Running, "running as master"),
-		Entry(nil, "9", command.Running, "failed as master"),
-		Entry(nil, "1", command.Unknown, "exit status 1: monitor b c thing running"),
-		Entry(nil, "5", command.Unknown, "exit status 5: monitor b c thing running"),
+		Entry(nil, "0", failover.Running, "running"),
+		Entry(nil, "7", failover.Stopped, "not running"),
+		Entry(nil, "8", failover.Running, "running as master"),
+		Entry(nil, "9", failover.Running, "failed as master"),
+		Entry(nil, "1", failover.Unknown, "exit status 1: monitor b c thing running"),
+		Entry(nil, "5", failover.Unknown, "exit status 5: monitor b c thing running"),
 	)
 
 	It("that hangs is unknown", func(ctx SpecContext) {
@@ -129,6 +130,6 @@ var _ = Describe("A real agent of OCF", func() {
 		Expect(err).NotTo(HaveOccurred())
 		state, _, err := r.Status(context.WithoutCancel(ctx))
 		Expect(err).To(MatchError(command.ErrKilled))
-		Expect(state).To(Equal(command.Unknown))
+		Expect(state).To(Equal(failover.Unknown))
 	})
 })

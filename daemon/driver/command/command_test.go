@@ -43,10 +43,3 @@ func TestExitedSaysTheCause(t *testing.T) {
 	_, err := command.Exited(command.Program{}, 0, nil, nil)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
-
-func TestStateString(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect([]string{
-		command.Unknown.String(), command.Running.String(), command.Stopped.String(), command.State(9).String(),
-	}).To(Equal([]string{"unknown", "running", "stopped", "state(9)"}))
-}

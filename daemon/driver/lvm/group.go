@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
@@ -43,10 +44,10 @@ type Group struct {
 
 // Status asks LVM, and when LVM does not see the group, the kernel. The text
 // says what was seen. An error comes with Unknown.
-func (g Group) Status(ctx context.Context) (command.State, string, error) {
+func (g Group) Status(ctx context.Context) (failover.State, string, error) {
 	volumes, err := g.volumes(ctx)
 	if err != nil {
-		return command.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
+		return failover.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
 	}
 	if len(volumes) == 0 {
 		return g.unseen()
@@ -56,7 +57,7 @@ func (g Group) Status(ctx context.Context) (command.State, string, error) {
 		switch {
 		case v.unclear():
 			err := fmt.Errorf("lvs shows the attributes %q for %s", v.Attr, v.Name)
-			return command.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
+			return failover.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
 		case v.active():
 			active = append(active, v.Name)
 		default:
@@ -65,25 +66,25 @@ func (g Group) Status(ctx context.Context) (command.State, string, error) {
 	}
 	switch {
 	case len(active) == 0:
-		return command.Stopped, fmt.Sprintf("%d logical volumes, none active", len(inactive)), nil
+		return failover.Stopped, fmt.Sprintf("%d logical volumes, none active", len(inactive)), nil
 	case len(inactive) == 0:
-		return command.Running, fmt.Sprintf("%d logical volumes, all active", len(active)), nil
+		return failover.Running, fmt.Sprintf("%d logical volumes, all active", len(active)), nil
 	default:
-		return command.Running, "active are only " + strings.Join(active, ", "), nil
+		return failover.Running, "active are only " + strings.Join(active, ", "), nil
 	}
 }
 
 // unseen is the status of a group that LVM does not find, or finds empty. The
 // kernel can still hold volumes whose device was lost.
-func (g Group) unseen() (command.State, string, error) {
+func (g Group) unseen() (failover.State, string, error) {
 	left, err := g.mapped()
 	switch {
 	case err != nil:
-		return command.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
+		return failover.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
 	case len(left) > 0:
-		return command.Running, "the device is lost, but the kernel still has " + strings.Join(left, ", "), nil
+		return failover.Running, "the device is lost, but the kernel still has " + strings.Join(left, ", "), nil
 	default:
-		return command.Stopped, fmt.Sprintf("no logical volumes seen on %s", strings.Join(g.Devices, ", ")), nil
+		return failover.Stopped, fmt.Sprintf("no logical volumes seen on %s", strings.Join(g.Devices, ", ")), nil
 	}
 }
 
@@ -141,7 +142,7 @@ func (g Group) Deactivate(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("deactivate volume group %s: %w", g.Name, errors.Join(changed, err))
-	case state == command.Stopped:
+	case state == failover.Stopped:
 		return nil
 	case changed == nil:
 		changed = fmt.Errorf("vgchange succeeded, but afterwards: %s", text)

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 )
@@ -17,7 +18,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 	var m *machine
 	BeforeEach(func() { m = newMachine() })
 
-	expectStatus := func(ctx context.Context, want command.State, text string) {
+	expectStatus := func(ctx context.Context, want failover.State, text string) {
 		GinkgoHelper()
 		state, said, err := m.group().Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -26,11 +27,11 @@ var _ = Describe("A volume group on a replicated device", func() {
 	}
 
 	It("is started by a scan and an activation, and stopped again", func(ctx SpecContext) {
-		expectStatus(ctx, command.Stopped, "1 logical volumes, none active")
+		expectStatus(ctx, failover.Stopped, "1 logical volumes, none active")
 		Expect(m.group().Start(ctx)).To(Succeed())
-		expectStatus(ctx, command.Running, "1 logical volumes, all active")
+		expectStatus(ctx, failover.Running, "1 logical volumes, all active")
 		Expect(m.group().Stop(ctx)).To(Succeed())
-		expectStatus(ctx, command.Stopped, "1 logical volumes, none active")
+		expectStatus(ctx, failover.Stopped, "1 logical volumes, none active")
 		Expect(m.calls).To(ContainElements("vgscan", "vgchange -ay my_vg", "vgchange -an my_vg"))
 	})
 
@@ -70,7 +71,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 		} {
 			state, _, err := g.Status(ctx)
 			Expect(err).To(HaveOccurred())
-			Expect(state).To(Equal(command.Unknown))
+			Expect(state).To(Equal(failover.Unknown))
 			Expect(g.Start(ctx)).NotTo(Succeed())
 		}
 		Expect(m.calls).To(BeEmpty())
@@ -78,7 +79,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 
 	It("is not there while the device is Secondary", func(ctx SpecContext) {
 		m.visible = false
-		expectStatus(ctx, command.Stopped, "no logical volumes seen on /dev/drbd1")
+		expectStatus(ctx, failover.Stopped, "no logical volumes seen on /dev/drbd1")
 		Expect(m.group().Stop(ctx)).To(Succeed())
 		Expect(m.group().Start(ctx)).To(MatchError(
 			"look for volume group my_vg: not on /dev/drbd1; vgscan says: nothing"))
@@ -88,7 +89,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 	It("is unknown when LVM can't answer", func(ctx SpecContext) {
 		m.broken = "config-parse-error"
 		state, text, err := m.group().Status(ctx)
-		Expect(state).To(Equal(command.Unknown))
+		Expect(state).To(Equal(failover.Unknown))
 		Expect(text).To(ContainSubstring("Failed to load config file"))
 		Expect(err).To(MatchError(And(HavePrefix("status of volume group my_vg: lvs "),
 			HaveSuffix("exit status 4: Parse error at byte 36 (line 1): expected a value; "+
@@ -102,12 +103,12 @@ var _ = Describe("A volume group on a replicated device", func() {
 			return command.Result{Code: -1}, command.ErrStuck
 		}
 		state, _, err := g.Status(ctx)
-		Expect(state).To(Equal(command.Unknown))
+		Expect(state).To(Equal(failover.Unknown))
 		Expect(err).To(MatchError(command.ErrStuck))
 		Expect(g.Stop(ctx)).To(MatchError(command.ErrStuck))
 	})
 
-	DescribeTable("is what the attributes say", func(ctx SpecContext, attrs []string, want command.State, said string) {
+	DescribeTable("is what the attributes say", func(ctx SpecContext, attrs []string, want failover.State, said string) {
 		g := m.group()
 		g.Run = func(_ context.Context, p command.Program) (command.Result, error) {
 			out := `{"report":[{"lv":[{"vg_name":"other","lv_name":"x","lv_attr":"-wi-ao----"}`
@@ -117,17 +118,17 @@ var _ = Describe("A volume group on a replicated device", func() {
 			return command.Exited(p, 0, []byte(out+"]}]}"), nil)
 		}
 		state, text, err := g.Status(ctx)
-		Expect(err != nil).To(Equal(want == command.Unknown))
+		Expect(err != nil).To(Equal(want == failover.Unknown))
 		Expect(state).To(Equal(want))
 		Expect(text).To(Equal(said))
 	},
-		Entry("partly active", []string{"-wi-a-----", "-wi-------"}, command.Running, "active are only web1"),
-		Entry("suspended", []string{"-wi-s-----"}, command.Running, "1 logical volumes, all active"),
-		Entry("mapped without a table", []string{"-wi-d-----"}, command.Running, "1 logical volumes, all active"),
-		Entry("the kernel was not asked", []string{"-wi-XX----"}, command.Unknown,
+		Entry("partly active", []string{"-wi-a-----", "-wi-------"}, failover.Running, "active are only web1"),
+		Entry("suspended", []string{"-wi-s-----"}, failover.Running, "1 logical volumes, all active"),
+		Entry("mapped without a table", []string{"-wi-d-----"}, failover.Running, "1 logical volumes, all active"),
+		Entry("the kernel was not asked", []string{"-wi-XX----"}, failover.Unknown,
 			`lvs shows the attributes "-wi-XX----" for web1`),
-		Entry("cut", []string{"-wi"}, command.Unknown, `lvs shows the attributes "-wi" for web1`),
-		Entry("only other groups", nil, command.Stopped, "no logical volumes seen on /dev/drbd1"),
+		Entry("cut", []string{"-wi"}, failover.Unknown, `lvs shows the attributes "-wi" for web1`),
+		Entry("only other groups", nil, failover.Stopped, "no logical volumes seen on /dev/drbd1"),
 	)
 
 	It("is unknown when the report is none", func(ctx SpecContext) {
@@ -138,7 +139,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 			}
 			state, _, err := g.Status(ctx)
 			Expect(err).To(HaveOccurred())
-			Expect(state).To(Equal(command.Unknown))
+			Expect(state).To(Equal(failover.Unknown))
 		}
 	})
 
@@ -207,7 +208,7 @@ var _ = Describe("A volume group whose device was lost", func() {
 	It("still runs, because the kernel has it", func(ctx SpecContext) {
 		state, text, err := m.group().Status(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(state).To(Equal(command.Running))
+		Expect(state).To(Equal(failover.Running))
 		Expect(text).To(Equal("the device is lost, but the kernel still has my_vg-test_lv"))
 	})
 
@@ -221,7 +222,7 @@ var _ = Describe("A volume group whose device was lost", func() {
 		g.Root = filepath.Join(m.root, "elsewhere")
 		state, _, err := g.Status(ctx)
 		Expect(err).To(MatchError(os.ErrNotExist))
-		Expect(state).To(Equal(command.Unknown))
+		Expect(state).To(Equal(failover.Unknown))
 	})
 
 	It("fails to stop while somebody holds it", func(ctx SpecContext) {

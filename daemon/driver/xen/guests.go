@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
@@ -48,13 +49,13 @@ type guest struct {
 // Status compares the configured guests with what Xen runs: Running if any of
 // them exists, Stopped if none does. The text names those that are not well.
 // An error comes with Unknown.
-func (g Guests) Status(ctx context.Context) (command.State, string, error) {
+func (g Guests) Status(ctx context.Context) (failover.State, string, error) {
 	guests, domains, err := g.look(ctx)
 	if err != nil {
-		return command.Unknown, err.Error(), fmt.Errorf("status of the guests of %s: %w", g.dir(), err)
+		return failover.Unknown, err.Error(), fmt.Errorf("status of the guests of %s: %w", g.dir(), err)
 	}
 	if len(guests) == 0 {
-		return command.Stopped, "no guests are configured in " + g.dir(), nil
+		return failover.Stopped, "no guests are configured in " + g.dir(), nil
 	}
 	var well, notes []string
 	exist := 0
@@ -73,12 +74,12 @@ func (g Guests) Status(ctx context.Context) (command.State, string, error) {
 		}
 	}
 	if exist == 0 {
-		return command.Stopped, fmt.Sprintf("%d guests, none runs", len(guests)), nil
+		return failover.Stopped, fmt.Sprintf("%d guests, none runs", len(guests)), nil
 	}
 	if len(well) > 0 {
 		notes = append([]string{strings.Join(well, ", ") + " running"}, notes...)
 	}
-	return command.Running, strings.Join(notes, "; "), nil
+	return failover.Running, strings.Join(notes, "; "), nil
 }
 
 // look reads the configurations and asks Xen.

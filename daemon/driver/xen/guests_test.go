@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/xen"
 )
@@ -16,17 +17,17 @@ import (
 func TestStatus(t *testing.T) {
 	for name, tc := range map[string]struct {
 		domains map[string]string
-		want    command.State
+		want    failover.State
 		text    string
 	}{
-		"none runs":      {map[string]string{"other": "r-----"}, command.Stopped, "2 guests, none runs"},
-		"all run":        {map[string]string{"web1": "-b----", "web2": "------"}, command.Running, "web1, web2 running"},
-		"one runs":       {map[string]string{"web2": "r-----"}, command.Running, "web2 running; web1 does not run"},
-		"a paused one":   {map[string]string{"web1": "--p---"}, command.Running, "web1 is paused; web2 does not run"},
-		"a kept crash":   {map[string]string{"web1": "---sc-"}, command.Running, "web1 crashed; web2 does not run"},
-		"shutting down":  {map[string]string{"web1": "--ps--"}, command.Running, "web1 is shut down; web2 does not run"},
-		"dying":          {map[string]string{"web1": "-----d"}, command.Running, "web1 is dying; web2 does not run"},
-		"a foreign name": {map[string]string{"my windows box": "-b----"}, command.Stopped, "2 guests, none runs"},
+		"none runs":      {map[string]string{"other": "r-----"}, failover.Stopped, "2 guests, none runs"},
+		"all run":        {map[string]string{"web1": "-b----", "web2": "------"}, failover.Running, "web1, web2 running"},
+		"one runs":       {map[string]string{"web2": "r-----"}, failover.Running, "web2 running; web1 does not run"},
+		"a paused one":   {map[string]string{"web1": "--p---"}, failover.Running, "web1 is paused; web2 does not run"},
+		"a kept crash":   {map[string]string{"web1": "---sc-"}, failover.Running, "web1 crashed; web2 does not run"},
+		"shutting down":  {map[string]string{"web1": "--ps--"}, failover.Running, "web1 is shut down; web2 does not run"},
+		"dying":          {map[string]string{"web1": "-----d"}, failover.Running, "web1 is dying; web2 does not run"},
+		"a foreign name": {map[string]string{"my windows box": "-b----"}, failover.Stopped, "2 guests, none runs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, "web1", "web2")
@@ -72,7 +73,7 @@ func TestStatusIsUnknownWhenXlCannotAnswer(t *testing.T) {
 			}
 			state, text, err := g.Status(t.Context())
 			h.Expect(err).To(MatchError(HavePrefix("status of the guests of ")))
-			h.Expect(state).To(Equal(command.Unknown))
+			h.Expect(state).To(Equal(failover.Unknown))
 			h.Expect(text).NotTo(BeEmpty())
 		})
 	}
@@ -82,7 +83,7 @@ func TestStatusIsUnknownWhenXlCannotAnswer(t *testing.T) {
 			h.hangs = true
 			state, _, err := h.guests().Status(t.Context())
 			h.Expect(err).To(MatchError(command.ErrKilled))
-			h.Expect(state).To(Equal(command.Unknown))
+			h.Expect(state).To(Equal(failover.Unknown))
 			h.Expect(h.guests().Start(t.Context())).To(MatchError(command.ErrKilled))
 			h.Expect(h.guests().Stop(t.Context())).To(MatchError(command.ErrKilled))
 		})
@@ -117,14 +118,14 @@ func TestConfigurations(t *testing.T) {
 			state, text, err := h.guests().Status(t.Context())
 			if tc.wantErr != "" {
 				h.Expect(err).To(MatchError(ContainSubstring(tc.wantErr)))
-				h.Expect(state).To(Equal(command.Unknown))
+				h.Expect(state).To(Equal(failover.Unknown))
 				h.Expect(h.guests().Start(t.Context())).NotTo(Succeed())
 				h.Expect(h.guests().Stop(t.Context())).NotTo(Succeed())
 				return
 			}
 			h.Expect(err).NotTo(HaveOccurred())
 			h.Expect(text).To(HavePrefix(tc.want))
-			h.Expect(state).To(Equal(command.Stopped))
+			h.Expect(state).To(Equal(failover.Stopped))
 		})
 	}
 	t.Run("a broken link", func(t *testing.T) {
@@ -136,6 +137,6 @@ func TestConfigurations(t *testing.T) {
 	t.Run("no directory", func(t *testing.T) {
 		state, _, err := xen.Guests{Dir: filepath.Join(t.TempDir(), "no")}.Status(t.Context())
 		NewWithT(t).Expect(err).To(MatchError(os.ErrNotExist))
-		NewWithT(t).Expect(state).To(Equal(command.Unknown))
+		NewWithT(t).Expect(state).To(Equal(failover.Unknown))
 	})
 }

@@ -135,10 +135,12 @@ func (g Guests) destroy(ctx context.Context, only guest, d domain) error {
 	return nil
 }
 
-// waitGone waits until Xen has no domain of these guests.
+// waitGone waits until Xen has no domain of these guests. Its error is the last
+// thing that was seen while there was time.
 func (g Guests) waitGone(ctx context.Context, guests []guest, limit time.Duration) error {
 	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	var seen error
 	for {
 		domains, err := g.domains(within)
 		var left []string
@@ -151,14 +153,18 @@ func (g Guests) waitGone(ctx context.Context, guests []guest, limit time.Duratio
 		case err == nil && len(left) == 0:
 			return nil
 		case err == nil:
-			err = fmt.Errorf("%s: %w", strings.Join(left, ", "), errStill)
+			seen = fmt.Errorf("%s: %w", strings.Join(left, ", "), errStill)
+		case seen == nil || within.Err() == nil:
+			seen = err
 		}
 		poll := time.NewTimer(pollInterval)
 		select {
 		case <-poll.C:
 		case <-within.Done():
 			poll.Stop()
-			return err
+		}
+		if within.Err() != nil {
+			return seen
 		}
 	}
 }
