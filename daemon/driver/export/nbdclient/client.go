@@ -107,11 +107,11 @@ func (c *Client) Zero(off, n int64) error { return c.clear(nbd.CommandWriteZeroe
 
 // Close takes leave of the server. Calls under way fail.
 func (c *Client) Close() error {
+	c.fail(ErrClosed) // first, or the server's hanging up would be the cause
 	c.sending.Lock()
 	// The answer to a good-bye is the end of the connection, whatever comes of it.
 	_, _ = c.socket.Write(nbd.Request{Command: nbd.CommandDisconnect}.Append(nil))
 	c.sending.Unlock()
-	c.fail(ErrClosed)
 	err := c.socket.Close()
 	<-c.ended
 	return err
