@@ -59,6 +59,10 @@ func (d *Disk[C]) Read(sector int, dst []C) error {
 	return nil
 }
 
+// Seen is what readers see, sector by sector, bad ones too. It aliases the
+// disk and must not be changed.
+func (d *Disk[C]) Seen() []C { return d.now }
+
 // Write completes a write: readers see it from now on. Durable says that it
 // was written through (FUA). A write mends a bad sector.
 func (d *Disk[C]) Write(sector int, src []C, durable bool) error {

@@ -1,0 +1,74 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/optionc/pollux/faults/draw"
+)
+
+// Profile is what a generated plan is about.
+type Profile struct {
+	From, To time.Duration // when things go wrong
+	Faults   int           // how many
+	// Apart: the nodes may be cut off from each other altogether, and pause.
+	Apart bool
+	// Deadtime is after how long a silent node counts as dead. Without Apart
+	// heartbeats are cut for a fraction of it only.
+	Deadtime time.Duration
+	// Together, of a million: how many faults come within 4 s of the one before.
+	Together int
+}
+
+// Draw makes a plan from a seed. Each seed leaves some kinds of faults out
+// altogether and has more of the others: that reaches states which a little of
+// everything does not.
+func Draw(seed uint64, p Profile) Plan {
+	luck := draw.New(seed, "plan")
+	var allowed []Kind
+	for k := Power; k < Kinds; k++ {
+		apart := k == Pause || k == Cut || k == Split
+		if luck.Below(2) == 0 && (p.Apart || !apart) {
+			allowed = append(allowed, k)
+		}
+	}
+	if len(allowed) == 0 {
+		allowed = []Kind{Power, Break}
+	}
+	var out Plan
+	at := p.From
+	for range p.Faults {
+		if luck.Chance(p.Together) {
+			at = min(at+luck.Between(0, 4*time.Second), p.To)
+		} else {
+			at = luck.Between(p.From, p.To)
+		}
+		f := Fault{At: at.Round(time.Microsecond), Kind: allowed[luck.Below(len(allowed))], Node: luck.Below(2)}
+		if f.Kind.lasts() {
+			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		}
+		out = append(out, f)
+	}
+	slices.SortStableFunc(out, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+	return out
+}
+
+// duration is short, of the size of time limits, or long.
+func (p Profile) duration(k Kind, luck *draw.Stream) time.Duration {
+	scales := [...]time.Duration{300 * time.Millisecond, 5 * time.Second, 40 * time.Second}
+	d := luck.Between(0, scales[luck.Below(len(scales))])
+	switch {
+	case (k == Power || k == Crash) && luck.Below(4) == 0:
+		d += luck.Between(0, 90*time.Second)
+	case k == Power || k == Crash:
+		d += luck.Between(time.Second, 5*time.Second)
+	case k == CutBeats && !p.Apart:
+		d = min(d, p.Deadtime/3)
+	case k == HungDisk || k == SlowDisk:
+		d = min(d, 20*time.Second)
+	case k == Pause:
+		d = min(d, 3*p.Deadtime)
+	}
+	return d
+}

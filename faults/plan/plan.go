@@ -1,0 +1,139 @@
+// Package plan is what goes wrong and when: plain values with a text form, one
+// line for each fault, and a generator that draws them from a seed.
+//
+//	30.5s power milo1 20s
+//	41s   cut data milo2 12s
+//	50s   break
+//
+// Who carries a plan out decides how: the simulator on virtual time, a test
+// with real machines by signals, rules of a firewall and switches.
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Kind is a way to go wrong, or an order that an operator gives meanwhile.
+type Kind uint8
+
+// The kinds. Those with a time last that long.
+const (
+	Power    Kind = 1  // the node loses power, and comes back after a time
+	Crash    Kind = 2  // its daemon dies, and comes back after a time
+	Pause    Kind = 3  // its daemon stands still for a time
+	CutData  Kind = 4  // what the node sends on the replication link gets lost for a time
+	CutBeats Kind = 5  // its heartbeats get lost for a time
+	Cut      Kind = 6  // both
+	Split    Kind = 7  // both, of both nodes
+	Break    Kind = 8  // the replication connection is reset
+	Stall    Kind = 9  // what the node sends on the replication link is held up for a time
+	SlowDisk Kind = 10 // its disk takes long for a time
+	HungDisk Kind = 11 // its disk answers nothing for a time
+	Standby  Kind = 12 // an operator moves everything off the node
+	Takeover Kind = 13 // an operator moves everything to the node
+	Kinds    Kind = 14 // how many there are, and one
+)
+
+// words are the kinds in text form.
+var words = [Kinds]string{
+	Power: "power", Crash: "crash", Pause: "pause", CutData: "cut-data", CutBeats: "cut-beats", Cut: "cut",
+	Split: "split", Break: "break", Stall: "stall", SlowDisk: "slow-disk", HungDisk: "hung-disk",
+	Standby: "standby", Takeover: "takeover",
+}
+
+// String is the kind's word.
+func (k Kind) String() string {
+	if k == 0 || k >= Kinds {
+		return fmt.Sprintf("fault(%d)", uint8(k))
+	}
+	return words[k]
+}
+
+// lasts tells whether faults of the kind end by themselves.
+func (k Kind) lasts() bool { return k != Break && k != Standby && k != Takeover }
+
+// A Fault is one thing that goes wrong.
+type Fault struct {
+	At   time.Duration // since the start
+	Kind Kind
+	Node int // 0 or 1
+	For  time.Duration
+}
+
+// Plan is all that goes wrong, in the order of time.
+type Plan []Fault
+
+// Names are what the nodes are called in text form.
+var names = [2]string{"milo1", "milo2"}
+
+// String is the text form; Parse reads it.
+func (p Plan) String() string {
+	var b strings.Builder
+	for _, f := range p {
+		fmt.Fprintf(&b, "%v %v %s", f.At, f.Kind, names[f.Node&1])
+		if f.Kind.lasts() {
+			fmt.Fprintf(&b, " %v", f.For)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Parse reads the text form. Empty lines and what follows a '#' count for
+// nothing. It fails on a word that it does not know, and on times that go
+// back.
+func Parse(text string) (Plan, error) {
+	var p Plan
+	for i, line := range strings.Split(text, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		f, err := parseFault(fields)
+		if err == nil && len(p) > 0 && f.At < p[len(p)-1].At {
+			err = fmt.Errorf("found time %v, want it not before the line above", f.At)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("plan, line %d: %w", i+1, err)
+		}
+		p = append(p, f)
+	}
+	return p, nil
+}
+
+func parseFault(fields []string) (f Fault, err error) {
+	if len(fields) < 3 {
+		return f, fmt.Errorf("found %d words, want TIME KIND NODE and for most kinds a time", len(fields))
+	}
+	if f.At, err = time.ParseDuration(fields[0]); err != nil || f.At < 0 {
+		return f, fmt.Errorf("found time %q, want one as 30.5s", fields[0])
+	}
+	for k := Power; k < Kinds; k++ {
+		if words[k] == fields[1] {
+			f.Kind = k
+		}
+	}
+	switch fields[2] {
+	case names[0]:
+	case names[1]:
+		f.Node = 1
+	default:
+		return f, fmt.Errorf("found node %q, want %s or %s", fields[2], names[0], names[1])
+	}
+	switch {
+	case f.Kind == 0:
+		return f, fmt.Errorf("found kind %q, want one of %s", fields[1], strings.Join(words[1:], ", "))
+	case !f.Kind.lasts() && len(fields) == 3:
+		return f, nil
+	case len(fields) != 4 || !f.Kind.lasts():
+		return f, fmt.Errorf("found %d words after %s, want %s NODE and a time if the kind lasts", len(fields)-2,
+			fields[1], fields[1])
+	}
+	if f.For, err = time.ParseDuration(fields[3]); err != nil || f.For < 0 {
+		return f, fmt.Errorf("found duration %q, want one as 12s", fields[3])
+	}
+	return f, nil
+}

@@ -1,0 +1,120 @@
+package oracle
+
+// The ledger is what the users of the device did: promises 1 and 2. Package
+// workload tells it of every request and answer.
+
+// Write is a write, trim or zero-out that is under way.
+type Write struct {
+	node    int
+	sector  int
+	sectors int
+	value   uint64
+	began   uint64
+}
+
+// Read is a read that is under way.
+type Read struct {
+	node    int
+	sector  int
+	sectors int
+	began   uint64
+	gone    []gone // what stopped being right while it was under way
+}
+
+type gone struct {
+	sector int
+	value  uint64
+}
+
+func (o *Oracle) tick() uint64 {
+	o.moment++
+	return o.moment
+}
+
+// Writes notes that a user of node n sends a write.
+func (o *Oracle) Writes(n int, sector uint64, sectors int, value uint64) *Write {
+	w := &Write{node: n, sector: int(sector), sectors: sectors, value: value, began: o.tick()}
+	for s := w.sector; s < w.sector+sectors; s++ {
+		o.regs[n].write(s, value, w.began)
+	}
+	return w
+}
+
+// Wrote notes that the user was told that the write is done.
+func (o *Oracle) Wrote(w *Write) {
+	o.Counts.Writes++
+	now, reg := o.tick(), o.regs[w.node]
+	if o.isAlone(w.node) {
+		o.alone[w.value] = true
+		o.Counts.Alone++
+	}
+	for s := w.sector; s < w.sector+w.sectors; s++ {
+		reg.end(s, w.began, now)
+		reg.decide(s, w.began, w.began, func(value uint64) { o.lapse(w.node, s, value) })
+	}
+}
+
+// Lost notes that nobody knows what became of a write: it failed, or its user
+// died.
+func (o *Oracle) Lost(w *Write) {
+	now := o.tick()
+	for s := w.sector; s < w.sector+w.sectors; s++ {
+		o.regs[w.node].end(s, w.began, now)
+	}
+}
+
+// Reads notes that a user of node n sends a read.
+func (o *Oracle) Reads(n int, sector uint64, sectors int) *Read {
+	r := &Read{node: n, sector: int(sector), sectors: sectors, began: o.tick()}
+	o.reads = append(o.reads, r)
+	return r
+}
+
+// Forget ends a read without an answer.
+func (o *Oracle) Forget(r *Read) {
+	for i := range o.reads {
+		if o.reads[i] == r {
+			o.reads = append(o.reads[:i], o.reads[i+1:]...)
+			return
+		}
+	}
+}
+
+// Saw checks what a read found.
+func (o *Oracle) Saw(r *Read, row []uint64) {
+	o.Forget(r)
+	o.Counts.Reads++
+	reg := o.regs[r.node]
+	for i, value := range row {
+		s := r.sector + i
+		if !reg.may(s, value) {
+			if !r.passed(s, value) {
+				o.w.Fail(promise2, "a read on %s found version %d in sector %d, want %s", name(r.node), value, s,
+					reg.describe(s))
+				return
+			}
+			continue
+		}
+		if keep, open := reg.newest(s, value); open {
+			reg.decide(s, keep, r.began, func(value uint64) { o.lapse(r.node, s, value) })
+		}
+	}
+}
+
+// lapse tells the reads under way that a value stops being right.
+func (o *Oracle) lapse(n, s int, value uint64) {
+	for _, r := range o.reads {
+		if r.node == n && s >= r.sector && s < r.sector+r.sectors {
+			r.gone = append(r.gone, gone{s, value})
+		}
+	}
+}
+
+func (r *Read) passed(s int, value uint64) bool {
+	for _, g := range r.gone {
+		if g.sector == s && g.value == value {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+package oracle
+
+import (
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+const pageBytes = 4096
+
+// Marks checks that every block that differs is marked on one of the nodes: in
+// the bitmap, or in the activity log of a node that is down.
+func (o *Oracle) Marks() {
+	if o.rules.Protocol != drbdwire.ProtocolC && (o.isTalking(0) || o.isTalking(1)) {
+		return // what was acknowledged early is still on its way
+	}
+	var marked [2]func(sector uint64, size uint32) bool
+	for n := range 2 {
+		if marked[n] = o.marksOf(n); marked[n] == nil {
+			return
+		}
+	}
+	o.Counts.MarkChecks++
+	o.markBusy()
+	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
+	for s := 0; s < len(a); s++ {
+		if a[s] == b[s] || o.busy[s/blockSectors] {
+			continue
+		}
+		sector := uint64(s)
+		if !marked[0](sector, 512) && !marked[1](sector, 512) {
+			o.w.Fail(promise4, "sector %d has version %d on %s and %d on %s, and neither marks it", s, a[s], name(0),
+				b[s], name(1))
+			return
+		}
+		o.Counts.Marked++
+		s |= blockSectors - 1
+	}
+}
+
+func (o *Oracle) isTalking(n int) bool {
+	node := o.w.Node(n)
+	return node.Alive() && node.State().Conn >= drbdwire.WFReportParams
+}
+
+// marksOf is what node n knows, or will know when it comes up. It is nil for a
+// disk that was never in use: that one is copied as a whole.
+func (o *Oracle) marksOf(n int) func(sector uint64, size uint32) bool {
+	node := o.w.Node(n)
+	if node.Alive() {
+		r := node.Core().Resource(0)
+		if r.Generation() == drbdmeta.JustCreated {
+			return nil
+		}
+		if _, known := r.OutOfSync(0, 512); known {
+			return func(sector uint64, size uint32) bool {
+				marked, _ := r.OutOfSync(sector, size)
+				return marked
+			}
+		}
+	}
+	l := node.Layout()
+	super, err := drbdmeta.DecodeSuperblock(node.Metadata(l.Superblock, pageBytes))
+	if err != nil {
+		o.w.Fail(promise4, "%s: %v", name(n), err)
+		return nil
+	}
+	if super.UUIDs.Current&^1 == drbdmeta.JustCreated {
+		return nil
+	}
+	bits := resync.NewBitmap(l.DataSectors)
+	pages := node.Metadata(l.Bitmap, int64(bits.Pages())*pageBytes)
+	for p := range bits.Pages() {
+		bits.LoadPage(p, pages[p*pageBytes:])
+	}
+	if super.Flags&drbdmeta.MDFullSync != 0 {
+		bits.SetAll()
+	}
+	if super.NeedsReplay() {
+		replayed, err := drbdmeta.Replay(super, node.Metadata(l.ActivityLog, l.ALSize))
+		if err != nil {
+			bits.SetAll()
+		}
+		for _, extent := range replayed.Hot {
+			bits.SetExtent(extent)
+		}
+	}
+	return bits.Any
+}

@@ -1,0 +1,188 @@
+// Package oracle judges a simulated pair of nodes by what it promises: one
+// file for each promise of the design, and a count for each of how often it
+// really compared something.
+//
+//	1, 2  ledger.go, promotion.go   acknowledged writes survive, reads are linearizable
+//	3     equal.go                  after a resync both copies are equal
+//	4     marks.go                  what differs is marked
+//	5     promotion.go, resync.go   stale data never wins by itself
+//	7, 8  order.go                  one guest, and every step in its order
+//	10    converge.go               when faults end, all is well again
+//	12    bounds.go                 nothing grows, nothing leaks
+package oracle
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// The promises, in the words of the design.
+const (
+	promise1  = "1: an acknowledged write survives"
+	promise2  = "2: a read returns the newest write"
+	promise3  = "3: after a resync both copies are equal"
+	promise4  = "4: what may differ is marked"
+	promise5  = "5: stale data never wins by itself"
+	promise7  = "7: a guest runs on at most one node"
+	promise8  = "8: every step in its order"
+	promise9  = "9: a node that crashed starts nothing before it has heard from its peer"
+	promise10 = "10: when faults end, the cluster reaches its stable state"
+	promise12 = "12: nothing grows without bound"
+)
+
+// Rules say which promises a run is held to.
+type Rules struct {
+	// Protocol is the wire protocol: what an acknowledgement means.
+	Protocol drbdwire.WireProtocol
+	// Apart: the nodes may be cut off from each other altogether, or pause. A
+	// pair without witness and fencing then accepts that both run the guest.
+	Apart bool
+	// First is what the sectors of the first node's disk hold at the beginning:
+	// if the disks differ, that one is made good by force.
+	First uint64
+}
+
+// Counts tell how often each promise was put to the test.
+type Counts struct {
+	Writes, Reads           int // acknowledged and checked
+	Alone                   int // of the writes, those that one node alone has
+	Promotions              int // each compares a whole disk
+	Accepted                int // promotions that lost writes of a Primary that had gone on alone, unknown to the new one
+	Forks                   int // histories that went apart
+	Resyncs                 int
+	Compared                int // sectors that had to be equal, and were
+	Marked                  int // blocks that differed, and were marked
+	MarkChecks, EqualChecks int
+	Starts, Stops           int // of tools, checked for their order
+	Bounds                  int
+}
+
+// Add sums up.
+func (c *Counts) Add(o Counts) {
+	c.Writes += o.Writes
+	c.Reads += o.Reads
+	c.Alone += o.Alone
+	c.Promotions += o.Promotions
+	c.Accepted += o.Accepted
+	c.Forks += o.Forks
+	c.Resyncs += o.Resyncs
+	c.Compared += o.Compared
+	c.Marked += o.Marked
+	c.MarkChecks += o.MarkChecks
+	c.EqualChecks += o.EqualChecks
+	c.Starts += o.Starts
+	c.Stops += o.Stops
+	c.Bounds += o.Bounds
+}
+
+// Oracle watches one world.
+type Oracle struct {
+	Counts Counts
+
+	w      *world.World
+	rules  Rules
+	moment uint64
+	// regs are the histories that each node's copy belongs to: one and the same
+	// as long as no node went on without the writes of the other.
+	regs  [2]*register
+	reads []*Read
+	alone map[uint64]bool // versions that were acknowledged by one node alone
+	nodes [2]sight
+	busy  []bool // blocks, for the comparison that is running
+}
+
+// sight is what was seen of one node.
+type sight struct {
+	state     drbdwire.State
+	broke     time.Duration // when its connection to a Primary ended
+	watching  bool          // it has not been connected since
+	evidence  bool          // it was told, or could tell, that the Primary went on
+	restarted bool          // since it was connected
+	heard     bool          // it was given a datagram since it came up
+	vouched   bool          // an operator told it to go on since it came up
+	discard   bool          // an operator gave its data up
+}
+
+// New watches w from its beginning.
+func New(w *world.World, rules Rules) *Oracle {
+	o := &Oracle{w: w, rules: rules, moment: 1, alone: map[uint64]bool{}}
+	sectors := len(w.Node(0).Data())
+	o.regs[0] = newRegister(sectors, rules.First)
+	o.regs[1] = o.regs[0]
+	o.busy = make([]bool, sectors/blockSectors+1)
+	return o
+}
+
+const blockSectors = 8
+
+func name(n int) string { return world.Name(n) }
+
+// Vouched notes that an operator ordered node n to go on by force.
+func (o *Oracle) Vouched(n int) { o.nodes[n].vouched = true }
+
+// Discards notes that an operator gave up the data of node n.
+func (o *Oracle) Discards(n int) { o.nodes[n].discard = true }
+
+// isAlone tells whether a write that node n acknowledges now is not on its
+// peer's disk.
+func (o *Oracle) isAlone(n int) bool {
+	s := o.w.Node(n).State()
+	return s.Conn < drbdwire.Connected || s.PeerDisk < drbdwire.Inconsistent
+}
+
+// Stepped follows the state of a replica.
+func (o *Oracle) Stepped(n int) {
+	at := &o.nodes[n]
+	old, now := at.state, o.w.Node(n).State()
+	at.state = now
+	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
+	switch {
+	case is && !was:
+		at.watching, at.evidence, at.restarted = false, false, false
+	case was && !is && old.Peer == drbdwire.Primary:
+		at.watching, at.broke = true, o.w.Now()
+	}
+	if now.Conn == drbdwire.SyncTarget && old.Conn != drbdwire.SyncTarget {
+		o.resyncBegins(n)
+	}
+	if now.Conn == drbdwire.Connected && old.Conn != drbdwire.Connected {
+		o.Equal(false)
+	}
+}
+
+// Arrived notes what a node could conclude from a datagram: that a Primary
+// whose connection broke goes on.
+func (o *Oracle) Arrived(n int, data []byte) {
+	at := &o.nodes[n]
+	at.heard = true
+	if !at.watching || at.evidence {
+		return
+	}
+	late := o.w.Now() > at.broke+time.Second && bytes.Contains(data, []byte("t=status"))
+	at.evidence = late || bytes.Contains(data, []byte("t=pollux_alone"))
+}
+
+// Down follows a crash.
+func (o *Oracle) Down(n int, _ bool) {
+	at := &o.nodes[n]
+	at.restarted, at.heard, at.vouched = true, false, false
+	at.state = drbdwire.State{}
+}
+
+func (r *register) describe(s int) string {
+	if len(r.open[s]) == 0 {
+		return fmt.Sprintf("version %d", r.base[s])
+	}
+	text := "one of the versions"
+	for _, c := range r.open[s] {
+		text += fmt.Sprintf(" %d", c.value)
+		if c.ended == 0 {
+			text += " (under way)"
+		}
+	}
+	return text
+}

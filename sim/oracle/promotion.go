@@ -1,0 +1,79 @@
+package oracle
+
+import "github.com/optionc/pollux/daemon/format/drbdwire"
+
+// Exposed compares the data that users of node n will see with what they may
+// see: promises 1 and 5.
+func (o *Oracle) Exposed(n int) {
+	o.Counts.Promotions++
+	state := o.w.Node(n).State()
+	connected := state.Conn >= drbdwire.Connected
+	source := n
+	switch {
+	case state.Disk == drbdwire.UpToDate:
+	case connected && state.PeerDisk == drbdwire.UpToDate && state.Disk <= drbdwire.Failed:
+		source = 1 - n
+	default:
+		o.w.Fail(promise5, "%s exposes a device whose data is %s", name(n), state.Disk)
+		return
+	}
+	reg, data := o.regs[n], o.w.Node(source).Data()
+	stale, example, missing := 0, 0, false
+	for s, value := range data {
+		if reg.may(s, value) {
+			continue
+		}
+		if stale == 0 || !missing && !o.isExcused(reg, s) {
+			example = s
+		}
+		stale++
+		missing = missing || !o.isExcused(reg, s)
+	}
+	other := o.w.Node(1 - n)
+	if stale == 0 {
+		if other.IsExposed() && !connected {
+			o.fork(n)
+		}
+		return
+	}
+	at := o.nodes[n]
+	o.w.Tracef("%s lacks acknowledged writes in %d sectors: evidence=%t restarted=%t connected=%t", name(n), stale,
+		at.evidence, at.restarted, connected)
+	text := "%s becomes Primary without writes that were acknowledged, in %d sectors; sector %d has version %d, want %s"
+	switch {
+	case o.rules.Protocol == drbdwire.ProtocolC && missing,
+		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted:
+		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
+	case o.rules.Protocol == drbdwire.ProtocolC && (at.evidence || at.restarted || connected):
+		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
+	default:
+		o.Counts.Accepted++
+		o.fork(n)
+		for s, value := range data {
+			if !o.regs[n].may(s, value) {
+				o.regs[n].is(s, value)
+			}
+		}
+	}
+}
+
+// isExcused tells whether what a sector should hold was acknowledged by the
+// other node alone, if it can be told: zeros have no version.
+func (o *Oracle) isExcused(reg *register, s int) bool {
+	if len(reg.open[s]) == 0 {
+		return reg.base[s] == 0 && len(o.alone) > 0 || o.alone[reg.base[s]]
+	}
+	for _, c := range reg.open[s] {
+		if o.alone[c.value] || c.value == 0 && len(o.alone) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// fork gives node n a history of its own.
+func (o *Oracle) fork(n int) {
+	o.Counts.Forks++
+	o.regs[n] = o.regs[n].clone()
+	o.w.Tracef("the history of %s goes its own way", name(n))
+}

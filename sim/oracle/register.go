@@ -1,0 +1,95 @@
+package oracle
+
+// register is what each sector of one copy's history may hold: the last write
+// that was acknowledged, or one that was under way since. It is a strict
+// register: a write whose user died before the answer came may have happened
+// or not, but once a read or a later write has decided that, it stays.
+type register struct {
+	base []uint64      // of sectors with one possible value
+	open [][]candidate // of the others, all of them; else empty
+}
+
+// candidate is a value that a sector may hold.
+type candidate struct {
+	value        uint64
+	began, ended uint64 // ended 0: still under way
+}
+
+func newRegister(sectors int, value uint64) *register {
+	r := &register{base: make([]uint64, sectors), open: make([][]candidate, sectors)}
+	for s := range r.base {
+		r.base[s] = value
+	}
+	return r
+}
+
+func (r *register) clone() *register {
+	c := &register{base: append([]uint64(nil), r.base...), open: make([][]candidate, len(r.open))}
+	for s, set := range r.open {
+		if len(set) > 0 {
+			c.open[s] = append([]candidate(nil), set...)
+		}
+	}
+	return c
+}
+
+// may tells whether a sector may hold a value.
+func (r *register) may(s int, value uint64) bool {
+	set := r.open[s]
+	if len(set) == 0 {
+		return r.base[s] == value
+	}
+	for i := range set {
+		if set[i].value == value {
+			return true
+		}
+	}
+	return false
+}
+
+// is makes a value the only one.
+func (r *register) is(s int, value uint64) { r.base[s], r.open[s] = value, r.open[s][:0] }
+
+func (r *register) write(s int, value, began uint64) {
+	if len(r.open[s]) == 0 {
+		r.open[s] = append(r.open[s], candidate{value: r.base[s], ended: 1})
+	}
+	r.open[s] = append(r.open[s], candidate{value: value, began: began})
+}
+
+// end ends a write whose outcome nobody knows.
+func (r *register) end(s int, began, ended uint64) {
+	for i := range r.open[s] {
+		if c := &r.open[s][i]; c.began == began && c.ended == 0 {
+			c.ended = ended
+		}
+	}
+}
+
+// decide drops what had ended before the write or read that began at since,
+// and found the write that began at keep; gone hears of what is dropped.
+func (r *register) decide(s int, keep, since uint64, gone func(value uint64)) {
+	set := r.open[s]
+	kept := set[:0]
+	for _, c := range set {
+		if c.began != keep && c.ended != 0 && c.ended < since {
+			gone(c.value)
+			continue
+		}
+		kept = append(kept, c)
+	}
+	r.open[s] = kept
+	if len(kept) == 1 && kept[0].ended != 0 {
+		r.is(s, kept[0].value)
+	}
+}
+
+// newest is the latest write that a value can come from.
+func (r *register) newest(s int, value uint64) (began uint64, open bool) {
+	for _, c := range r.open[s] {
+		if c.value == value && (c.began >= began || !open) {
+			began, open = c.began, true
+		}
+	}
+	return began, open
+}

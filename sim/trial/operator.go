@@ -1,0 +1,95 @@
+package trial
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// begin makes the first node's data the truth, as an operator does once with
+// new disks.
+func (t *trial) begin() {
+	node := t.w.Node(0)
+	s := node.State()
+	if s.Disk == drbdwire.UpToDate {
+		return
+	}
+	if s.Conn != drbdwire.Connected || s.Disk != drbdwire.Inconsistent {
+		t.w.After(time.Second, t.begin)
+		return
+	}
+	node.Order(replica.OrderPrimary, true, func(code int, _ string) {
+		if code < int(drbdwire.Success) {
+			t.w.After(time.Second, t.begin)
+			return
+		}
+		t.demote()
+	})
+}
+
+// demote leaves the start of everything to the cluster.
+func (t *trial) demote() {
+	t.w.Node(0).Order(replica.OrderSecondary, false, func(code int, _ string) {
+		if code < int(drbdwire.Success) && !t.w.Node(0).HasVG() {
+			t.w.After(time.Second, t.demote)
+		}
+	})
+}
+
+// help does what only an operator can do: decide a split brain, and order the
+// groups to start where they failed.
+func (t *trial) help() {
+	if t.w.Now() < max(t.helped, t.calm)+helpEach {
+		return
+	}
+	t.helped = t.w.Now()
+	a, b := t.w.Node(0), t.w.Node(1)
+	if !a.Alive() || !b.Alive() {
+		return
+	}
+	switch {
+	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:
+		t.reconcile()
+	case !a.RunsGuest() && !b.RunsGuest() && t.w.Now() > t.calm+60*time.Second:
+		n := 0
+		if a.State().Disk != drbdwire.UpToDate {
+			n = 1
+		}
+		t.repairs++
+		t.w.Tracef("operator: takeover on %s", world.Name(n))
+		t.w.Node(n).Move(failover.OrderTakeover, failover.All, false)
+	}
+}
+
+// reconcile connects the nodes again. The data of the one that does not run
+// the guest is given up.
+func (t *trial) reconcile() {
+	victim := 1
+	if t.w.Node(1).IsExposed() && !t.w.Node(0).IsExposed() {
+		victim = 0
+	}
+	if t.w.Node(0).IsExposed() && t.w.Node(1).IsExposed() {
+		return // the cluster is about to stop one of them
+	}
+	t.repairs++
+	t.w.Tracef("operator: %s gives its data up", world.Name(victim))
+	t.o.Discards(victim)
+	for n := range 2 {
+		if t.w.Node(n).State().Conn == drbdwire.StandAlone || n == victim {
+			t.rejoin(n, n == victim)
+		}
+	}
+}
+
+func (t *trial) rejoin(n int, discard bool) {
+	node := t.w.Node(n)
+	connect := func(int, string) { node.Order(replica.OrderConnect, discard, func(int, string) {}) }
+	if node.State().Conn == drbdwire.StandAlone {
+		connect(0, "")
+		return
+	}
+	node.Order(replica.OrderDisconnect, false, connect)
+}

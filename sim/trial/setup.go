@@ -1,0 +1,172 @@
+package trial
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/haconf"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/faults/draw"
+	"github.com/optionc/pollux/faults/plan"
+	"github.com/optionc/pollux/sim/oracle"
+	"github.com/optionc/pollux/sim/workload"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// A Profile is what a seed is about.
+type Profile string
+
+// The profiles. Any draws one of the others.
+const (
+	Any Profile = ""
+	// Load has busy guests and some faults.
+	Load Profile = "load"
+	// Storm has quiet guests and many faults, most of them in the wake of others.
+	Storm Profile = "storm"
+	// Apart lets the nodes lose each other altogether, and pause.
+	Apart Profile = "apart"
+)
+
+// setup is everything that a seed decides before the run begins.
+type setup struct {
+	profile Profile
+	world   world.Config
+	load    workload.Load
+	rules   oracle.Rules
+	plan    plan.Plan
+	// calm is when the last fault ends.
+	calm     time.Duration
+	deadtime time.Duration
+}
+
+const (
+	mib     = 2048 // sectors
+	prelude = 25 * time.Second
+)
+
+// draft draws a setup.
+func draft(seed uint64, profile Profile) setup {
+	luck := draw.New(seed, "setup")
+	if profile == Any {
+		profile = [...]Profile{Load, Load, Storm, Storm, Apart}[luck.Below(5)]
+	}
+	s := setup{profile: profile}
+	s.world = world.Config{
+		Seed: seed, Sectors: uint64(16+8*luck.Below(4)) * mib, Fresh: luck.Below(4) == 0,
+		Disk: world.DiskTimes{
+			Read:  luck.Between(200*time.Microsecond, 8*time.Millisecond),
+			Write: luck.Between(200*time.Microsecond, 8*time.Millisecond),
+			Sync:  luck.Between(0, 12*time.Millisecond),
+		},
+		Net: world.NetTimes{
+			Latency: luck.Between(200*time.Microsecond, 40*time.Millisecond),
+			Jitter:  luck.Between(0, 20*time.Millisecond),
+			Loss:    luck.Below(2) * luck.Below(30_000), Duplication: luck.Below(2) * luck.Below(100_000),
+			Rate: int64(luck.Below(2)) * int64(5_000_000+luck.Below(100_000_000)),
+		},
+		Tools: drawTools(luck),
+		Keep:  [...]int{0, 0, 500_000, 900_000, 1_000_000}[luck.Below(5)],
+		Late:  luck.Below(2) * luck.Below(50_000),
+	}
+	s.drawLoad(luck)
+	s.drawMachine(luck)
+	s.drawPlan(seed, luck)
+	s.rules = oracle.Rules{
+		Protocol: s.world.Machine.Resources[0].Protocol, Apart: profile == Apart,
+	}
+	if s.world.Fresh {
+		s.rules.First = world.Garbage(0)
+	}
+	return s
+}
+
+func drawTools(luck *draw.Stream) world.ToolLuck {
+	t := world.ToolLuck{Latency: luck.Between(50*time.Millisecond, 3*time.Second)}
+	rare := func() int { return luck.Below(2) * luck.Below(100_000) }
+	if luck.Below(2) == 0 {
+		t.Fail, t.Half, t.Lie, t.Hang, t.Blind = rare(), rare(), rare(), rare()/2, rare()
+	}
+	return t
+}
+
+func (s *setup) drawLoad(luck *draw.Stream) {
+	s.load = workload.Load{
+		Clients: 1 + luck.Below(8), Think: luck.Between(20*time.Millisecond, 200*time.Millisecond),
+		Spots: 1 + luck.Below(40), Reads: 200_000 + luck.Below(300_000),
+		Flushes: luck.Below(50_000), Trims: luck.Below(2) * luck.Below(60_000), Zeros: luck.Below(2) * luck.Below(40_000),
+	}
+	if s.profile == Storm {
+		s.load.Clients, s.load.Think = 1+luck.Below(3), luck.Between(100*time.Millisecond, time.Second)
+	}
+}
+
+func (s *setup) drawMachine(luck *draw.Stream) {
+	protocol := drbdwire.ProtocolC
+	switch luck.Below(10) {
+	case 0:
+		protocol = drbdwire.ProtocolA
+	case 1:
+		protocol = drbdwire.ProtocolB
+	}
+	r := replica.Config{
+		Name: "r1", Protocol: protocol, ALExtents: [...]int{257, 7, 9, 20}[luck.Below(4)],
+		PingInt: luck.Between(2*time.Second, 10*time.Second), PingTimeout: 500 * time.Millisecond,
+		Timeout: 6 * time.Second, KoCount: [...]int{7, 0, 2}[luck.Below(3)], MaxEpochSize: [...]int{2048, 20}[luck.Below(2)],
+		SuspendIONoData: luck.Below(3) == 0, UseRLE: luck.Below(2) == 0,
+	}
+	if luck.Below(5) == 0 {
+		r.CramAlg, r.SharedSecret = "sha1", "of both nodes"
+	}
+	if luck.Below(2) == 0 {
+		r.Resync = resync.Params{
+			Rate: uint32(2_000 + luck.Below(30_000)), PlanAhead: uint32(luck.Below(2) * 20), DelayTarget: 1, MaxRate: 100_000,
+		}
+	}
+	alive := liveness.Config{
+		Keepalive: time.Second, Deadtime: 10 * time.Second, Initdead: 20 * time.Second, Media: []string{"eth1"},
+		Keys: hbwire.Keys{Current: 0, Keys: [16]hbwire.Key{{Method: hbwire.CRC}}}, Encoding: hbwire.Netstring,
+	}
+	if luck.Below(8) == 0 {
+		alive.Keepalive, alive.Deadtime, alive.Initdead = 5*time.Second, 90*time.Second, 90*time.Second
+	}
+	s.deadtime = alive.Deadtime
+	failback := haconf.FailbackOn
+	if luck.Below(4) == 0 {
+		failback = haconf.FailbackOff
+	}
+	s.world.Machine = machine.Config{
+		Resources: []replica.Config{r}, Cluster: true, Liveness: alive,
+		Failover: failover.Config{Failback: failback, Groups: haconf.Resources{{
+			Node: world.Name(0), Resources: []haconf.Resource{
+				{Script: "drbddisk", Args: []string{"r1"}, Text: "drbddisk::r1"},
+				{Script: "LVM", Args: []string{"vg"}, Text: "LVM::vg"},
+				{Script: "xenHA", Text: "xenHA"},
+			},
+		}}},
+	}
+}
+
+func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
+	p := plan.Profile{
+		From: prelude, To: prelude + luck.Between(30*time.Second, 90*time.Second), Faults: 3 + luck.Below(8),
+		Deadtime: s.deadtime, Together: 300_000,
+	}
+	if s.deadtime > 30*time.Second {
+		p.To += 2 * s.deadtime
+	}
+	switch s.profile {
+	case Storm:
+		p.To = prelude + luck.Between(60*time.Second, 200*time.Second)
+		p.Faults, p.Together = 10+luck.Below(40), 500_000
+	case Apart:
+		p.Apart = true
+		p.Faults += 4
+	}
+	s.plan = plan.Draw(seed, p)
+	s.calm = p.To
+}

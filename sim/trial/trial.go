@@ -1,0 +1,230 @@
+// Package trial runs one seed: it draws a pair of nodes, a guest and a plan of
+// what goes wrong, lets all of it happen, ends the faults, and waits for the
+// cluster to be well again. The oracles judge all the way.
+package trial
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/faults/plan"
+	"github.com/optionc/pollux/sim/oracle"
+	"github.com/optionc/pollux/sim/workload"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// Options change what a seed does.
+type Options struct {
+	Profile Profile
+	// Plan replaces the one that the seed draws, unless it is nil.
+	Plan plan.Plan
+	// Trace gets a line about everything that happens, unless it is nil.
+	Trace func(string)
+}
+
+// Result is what came of a seed.
+type Result struct {
+	Seed    uint64
+	Profile Profile
+	Plan    plan.Plan
+	// Broken is the promise that was broken; nil is none.
+	Broken *world.Violation
+	Hash   uint64 // equal for equal runs
+	Events uint64
+	Time   time.Duration // simulated
+	Counts oracle.Counts
+	// Repairs is how often the operator had to help after the faults.
+	Repairs int
+}
+
+// Command is what shows the run again.
+func (r Result) Command() string {
+	return fmt.Sprintf("go run ./sim/polluxsim --seed %d --profile %s --trace", r.Seed, r.Profile)
+}
+
+// trial is a run under way.
+type trial struct {
+	setup
+	w       *world.World
+	o       *oracle.Oracle
+	g       *workload.Guest
+	cuts    map[string]time.Duration // until when each is cut
+	calmed  bool
+	repairs int
+	helped  time.Duration // when the operator helped last
+}
+
+// Run runs a seed.
+func Run(seed uint64, opt Options) Result {
+	t := &trial{setup: draft(seed, opt.Profile), cuts: map[string]time.Duration{}}
+	if opt.Plan != nil {
+		t.plan = opt.Plan
+	}
+	result := Result{Seed: seed, Profile: t.profile, Plan: t.plan}
+	w, err := world.New(t.world, opt.Trace)
+	if err != nil {
+		result.Broken = &world.Violation{Promise: "the configuration works", Text: err.Error()}
+		return result
+	}
+	t.w = w
+	t.o = oracle.New(w, t.rules)
+	t.g = workload.New(w, t.o, t.load)
+	w.Attend(t.o, t.g)
+	result.Broken = t.run()
+	result.Hash, result.Events, result.Time = w.Hash(), w.Events(), w.Now()
+	result.Counts, result.Repairs = t.o.Counts, t.repairs
+	return result
+}
+
+// The times of a run.
+const (
+	lookEach   = 2 * time.Second
+	helpEach   = 15 * time.Second
+	answersIn  = 60 * time.Second // after the faults
+	finalQuiet = 90 * time.Second
+)
+
+func (t *trial) run() *world.Violation {
+	w := t.w
+	for n := range 2 {
+		w.After(time.Duration(n)*700*time.Millisecond, func() { w.Node(n).Boot(false) })
+	}
+	if t.world.Fresh {
+		w.After(3*time.Second, t.begin)
+	}
+	for _, f := range t.plan {
+		w.After(f.At, func() { t.strike(f) })
+	}
+	w.After(lookEach, t.look)
+	if v := w.Run(t.calm); v != nil {
+		return v
+	}
+	t.end()
+	limit := t.calm + t.patience()
+	for stable := time.Duration(0); stable < 3*lookEach; {
+		if v := w.Run(w.Now() + lookEach); v != nil {
+			return v
+		}
+		why := t.o.Unsettled()
+		stable += lookEach
+		if why != "" {
+			stable = 0
+			t.help()
+		}
+		if w.Now() > limit {
+			t.o.Converged(why)
+			return w.Run(w.Now())
+		}
+	}
+	return t.finish()
+}
+
+// patience is how long the cluster may take to be well again: to notice, to
+// copy, to retry programs that were given up, and to move back.
+func (t *trial) patience() time.Duration { return 200*time.Second + 4*t.deadtime }
+
+// finish ends the guest's requests, and compares what is left.
+func (t *trial) finish() *world.Violation {
+	w := t.w
+	t.g.Quiet()
+	limit := w.Now() + finalQuiet
+	for !t.g.Idle() && w.Now() < limit {
+		if v := w.Run(w.Now() + time.Second); v != nil {
+			return v
+		}
+	}
+	if at, open := t.g.Oldest(); open {
+		t.o.Converged(fmt.Sprintf("a request of %v has no answer", at))
+	}
+	if v := w.Run(w.Now() + 10*time.Second); v != nil {
+		return v
+	}
+	if why := t.o.Unsettled(); why == "" {
+		t.o.Equal(true)
+		t.o.Leaks()
+	}
+	return w.Run(w.Now())
+}
+
+// look is the oracles' round.
+func (t *trial) look() {
+	t.o.Bounds()
+	t.o.Marks()
+	t.o.Equal(false)
+	if at, open := t.g.Oldest(); open && t.calmed && t.w.Now() > max(at, t.calm)+answersIn+t.deadtime {
+		t.o.Converged(fmt.Sprintf("a request of %v has no answer", at))
+	}
+	t.w.After(lookEach, t.look)
+}
+
+// strike carries out one fault.
+func (t *trial) strike(f plan.Fault) {
+	w := t.w
+	node := w.Node(f.Node)
+	w.Tracef("plan: %v %s %v", f.Kind, world.Name(f.Node), f.For)
+	switch f.Kind {
+	case plan.Power, plan.Crash:
+		if f.Kind == plan.Power {
+			node.PowerLoss()
+		} else {
+			node.Crash()
+		}
+		w.After(f.For, func() { node.Boot(true) })
+	case plan.Pause:
+		node.Pause(f.For)
+	case plan.CutData:
+		t.cut(f, "data", w.CutData, w.HealData)
+	case plan.CutBeats:
+		t.cut(f, "beats", w.CutBeats, w.HealBeats)
+	case plan.Cut, plan.Split:
+		for n := range 2 {
+			if f.Kind == plan.Split || n == f.Node {
+				g := plan.Fault{Node: n, For: f.For}
+				t.cut(g, "data", w.CutData, w.HealData)
+				t.cut(g, "beats", w.CutBeats, w.HealBeats)
+			}
+		}
+	case plan.Break:
+		w.Break()
+	case plan.Stall:
+		w.StallData(f.Node, min(f.For, 20*time.Second))
+	case plan.SlowDisk:
+		node.SlowDisk(f.For)
+	case plan.HungDisk:
+		node.HangDisk(f.For)
+	case plan.Standby:
+		node.Move(failover.OrderStandby, failover.All, false)
+	case plan.Takeover:
+		node.Move(failover.OrderTakeover, failover.All, false)
+	case plan.Kinds:
+	}
+}
+
+// cut cuts one direction of one link; cuts that overlap last as long as the
+// longest.
+func (t *trial) cut(f plan.Fault, link string, cut, heal func(int)) {
+	key := link + world.Name(f.Node)
+	until := t.w.Now() + f.For
+	t.cuts[key] = max(t.cuts[key], until)
+	cut(f.Node)
+	t.w.After(f.For, func() {
+		if t.w.Now() >= t.cuts[key] {
+			heal(f.Node)
+		}
+	})
+}
+
+// end ends all faults.
+func (t *trial) end() {
+	w := t.w
+	w.Tracef("the faults end")
+	t.calmed = true
+	w.Calm()
+	for n := range 2 {
+		t.cuts["data"+world.Name(n)], t.cuts["beats"+world.Name(n)] = 0, 0
+		w.HealData(n)
+		w.HealBeats(n)
+		w.Node(n).Boot(true)
+	}
+}

@@ -1,0 +1,54 @@
+package world
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/machine"
+)
+
+const never = machine.Never
+
+// Config is what a world is made from.
+type Config struct {
+	Seed uint64
+	// Machine is the configuration of both nodes, as seen from milo1; names
+	// change places for milo2, and seeds and generations are filled in.
+	Machine machine.Config
+	// Sectors is the size of the disk below, metadata included.
+	Sectors uint64
+	// Fresh disks have never held data and differ; others are in sync.
+	Fresh bool
+
+	Disk  DiskTimes
+	Net   NetTimes
+	Tools ToolLuck
+
+	// Keep is how many of a million unflushed sector writes survive a power
+	// loss.
+	Keep int
+	// Late is how many of a million timers are late by up to 300 ms; all are
+	// late by up to 2 ms.
+	Late int
+}
+
+// DiskTimes are the longest times that requests to a disk take.
+type DiskTimes struct{ Read, Write, Sync time.Duration }
+
+// NetTimes describe both directions of both links.
+type NetTimes struct {
+	Latency, Jitter time.Duration
+	// Loss and Duplication of datagrams, of a million.
+	Loss, Duplication int
+	// Rate of the link that carries the data, bytes per second; 0 is no limit.
+	Rate int64
+}
+
+// ToolLuck is how programs behave, each of a million calls.
+type ToolLuck struct {
+	Latency time.Duration // the longest
+	Fail    int           // it fails and has done nothing
+	Half    int           // it fails and has done what it should
+	Lie     int           // it succeeds and has done nothing
+	Hang    int           // it is given up after half a minute, and may still do it
+	Blind   int           // a look does not see anything
+}

@@ -1,0 +1,277 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/faults/disk"
+)
+
+const sectorSize = disk.SectorSize
+
+type block = [sectorSize]byte
+
+// device is the disk below a replica: data as version numbers, metadata as
+// bytes, one cache for both.
+type device struct {
+	node   *Node
+	layout drbdmeta.Layout
+	size   uint64 // sectors, metadata included
+	data   *disk.Disk[uint64]
+	meta   *disk.Disk[block]
+	under  []*diskRequest // under way, in the order of submission
+	slow   time.Duration  // until then everything takes slowness times as long
+	hung   time.Duration  // until then nothing completes
+}
+
+// slowness is how much longer a slow disk takes.
+const slowness = 40
+
+// diskRequest is one request under way.
+type diskRequest struct {
+	write   bool
+	sector  int
+	row     []uint64 // data to write
+	blocks  []block  // metadata to write
+	durable bool
+	// flush: what was complete at submission becomes durable first.
+	flush     bool
+	dataStamp uint64
+	metaStamp uint64
+	then      func()
+	cancelled bool
+	onMeta    bool
+}
+
+// Garbage is what the sectors of a fresh disk hold: the two differ.
+func Garbage(node int) uint64 { return uint64(node+1) << 60 }
+
+func newDevice(cfg Config, node int) (*device, error) {
+	layout, err := drbdmeta.Internal(cfg.Sectors, 1, 8)
+	if err != nil {
+		return nil, err
+	}
+	blank := uint64(0)
+	if cfg.Fresh {
+		blank = Garbage(node)
+	}
+	d := &device{
+		layout: layout, size: cfg.Sectors, data: disk.New(int(layout.DataSectors), blank),
+		meta: disk.New(int(cfg.Sectors-uint64(layout.Bitmap)/sectorSize), block{}),
+	}
+	alExtents := uint32(cfg.Machine.Resources[0].ALExtents)
+	for _, p := range drbdmeta.Create(layout, alExtents, uint64(node+1)) {
+		if err := d.format(p.Offset, p.Bytes()); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Fresh {
+		return d, nil
+	}
+	super := drbdmeta.Superblock{
+		Size: layout.DataSectors, UUIDs: drbdmeta.UUIDs{Current: 0xA000}, DeviceUUID: uint64(node + 1),
+		Flags: drbdmeta.MDConsistent | drbdmeta.MDWasUpToDate | drbdmeta.MDALClean, Clean: true, ALExtents: alExtents,
+	}.At(layout)
+	return d, d.format(layout.Superblock, super.Append(nil))
+}
+
+func (d *device) format(offset int64, data []byte) error {
+	return d.meta.Write(d.metaSector(offset), toBlocks(data), true)
+}
+
+func (d *device) metaSector(offset int64) int { return int((offset - d.layout.Bitmap) / sectorSize) }
+
+func toBlocks(data []byte) []block {
+	blocks := make([]block, len(data)/sectorSize)
+	for i := range blocks {
+		copy(blocks[i][:], data[i*sectorSize:])
+	}
+	return blocks
+}
+
+// metadata reads bytes of the metadata area as they are now.
+func (d *device) metadata(offset, size int64) []byte {
+	out := make([]byte, 0, size)
+	seen := d.meta.Seen()
+	for s := d.metaSector(offset); int64(len(out)) < size; s++ {
+		out = append(out, seen[s][:]...)
+	}
+	return out
+}
+
+// submit starts a request; then runs when it has completed.
+func (d *device) submit(q *diskRequest, longest time.Duration) {
+	w := d.node.w
+	q.dataStamp, q.metaStamp = d.data.Stamp(), d.meta.Stamp()
+	d.under = append(d.under, q)
+	took := w.luck.disk.Between(longest/8, longest)
+	if w.now < d.slow {
+		took *= slowness
+	}
+	w.queue.push(max(w.now+took, d.hung), func() { d.complete(q) })
+}
+
+func (d *device) complete(q *diskRequest) {
+	if q.cancelled {
+		return
+	}
+	if w := d.node.w; w.now < d.hung {
+		w.queue.push(d.hung, func() { d.complete(q) })
+		return
+	}
+	for i, o := range d.under {
+		if o == q {
+			d.under = append(d.under[:i], d.under[i+1:]...)
+			break
+		}
+	}
+	d.apply(q)
+	q.then()
+}
+
+// apply lets a request have happened.
+func (d *device) apply(q *diskRequest) {
+	if q.flush {
+		d.data.Flush(q.dataStamp)
+		d.meta.Flush(q.metaStamp)
+	}
+	if !q.write {
+		return
+	}
+	var err error
+	if q.onMeta {
+		err = d.meta.Write(q.sector, q.blocks, q.durable)
+	} else {
+		err = d.data.Write(q.sector, q.row, q.durable)
+	}
+	if err != nil {
+		d.node.w.Fail(promiseInside, "%v", err)
+	}
+}
+
+// promiseInside is broken by requests beyond the end of the disk.
+const promiseInside = "12: stays inside its disk"
+
+// settle lets everything under way reach the disk, in any order: the process
+// that asked has died, the disk has not.
+func (d *device) settle() {
+	luck := d.node.w.luck.disk
+	for len(d.under) > 0 {
+		i := luck.Below(len(d.under))
+		q := d.under[i]
+		d.under = append(d.under[:i], d.under[i+1:]...)
+		q.cancelled = true
+		d.apply(q)
+	}
+}
+
+// powerLoss tears what is under way at its sectors and drops what the cache
+// holds; keep of a million sector writes survive.
+func (d *device) powerLoss(keep int) {
+	luck := d.node.w.luck.disk
+	for _, q := range d.under {
+		q.cancelled = true
+		if !q.write {
+			continue
+		}
+		for i := range max(len(q.row), len(q.blocks)) {
+			if luck.Below(2) == 0 {
+				continue
+			}
+			if q.onMeta {
+				_ = d.meta.Write(q.sector+i, q.blocks[i:i+1], false)
+			} else {
+				_ = d.data.Write(q.sector+i, q.row[i:i+1], false)
+			}
+		}
+	}
+	d.under = nil
+	survives := func() bool { return luck.Chance(keep) }
+	d.data.PowerLoss(survives)
+	d.meta.PowerLoss(survives)
+}
+
+// carryOut does what the core asks of the disk.
+func (d *device) carryOut(e replica.Effect) {
+	n, times := d.node, d.node.w.cfg.Disk
+	epoch := n.epoch
+	answer := func(in replica.Input) {
+		if n.epoch == epoch {
+			n.deliver(in)
+		}
+	}
+	first, count := int(e.Sector), int(e.Size)/sectorSize
+	switch e.Kind {
+	case replica.Read:
+		d.submit(&diskRequest{then: func() {
+			row := make([]uint64, count)
+			if err := d.data.Read(first, row); err != nil {
+				n.w.Fail(promiseInside, "%v", err)
+			}
+			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Buf: n.rows.add(row)})
+		}}, times.Read)
+	case replica.Write, replica.Zero, replica.Trim:
+		row := n.rows.live[e.Buf]
+		longest := times.Write
+		if e.Kind != replica.Write {
+			row = make([]uint64, count)
+		}
+		if len(row) != count {
+			n.w.Fail("12: payloads fit their requests", "a write of %d sectors with %d of payload", count, len(row))
+			return
+		}
+		if e.FUA {
+			longest += times.Sync
+		}
+		d.submit(&diskRequest{write: true, sector: first, row: row, durable: e.FUA, then: func() {
+			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID})
+		}}, longest)
+	case replica.Flush:
+		d.submit(&diskRequest{flush: true, then: func() {
+			answer(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: e.ID})
+		}}, times.Sync)
+	case replica.MetaRead:
+		d.submit(&diskRequest{then: func() {
+			data := d.metadata(e.Offset, int64(e.Size))
+			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
+		}}, times.Read)
+	case replica.MetaWrite:
+		d.submit(&diskRequest{
+			write: true, onMeta: true, sector: d.metaSector(e.Offset), blocks: toBlocks(e.Data),
+			durable: e.FUA, flush: e.FUA, then: func() { answer(replica.Input{Kind: replica.MetaDone, ID: e.ID}) },
+		}, times.Write+times.Sync)
+	default:
+		panic(fmt.Sprintf("world: effect %d is not for the disk", e.Kind))
+	}
+}
+
+// Busy calls mark for every range of the data that a user is writing, or that
+// is being written to either disk: there the two may differ for a moment.
+func (w *World) Busy(mark func(sector uint64, size uint32)) {
+	for _, n := range w.nodes {
+		for _, q := range n.open {
+			if q.write {
+				mark(q.sector, q.size)
+			}
+		}
+		for _, q := range n.disk.under {
+			if q.write && !q.onMeta {
+				mark(uint64(q.sector), uint32(len(q.row)*sectorSize))
+			}
+		}
+	}
+}
+
+// Layout is where the metadata of node n lies.
+func (n *Node) Layout() drbdmeta.Layout { return n.disk.layout }
+
+// Metadata reads what the metadata area of node n holds now.
+func (n *Node) Metadata(offset, size int64) []byte { return n.disk.metadata(offset, size) }
+
+// SlowDisk makes everything on the disk take long, for a while.
+func (n *Node) SlowDisk(d time.Duration) { n.disk.slow = n.w.now + d }
+
+// HangDisk lets nothing complete on the disk, for a while.
+func (n *Node) HangDisk(d time.Duration) { n.disk.hung = n.w.now + d }

@@ -1,0 +1,139 @@
+package world
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+// perform carries out one effect. Nothing here steps the core again: what
+// comes of it is an event of its own.
+func (n *Node) perform(e *machine.Effect) {
+	switch e.Part {
+	case machine.Replica:
+		n.w.mix(uint64(e.Replica.Kind), e.Replica.ID, e.Replica.Sector, uint64(len(e.Replica.Data)))
+		n.performReplica(&e.Replica)
+	case machine.Liveness:
+		n.performLiveness(&e.Liveness)
+	case machine.Failover:
+		n.performFailover(&e.Failover)
+	case machine.All:
+	}
+}
+
+func (n *Node) performReplica(e *replica.Effect) {
+	switch e.Kind {
+	case replica.Dial:
+		n.dialling = true
+		n.w.net.meet()
+	case replica.Hangup:
+		n.w.net.hangup(n, e.Conn)
+	case replica.Send:
+		n.w.net.send(n, e)
+	case replica.Read, replica.Write, replica.Zero, replica.Trim, replica.Flush, replica.MetaRead, replica.MetaWrite:
+		n.disk.carryOut(*e)
+	case replica.Complete:
+		n.complete(e)
+	case replica.Free:
+		if _, live := n.rows.live[e.Buf]; !live {
+			n.w.Fail("12: every payload is freed once", "%s frees payload %d, which it does not hold", Name(n.id), e.Buf)
+		}
+		delete(n.rows.live, e.Buf)
+	case replica.Answer:
+		n.answered(e.ID, int(e.Code), e.Text)
+	case replica.Expose:
+		n.soon(func() { n.expose() })
+	case replica.Withdraw:
+		n.soon(func() { n.withdraw() })
+	case replica.Changed:
+		n.w.Tracef("%s %s", Name(n.id), e.Text)
+	case replica.Broken:
+		n.w.Fail("assertions hold", "%s: %s", Name(n.id), e.Text)
+	case replica.CloseDisk:
+	}
+}
+
+// answered tells who gave an order what came of it.
+func (n *Node) answered(id uint64, code int, text string) {
+	then, epoch := n.answers[id], n.epoch
+	delete(n.answers, id)
+	n.w.After(0, func() {
+		if n.epoch == epoch && then != nil {
+			then(code, text)
+		}
+	})
+}
+
+// soon does something on this node after a moment, if it lives so long.
+func (n *Node) soon(do func()) {
+	epoch := n.epoch
+	n.w.After(n.w.luck.node.Between(100*time.Microsecond, 20*time.Millisecond), func() {
+		if n.epoch == epoch && n.alive {
+			do()
+		}
+	})
+}
+
+func (n *Node) complete(e *replica.Effect) {
+	id, failed, row, epoch := e.ID, e.Failed, n.rows.live[e.Buf], n.epoch
+	if _, open := n.open[id]; !open {
+		n.w.Fail("12: every request is answered once", "%s answers request %d, which is not open", Name(n.id), id)
+		return
+	}
+	delete(n.open, id)
+	n.w.After(10*time.Microsecond, func() {
+		if n.epoch == epoch {
+			n.w.guest.Completed(n.id, id, failed, row)
+		}
+	})
+}
+
+func (n *Node) expose() {
+	n.exposed = true
+	n.w.watcher.Exposed(n.id)
+	n.deliver(replica.Input{Kind: replica.DeviceDone})
+}
+
+// withdraw refuses while somebody holds the device: the volume group, or a
+// request that is not answered yet.
+func (n *Node) withdraw() {
+	n.w.watcher.Acting(n.id, Device, false)
+	held := n.vg || n.working || len(n.open) > 0
+	if !held {
+		n.exposed = false
+	}
+	n.deliver(replica.Input{Kind: replica.DeviceDone, Failed: held, Text: "held by the volume group"})
+}
+
+func (n *Node) performLiveness(e *liveness.Effect) {
+	switch e.Kind {
+	case liveness.Transmit:
+		n.w.net.transmit(n, e.Data)
+	case liveness.Drain:
+		n.drain()
+	case liveness.Note:
+		n.w.Tracef("%s %s", Name(n.id), e.Text)
+	case liveness.PeerUp, liveness.PeerDied, liveness.PeerHealed, liveness.CommsUp, liveness.PeerLate:
+		if n.w.trace != nil {
+			n.w.Tracef("%s %s", Name(n.id), [...]string{
+				liveness.PeerUp: "hears its peer", liveness.PeerDied: "counts its peer as dead",
+				liveness.PeerHealed: "hears its dead peer again", liveness.CommsUp: "is active",
+				liveness.PeerLate: "finds its peer late",
+			}[e.Kind])
+		}
+	case liveness.Heard:
+	}
+}
+
+func (n *Node) performFailover(e *failover.Effect) {
+	switch e.Kind {
+	case failover.Do:
+		n.runTool(e)
+	case failover.Answer, failover.Note:
+		n.w.Tracef("%s %s", Name(n.id), e.Text)
+	case failover.Held, failover.Left, failover.Say:
+	}
+}
