@@ -1,0 +1,79 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/optionc/pollux/daemon/check"
+	"github.com/optionc/pollux/daemon/node"
+)
+
+func newCheck(p *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "say what in the configuration will hurt, before it does", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			site, err := p.load()
+			if err != nil {
+				return err
+			}
+			findings := check.Site(site, check.Machine())
+			for _, f := range findings {
+				fmt.Fprintln(cmd.OutOrStdout(), f)
+			}
+			bad := check.Count(findings)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d resources, %d groups: %d to mend, %d to know\n",
+				len(site.Resources), len(site.Groups), bad, len(findings)-bad)
+			if bad > 0 {
+				return exitError{errors.New("something has to be mended first"), exitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func newCreateMD(p *place) *cobra.Command {
+	force := false
+	cmd := &cobra.Command{
+		Use: "create-md RESOURCE", Short: "write fresh metadata on the disk of a resource", Args: cobra.ExactArgs(1),
+		Long: `Write fresh metadata on the disk of a resource. What the disk holds counts as
+worthless from then on, until it is declared good by 'primary --force' or
+fetched from the peer. A disk that carries metadata is refused without --force.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return createMD(cmd, p, args[0], force) },
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite metadata that is there")
+	return cmd
+}
+
+func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
+	site, err := p.load()
+	if err != nil {
+		return err
+	}
+	for _, r := range site.Resources {
+		if r.Conf.Name != name {
+			continue
+		}
+		if found, err := node.Metadata(r); err != nil {
+			return err
+		} else if found != "" && !force {
+			return fmt.Errorf("%s: found %s: overwrite it with --force, and its data is worthless until synced or declared good",
+				r.Volume.Disk, found)
+		}
+		var uuid [8]byte
+		if _, err := rand.Read(uuid[:]); err != nil {
+			return err
+		}
+		sectors, err := node.Format(r, binary.NativeEndian.Uint64(uuid[:]))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "fresh metadata on %s, %d KiB for data\n", r.Volume.Disk, sectors/2)
+		return nil
+	}
+	return exitError{fmt.Errorf("%s: no such resource in %s: %w", name, site.Dir, os.ErrNotExist), exitConfig}
+}

@@ -1,0 +1,93 @@
+// Command pollux tells what the daemon does, and tells the daemon what to do.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/optionc/pollux/cmd/pollux/demo"
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/driver/control"
+)
+
+// Exit statuses. Those of a refused order are drbdsetup's, so that scripts
+// that look at them go on working.
+const (
+	exitFailed  = 1
+	exitConfig  = 2
+	exitRefused = 11
+	exitNoData  = 17
+)
+
+// exitError is an error with an exit status of its own.
+type exitError struct {
+	error
+	status int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "pollux:", err)
+	var exit exitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.status)
+	}
+	os.Exit(exitFailed)
+}
+
+// place says where the daemon and its configuration are.
+type place struct {
+	configDir, runDir, node string
+}
+
+func newRoot() *cobra.Command {
+	var p place
+	root := &cobra.Command{
+		Use:           "pollux",
+		Short:         "keep guests alive when their host, or its whole site, dies",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&p.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
+	f.StringVar(&p.runDir, "run-dir", "/run/pollux", "directory with the daemon's sockets")
+	f.StringVar(&p.node, "node", "", "name of this node, if not what uname -n says (for tests)")
+	root.AddCommand(newStatus(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), demo.Command(), demo.GuestCommand())
+	root.AddCommand(resourceOrders(&p)...)
+	root.AddCommand(groupOrders(&p)...)
+	return root
+}
+
+func (p *place) dial() (*control.Client, error) {
+	return control.Dial(filepath.Join(p.runDir, "control.sock"))
+}
+
+// load reads the configuration; a mistake in it ends with status 2.
+func (p *place) load() (*config.Site, error) {
+	node := p.node
+	if node == "" {
+		var err error
+		if node, err = config.HostName(); err != nil {
+			return nil, err
+		}
+	}
+	site, err := config.Load(p.configDir, node)
+	if err != nil {
+		return nil, exitError{err, exitConfig}
+	}
+	return site, nil
+}

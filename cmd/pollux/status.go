@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/optionc/pollux/daemon/node"
+)
+
+func newStatus(p *place) *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use: "status", Short: "tell the state of every resource and group", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := p.dial()
+			if err != nil {
+				return err
+			}
+			var s node.Status
+			if err := client.Status(cmd.Context(), &s); err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			return printStatus(cmd.OutOrStdout(), &s)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newEvents(p *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "events", Short: "print what happens, as it happens, one JSON value a line", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := p.dial()
+			if err != nil {
+				return err
+			}
+			return client.Events(cmd.Context(), func(line json.RawMessage) {
+				fmt.Fprintln(cmd.OutOrStdout(), string(line))
+			})
+		},
+	}
+}
+
+// printStatus writes for a person.
+func printStatus(w io.Writer, s *node.Status) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "node %s, peer %s\n", s.Node, s.Peer)
+	for i := range s.Resources {
+		printResource(&b, &s.Resources[i])
+	}
+	if c := s.Cluster; c != nil {
+		fmt.Fprintf(&b, "\ncluster: %s, peer %s", c.Stage, c.PeerState)
+		if c.PeerSilent > 0 {
+			fmt.Fprintf(&b, " (heard %.1f s ago)", c.PeerSilent)
+		}
+		fmt.Fprintf(&b, ", holding %s\n", c.Holding)
+		for _, g := range c.Groups {
+			fmt.Fprintf(&b, "  group %s (prefers %s): %s\n", g.Key, g.Preferred, g.State)
+			if g.Reason != "" {
+				fmt.Fprintf(&b, "    %s\n", g.Reason)
+			}
+			for _, r := range g.Resources {
+				fmt.Fprintf(&b, "    %s\n", r)
+			}
+		}
+		if c.Failback != "" {
+			fmt.Fprintf(&b, "  failback waits: %s\n", c.Failback)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printResource(b *strings.Builder, r *node.ResourceStatus) {
+	fmt.Fprintf(b, "\n%s role:%s disk:%s size:%s protocol:%s\n", r.Name, r.Role, r.Disk, size(r.SizeKiB), r.Protocol)
+	fmt.Fprintf(b, "  peer connection:%s role:%s disk:%s\n", r.Connection, r.PeerRole, r.PeerDisk)
+	if r.OutOfSyncKiB > 0 {
+		fmt.Fprintf(b, "  out of sync: %s\n", size(r.OutOfSyncKiB))
+	}
+	if y := r.Resync; y != nil {
+		eta := "stalled"
+		if y.ETASeconds >= 0 {
+			eta = (time.Duration(y.ETASeconds) * time.Second).String() + " left"
+		}
+		fmt.Fprintf(b, "  resync: %.1f %% of %s, %s/s, %s\n", y.PercentDone, size(y.TotalKiB), size(y.KiBPerSecond), eta)
+	}
+	if r.Device != "" {
+		fmt.Fprintf(b, "  device: nbd+unix:///%s?socket=%s (%d users)\n", r.Name, r.Device, r.Users)
+	}
+	if r.Frozen != "" {
+		fmt.Fprintf(b, "  FROZEN: %s\n", r.Frozen)
+	}
+	if r.Note != "" {
+		fmt.Fprintf(b, "  last refusal or failure: %s\n", r.Note)
+	}
+}
+
+// size prints KiB in a unit that a person reads easily.
+func size(kib uint64) string {
+	switch {
+	case kib >= 10<<20:
+		return fmt.Sprintf("%d GiB", kib>>20)
+	case kib >= 10<<10:
+		return fmt.Sprintf("%d MiB", kib>>10)
+	default:
+		return fmt.Sprintf("%d KiB", kib)
+	}
+}

@@ -1,0 +1,107 @@
+// Command polluxd replicates disks to the other node, watches whether that
+// node lives, and runs the groups of haresources where they belong.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/node"
+)
+
+// exitConfig is the exit status after a mistake in a configuration file or on
+// the command line.
+const exitConfig = 2
+
+// minProcs lets that many system calls be under way at once: a goroutine in a
+// short system call keeps its processor for a while, and disks want more than
+// one request at a time on small machines too.
+const minProcs = 8
+
+func main() {
+	runtime.GOMAXPROCS(max(minProcs, 4*runtime.NumCPU()))
+	var o options
+	cmd := &cobra.Command{
+		Use:   "polluxd",
+		Short: "replicate disks to the other node and run guests where they belong",
+		Long: `polluxd is the daemon of one node. It reads drbd.conf, and ha.cf, haresources and
+authkeys below ha.d, from its configuration directory. On SIGTERM it gives its
+groups to the peer, closes its disks cleanly and ends.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+	}
+	o.register(cmd)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "polluxd:", err)
+		if _, ok := err.(runError); ok { //nolint:errorlint // made by run, never wrapped
+			os.Exit(1)
+		}
+		os.Exit(exitConfig)
+	}
+}
+
+// runError is an error that is not about the configuration.
+type runError struct{ error }
+
+func (e runError) Unwrap() error { return e.error }
+
+type options struct {
+	configDir, stateDir, runDir, agents, node, bind string
+}
+
+func (o *options) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
+	f.StringVar(&o.stateDir, "state-dir", "/var/lib/pollux", "directory for who this node is, and whether it ended cleanly")
+	f.StringVar(&o.runDir, "run-dir", "/run/pollux", "directory for the sockets")
+	f.StringVar(&o.agents, "agents", "", "directory with scripts that replace the built-in resources (for tests)")
+	f.StringVar(&o.bind, "bind", "", "address to hear heartbeats on, instead of the interfaces of ha.cf (for tests)")
+	f.StringVar(&o.node, "node", "", "name of this node, if not what uname -n says (for tests)")
+}
+
+func run(ctx context.Context, o options) error {
+	if o.node == "" {
+		name, err := config.HostName()
+		if err != nil {
+			return err
+		}
+		o.node = name
+	}
+	site, err := config.Load(o.configDir, o.node)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	for _, w := range site.Warnings {
+		log.Warn(w)
+	}
+	var bind netip.Addr
+	if o.bind != "" {
+		if bind, err = netip.ParseAddr(o.bind); err != nil {
+			return fmt.Errorf("--bind: %w", err)
+		}
+	}
+	n, err := node.New(site, node.Options{
+		StateDir: o.stateDir, RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.Run(ctx); err != nil {
+		return runError{err}
+	}
+	return nil
+}

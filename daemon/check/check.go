@@ -1,0 +1,177 @@
+// Package check says what in a node's configuration will hurt, before it does.
+// Each rule is one that somebody stumbled over.
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/format/haconf"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
+
+// Host is what the rules ask of the machine that they run on.
+type Host struct {
+	// Interfaces has the names of the network interfaces.
+	Interfaces []string
+	// Addresses has all addresses of the machine.
+	Addresses []string
+	// Resolve gives the addresses of a host name.
+	Resolve func(name string) ([]string, error)
+	// Disk tells what is on a disk.
+	Disk func(r config.Resource) Disk
+	// LVMConf is the text of lvm.conf; nil if there is none.
+	LVMConf []byte
+}
+
+// Disk is what a rule may know of the disk below a resource.
+type Disk struct {
+	Err      error  // it can't be opened
+	Metadata string // what metadata it carries; "" is none
+	Problem  error  // why that metadata can't be used
+	HasLVM   bool   // it carries an LVM physical volume
+}
+
+// Finding is one thing that a person should know.
+type Finding struct {
+	// Mend: it will not work like this.
+	Mend  bool
+	Where string
+	Text  string
+}
+
+// String is the finding in a line.
+func (f Finding) String() string {
+	kind := "note"
+	if f.Mend {
+		kind = "MEND"
+	}
+	return fmt.Sprintf("%s  %s: %s", kind, f.Where, f.Text)
+}
+
+// Count tells how many findings have to be mended.
+func Count(findings []Finding) (bad int) {
+	for _, f := range findings {
+		if f.Mend {
+			bad++
+		}
+	}
+	return bad
+}
+
+// checker collects findings.
+type checker struct {
+	site *config.Site
+	host Host
+	list []Finding
+}
+
+func (c *checker) mend(where, format string, args ...any) {
+	c.list = append(c.list, Finding{true, where, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) note(where, format string, args ...any) {
+	c.list = append(c.list, Finding{false, where, fmt.Sprintf(format, args...)})
+}
+
+// Site checks everything that one node can see by itself.
+func Site(site *config.Site, host Host) []Finding {
+	c := &checker{site: site, host: host}
+	for _, w := range site.Warnings {
+		c.note("configuration", "%s", w)
+	}
+	for _, r := range site.Resources {
+		c.resource(r)
+	}
+	if site.HA == nil {
+		c.note("ha.d", "no ha.cf: this node replicates, and moves nothing by itself")
+		return c.list
+	}
+	c.cluster()
+	c.groups()
+	return c.list
+}
+
+func (c *checker) resource(r config.Resource) {
+	where := "resource " + r.Conf.Name
+	if ip := r.Own.Address.IP; !c.site.DRBD.Global.DisableIPVerification && !slices.Contains(c.host.Addresses, ip) {
+		c.mend(where, "address %s of this node is on none of its interfaces", ip)
+	}
+	switch d := c.host.Disk(r); {
+	case d.Err != nil:
+		c.mend(where, "%v", d.Err)
+	case d.Problem != nil:
+		c.mend(where, "%v", d.Problem)
+	case d.Metadata == "":
+		c.mend(where, "%s carries no metadata: write it with 'pollux create-md %s'", r.Volume.Disk, r.Conf.Name)
+		if d.HasLVM {
+			c.note(where, "%s carries an LVM physical volume. It can be kept, if the metadata fits behind it: "+
+				"shrink it first, or use external metadata", r.Volume.Disk)
+		}
+	}
+	c.lvm(r)
+}
+
+// lvm finds out whether LVM would see the same physical volume twice.
+func (c *checker) lvm(r config.Resource) {
+	if c.host.LVMConf == nil {
+		return
+	}
+	below, err := judge(c.host.LVMConf, r.Volume.Disk)
+	if err != nil {
+		c.mend("lvm.conf", "%v", err)
+		return
+	}
+	if below.Accepted {
+		c.note("lvm.conf", "LVM also sees the physical volume on %s, below resource %s. pollux never lets it; to keep "+
+			"your own commands from it, add \"r|%s|\" to filter", r.Volume.Disk, r.Conf.Name, r.Volume.Disk)
+	}
+	if above, err := judge(c.host.LVMConf, r.Volume.Device); err == nil && !above.Accepted {
+		c.note("lvm.conf:"+strconv.Itoa(above.By.Pos.Line), "LVM does not see %s, the replicated device: accept it with "+
+			"\"a|%s|\"", r.Volume.Device, r.Volume.Device)
+	}
+}
+
+func (c *checker) cluster() {
+	ha := c.site.HA
+	for _, name := range ha.Nodes {
+		if _, err := c.host.Resolve(name); err != nil {
+			c.note("ha.cf", "node name %s does not resolve: put it into /etc/hosts on both nodes", name)
+		}
+	}
+	for _, m := range ha.Media {
+		if m.Kind == haconf.Serial || m.Device == "" || !m.Kind.ReachesPeer() {
+			continue
+		}
+		if !slices.Contains(c.host.Interfaces, m.Device) {
+			c.mend(fmt.Sprintf("ha.cf:%d", m.Line), "interface %s is not there (found %s); in a dom0 it is the bridge",
+				m.Device, strings.Join(c.host.Interfaces, ", "))
+		}
+	}
+	if k := c.site.Keys.Keys[c.site.Keys.Current]; k.Method == hbwire.CRC {
+		c.note("authkeys", "crc signs nothing: whoever can send a packet can stop a node. Use sha1 unless the link is private")
+	}
+	c.note("ha.cf", "neither a witness nor fencing is configured: if the link is cut for longer than deadtime (%s), both "+
+		"nodes will run the guests, and one side's changes will have to be given up", ha.Deadtime)
+}
+
+func (c *checker) groups() {
+	for _, g := range c.site.Groups {
+		where := fmt.Sprintf("haresources:%d", g.Line)
+		for _, r := range g.Resources {
+			switch name := r.Script; {
+			case strings.HasPrefix(name, "IPaddr"):
+				c.note(where, "an address is not needed for guests that bring their own, and disturbs Xen's scripts")
+			case name == "drbddisk" && (len(r.Args) != 1 || !c.hasResource(r.Args[0])):
+				c.mend(where, "%s names no resource of drbd.conf", r.Text)
+			}
+		}
+	}
+}
+
+func (c *checker) hasResource(name string) bool {
+	return slices.ContainsFunc(c.site.Resources, func(r config.Resource) bool { return r.Conf.Name == name })
+}

@@ -1,0 +1,63 @@
+package check
+
+import (
+	"net"
+	"os"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/format/lvmconf"
+	"github.com/optionc/pollux/daemon/node"
+)
+
+// lvmConf is where LVM's configuration is.
+const lvmConf = "/etc/lvm/lvm.conf"
+
+// Machine is the machine that this program runs on.
+func Machine() Host {
+	h := Host{Resolve: net.LookupHost, Disk: look}
+	if list, err := net.Interfaces(); err == nil {
+		for _, i := range list {
+			h.Interfaces = append(h.Interfaces, i.Name)
+			addresses, err := i.Addrs()
+			if err != nil {
+				continue
+			}
+			for _, a := range addresses {
+				if ip, _, err := net.ParseCIDR(a.String()); err == nil {
+					h.Addresses = append(h.Addresses, ip.String())
+				}
+			}
+		}
+	}
+	if text, err := os.ReadFile(lvmConf); err == nil {
+		h.LVMConf = text
+	}
+	return h
+}
+
+func look(r config.Resource) Disk {
+	f, err := os.Open(r.Volume.Disk)
+	if err != nil {
+		return Disk{Err: err}
+	}
+	defer f.Close()
+	label := make([]byte, 8)
+	// The label of a physical volume is in its second sector.
+	_, err = f.ReadAt(label, 512)
+	d := Disk{HasLVM: err == nil && string(label) == "LABELONE"}
+	d.Metadata, d.Problem = node.Metadata(r)
+	return d
+}
+
+// judge says what LVM's filters make of a device.
+func judge(text []byte, device string) (lvmconf.Verdict, error) {
+	conf, err := lvmconf.Parse(lvmConf, text)
+	if err != nil {
+		return lvmconf.Verdict{}, err
+	}
+	devices, err := conf.Devices()
+	if err != nil {
+		return lvmconf.Verdict{}, err
+	}
+	return devices.Judge(device), nil
+}

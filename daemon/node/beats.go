@@ -1,0 +1,51 @@
+package node
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/driver/beatlink"
+)
+
+// beats hears the media for the liveness core.
+type beats struct{ node *Node }
+
+// Datagram hears one.
+func (b beats) Datagram(medium string, data []byte) {
+	b.node.beat(liveness.Input{Kind: liveness.Datagram, Medium: medium, Data: bytes.Clone(data)})
+}
+
+// Drained hears that the sockets are empty: the core may judge the peer now.
+func (b beats) Drained() { b.node.beat(liveness.Input{Kind: liveness.Tick, Drained: true}) }
+
+// openBeats opens the media of ha.cf and starts the liveness core. A node that
+// shares its machine with its peer binds to an address and to no interface.
+func (n *Node) openBeats() error {
+	c := beatlink.Config{Media: n.site.HA.Media, Log: func(text string) { n.log.Warn(text) }}
+	if n.options.Bind != (netip.Addr{}) {
+		c.Bind = n.options.Bind
+		c.Devices = map[string]string{}
+		for _, m := range c.Media {
+			c.Devices[m.Device] = ""
+		}
+	}
+	var err error
+	if n.link, err = beatlink.Open(n.ctx, c, beats{n}); err != nil {
+		return err
+	}
+	n.beat(liveness.Input{Kind: liveness.Start})
+	return nil
+}
+
+// beat hands the liveness core an input, with what it writes into messages.
+func (n *Node) beat(in liveness.Input) {
+	in.Unix = uint64(time.Now().Unix())
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		in.Load = string(bytes.TrimSpace(load))
+	}
+	n.inbox.put(machine.Input{Part: machine.Liveness, Liveness: in})
+}

@@ -1,0 +1,296 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/driver/backing"
+	"github.com/optionc/pollux/daemon/driver/export"
+	"github.com/optionc/pollux/daemon/driver/peerlink"
+	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// device is everything outside the core of one resource: the disk below, the
+// device above, the link to the peer.
+type device struct {
+	node  *Node
+	index int
+	conf  config.Resource
+	link  *peerlink.Peer
+	front export.Frontend
+
+	mu       sync.Mutex
+	data     *backing.Disk // nil while detached
+	meta     *backing.Disk // data itself if the metadata is internal
+	requests map[uint64]*export.Request
+	next     uint64
+}
+
+func newDevice(n *Node, index int, seed uint64) (*device, error) {
+	conf := n.site.Resources[index]
+	d := &device{node: n, index: index, conf: conf, requests: map[uint64]*export.Request{}}
+	local, err := addrPort(conf.Own.Address)
+	if err != nil {
+		return nil, err
+	}
+	peer, err := addrPort(conf.Peer.Address)
+	if err != nil {
+		return nil, err
+	}
+	options := conf.Conf.Net
+	d.link, err = peerlink.New(peerlink.Config{
+		Local: local, Peer: peer, ConnectInt: options.ConnectInt, PingTimeout: options.PingTimeout,
+		SocketCheck: options.SocketCheckTimeout, SendTimeout: options.Timeout * time.Duration(options.KOCount),
+		SendBuffer: int(options.SndbufSize), ReceiveBuffer: int(options.RcvbufSize),
+		Rand: rand.New(rand.NewPCG(seed, uint64(index))), Pool: n.pool,
+		Log: func(text string) { n.log.Info(text, "resource", conf.Conf.Name) },
+	}, d)
+	if err != nil {
+		return nil, err
+	}
+	d.front = export.NewServer(export.Config{
+		Socket: n.SocketOf(conf.Conf.Name), Pool: n.pool, Handler: d.request, Log: n.log,
+	})
+	return d, nil
+}
+
+// SocketOf is where the device of a resource is exported.
+func (n *Node) SocketOf(resource string) string {
+	return filepath.Join(n.options.RunDir, resource+".nbd")
+}
+
+func addrPort(a drbdconf.Address) (netip.AddrPort, error) {
+	ip, err := netip.ParseAddr(a.IP)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("address %s: %w", a, err)
+	}
+	return netip.AddrPortFrom(ip, a.Port), nil
+}
+
+// put hands the core an input.
+func (d *device) put(in replica.Input) {
+	d.node.inbox.put(machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
+}
+
+// up is what drbdadm up does: use the disk, look for the peer.
+func (d *device) up() {
+	for _, o := range []replica.OrderKind{replica.OrderAttach, replica.OrderConnect} {
+		if a := d.node.order(d.index, o, false); !a.OK {
+			d.node.log.Error("not up: "+a.Text, "resource", d.conf.Conf.Name)
+			return
+		}
+	}
+}
+
+// open opens the disk below.
+func (d *device) open() (replica.Disk, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.data != nil {
+		return replica.Disk{}, errors.New("a disk is attached, or was not let go yet")
+	}
+	data, err := backing.Open(d.conf.Volume.Disk, backing.Options{})
+	if err != nil {
+		return replica.Disk{}, err
+	}
+	meta := data
+	if d.conf.Volume.Meta.Kind != drbdconf.MetaInternal {
+		if meta, err = backing.Open(d.conf.Volume.Meta.Device, backing.Options{}); err != nil {
+			return replica.Disk{}, errors.Join(err, data.Close())
+		}
+	}
+	for _, note := range data.Notes() {
+		d.node.log.Warn(note, "resource", d.conf.Conf.Name)
+	}
+	d.data, d.meta = data, meta
+	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors()}, nil
+}
+
+func (d *device) disks() (data, meta *backing.Disk) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.data, d.meta
+}
+
+// letGo closes the disk below; what is under way on it ends first.
+func (d *device) letGo() {
+	d.mu.Lock()
+	data, meta := d.data, d.meta
+	d.data, d.meta = nil, nil
+	d.mu.Unlock()
+	if data == nil {
+		return
+	}
+	err := data.Close()
+	if meta != data {
+		err = errors.Join(err, meta.Close())
+	}
+	if err != nil {
+		d.node.log.Warn("close the disk", "resource", d.conf.Conf.Name, "error", err)
+	}
+}
+
+// close ends everything, whoever still uses it.
+func (d *device) close() {
+	d.link.Close()
+	if err := d.front.Close(); err != nil {
+		d.node.log.Warn("close the device", "resource", d.conf.Conf.Name, "error", err)
+	}
+	d.letGo()
+}
+
+// request takes a request of the device's users.
+func (d *device) request(r *export.Request) {
+	d.mu.Lock()
+	d.next++
+	id := d.next
+	d.requests[id] = r
+	d.mu.Unlock()
+	d.put(replica.Input{
+		Kind: replica.Request, Op: r.Op, ID: id, Sector: r.Sector, Size: r.Size, FUA: r.FUA, Buf: r.Buf,
+	})
+}
+
+func (d *device) complete(e *replica.Effect) {
+	d.mu.Lock()
+	r := d.requests[e.ID]
+	delete(d.requests, e.ID)
+	d.mu.Unlock()
+	if e.Failed {
+		r.Done(0, unix.EIO)
+		return
+	}
+	r.Done(e.Buf, nil)
+}
+
+// LinkUp, LinkDown, Packet, BadPacket and Sent hear the link.
+func (d *device) LinkUp(conn uint32, resolve bool) {
+	d.put(replica.Input{Kind: replica.LinkUp, Conn: conn, Resolve: resolve})
+}
+
+// LinkDown hears the end of a link.
+func (d *device) LinkDown(conn uint32, err error) {
+	d.put(replica.Input{Kind: replica.LinkDown, Conn: conn, Text: err.Error()})
+}
+
+// Packet hears a packet of the peer's.
+func (d *device) Packet(
+	conn uint32, socket replica.Socket, h drbdwire.Header, data []byte, buf replica.Buf, size uint32,
+) {
+	d.put(replica.Input{
+		Kind: replica.Packet, Conn: conn, Socket: socket, Command: h.Command, Volume: h.Volume,
+		Data: append([]byte(nil), data...), Buf: buf, Size: size,
+	})
+}
+
+// BadPacket hears that the peer sent what is no packet.
+func (d *device) BadPacket(conn uint32, socket replica.Socket, err error) {
+	d.put(replica.Input{Kind: replica.BadPacket, Conn: conn, Socket: socket, Text: err.Error()})
+}
+
+// Sent hears that all is sent; the core has no use for that.
+func (d *device) Sent(uint32) {}
+
+// Format writes fresh metadata on the disk of a resource, and wipes whatever
+// metadata was there.
+func Format(r config.Resource, deviceUUID uint64) (sectors uint64, err error) {
+	path := r.Volume.Disk
+	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
+		path = r.Volume.Meta.Device
+	}
+	disk, err := backing.Open(path, backing.Options{})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	data := disk.Sectors()
+	if path != r.Volume.Disk {
+		below, err := backing.Open(r.Volume.Disk, backing.Options{})
+		if err != nil {
+			return 0, err
+		}
+		data = below.Sectors()
+		if err := below.Close(); err != nil {
+			return 0, err
+		}
+	}
+	layout, err := layoutOf(r, disk.Sectors(), data)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, piece := range drbdmeta.Create(layout, uint32(r.Volume.Options.ALExtents), deviceUUID) {
+		done := make(chan error, 1)
+		disk.WriteMeta(piece.Offset, piece.Bytes(), true, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			return 0, err
+		}
+	}
+	return layout.DataSectors, nil
+}
+
+func layoutOf(r config.Resource, meta, data uint64) (drbdmeta.Layout, error) {
+	switch r.Volume.Meta.Kind {
+	case drbdconf.MetaFlexible:
+		return drbdmeta.FlexibleExternal(meta, data, 1, 8)
+	case drbdconf.MetaIndexed:
+		return drbdmeta.Indexed(r.Volume.Meta.Index, meta, data)
+	default:
+		return drbdmeta.Internal(meta, 1, 8)
+	}
+}
+
+// Metadata says what metadata the disk of a resource carries, "" for none. It
+// fails if there is some that can't be used, with the way out.
+func Metadata(r config.Resource) (string, error) {
+	path := r.Volume.Disk
+	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
+		path = r.Volume.Meta.Device
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	sectors := uint64(size) / backing.SectorSize
+	layout, err := layoutOf(r, sectors, sectors)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	block := make([]byte, drbdmeta.BlockSize)
+	if _, err := f.ReadAt(block, layout.Superblock); err != nil {
+		return "", err
+	}
+	super, err := drbdmeta.DecodeSuperblock(block)
+	if err == nil {
+		return fmt.Sprintf("DRBD 8.4 metadata (%s)", super.Flags), nil
+	}
+	if old, ok := drbdmeta.V07Offset(sectors); ok && r.Volume.Meta.Kind == drbdconf.MetaInternal {
+		if _, err := f.ReadAt(block, old); err == nil {
+			if _, err := drbdmeta.DecodeV07(block); err == nil {
+				return "DRBD 0.7 metadata", fmt.Errorf("%s: %w", path, drbdmeta.ErrV07)
+			}
+		}
+	}
+	if errors.Is(err, drbdmeta.ErrNoMetadata) {
+		return "", nil
+	}
+	return "foreign metadata", fmt.Errorf("%s: %w", path, err)
+}

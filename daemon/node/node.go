@@ -1,0 +1,301 @@
+// Package node is the shell around the cores of one node. It feeds the machine
+// what drivers report, one input after the other, and carries out what it
+// asks for, in order. It decides nothing.
+//
+//	peer link, heartbeats, disk, device users, programs, administrator
+//	      |                                             ^
+//	      v  inputs                                     |  effects, in order
+//	    inbox ------> machine.Step(now, input) ---------+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/driver/agent"
+	"github.com/optionc/pollux/daemon/driver/beatlink"
+	"github.com/optionc/pollux/daemon/driver/buffer"
+	"github.com/optionc/pollux/daemon/driver/control"
+)
+
+// poolSize is the memory of all payloads. Users may take half of it (see
+// export.Config.Budget), so that the peer's packets always find room.
+const poolSize = 64 << 20
+
+// Options say how to run a node.
+type Options struct {
+	// StateDir keeps who the node is, and whether its last run ended cleanly.
+	StateDir string
+	// RunDir has the sockets: control.sock, and NAME.nbd of each resource.
+	RunDir string
+	// Agents is a directory whose scripts replace the built-in resources of
+	// haresources; "" is none.
+	Agents string
+	// Bind is the address to hear heartbeats on, instead of the interfaces of
+	// ha.cf: for two nodes on one machine.
+	Bind netip.Addr
+	Log  *slog.Logger
+}
+
+// Node is a running node.
+type Node struct {
+	options Options
+	log     *slog.Logger
+	site    *config.Site
+	machine *machine.Machine
+	start   time.Time
+	inbox   *inbox
+	pool    *buffer.Pool
+	devices []*device // by resource, as in site
+	link    *beatlink.Link
+	agents  agent.Finder
+	control *control.Server
+	answers answers
+	ctx     context.Context //nolint:containedctx // the life of the node, for the programs that it starts
+	stop    context.CancelFunc
+	working sync.WaitGroup
+	left    chan struct{} // closed when the groups are given up
+	once    sync.Once
+	calls   chan func() // questions to the machine, answered by the loop
+}
+
+// New makes a node of a configuration. Nothing runs before Run.
+func New(site *config.Site, o Options) (*Node, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	id, crashed, err := identify(o.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("state of this node in %s: %w", o.StateDir, err)
+	}
+	if err := os.MkdirAll(o.RunDir, 0o755); err != nil {
+		return nil, err
+	}
+	m, err := machine.New(site.Machine(id))
+	if err != nil {
+		return nil, err
+	}
+	pool, err := buffer.NewPool(poolSize)
+	if err != nil {
+		return nil, fmt.Errorf("memory of the payloads: %w", err)
+	}
+	n := &Node{
+		options: o, log: o.Log, site: site, machine: m, start: time.Now(), inbox: newInbox(), pool: pool,
+		left: make(chan struct{}), calls: make(chan func()),
+	}
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	n.answers.waiting = map[uint64]chan control.Answer{}
+	for i := range site.Resources {
+		d, err := newDevice(n, i, id.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("resource %s: %w", site.Resources[i].Conf.Name, err)
+		}
+		n.devices = append(n.devices, d)
+	}
+	if site.HA != nil {
+		n.agents = n.finder()
+		if err := n.checkGroups(); err != nil {
+			return nil, err
+		}
+		n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
+			Kind: failover.Started, Crashed: crashed,
+		}})
+	}
+	return n, nil
+}
+
+// checkGroups finds every resource of haresources before anything starts.
+func (n *Node) checkGroups() error {
+	var errs []error
+	for _, g := range n.site.Groups {
+		for _, r := range g.Resources {
+			if strings.HasPrefix(r.Text, "drbddisk::") {
+				continue
+			}
+			if _, err := n.agents.Find(r.Text); err != nil {
+				errs = append(errs, fmt.Errorf("haresources:%d: %w", g.Line, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Run runs the node until ctx ends; then the groups go to the peer, the data
+// to a state that needs no replay, and Run returns.
+func (n *Node) Run(ctx context.Context) error {
+	defer n.pool.Close()
+	defer n.stop()
+	var err error
+	n.control, err = control.Serve(filepath.Join(n.options.RunDir, "control.sock"), control.Handlers{
+		Status: func(context.Context) (any, error) { return n.Status(), nil },
+		Order:  n.Order,
+	})
+	if err != nil {
+		return err
+	}
+	defer n.control.Close()
+	if n.site.HA != nil {
+		if err := n.openBeats(); err != nil {
+			return err
+		}
+		defer n.link.Close()
+	}
+	loop := make(chan struct{})
+	go func() {
+		defer close(loop)
+		n.loop()
+	}()
+	for _, d := range n.devices {
+		n.working.Go(d.up)
+	}
+	n.log.Info("running", "node", n.site.Node, "peer", n.site.Peer, "config", n.site.Dir)
+	<-ctx.Done()
+	err = n.leave()
+	n.stop()
+	<-loop
+	n.working.Wait()
+	for _, d := range n.devices {
+		d.close()
+	}
+	return err
+}
+
+// loop is the only goroutine that touches the machine.
+func (n *Node) loop() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var batch []machine.Input
+	var effects []machine.Effect
+	for {
+		batch = n.inbox.take(batch)
+		for _, in := range batch {
+			effects = n.step(in, effects)
+		}
+		if n.now() >= n.machine.Deadline() {
+			effects = n.step(machine.Input{Part: machine.All}, effects)
+			continue
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		timer.Reset(n.untilDeadline())
+		select {
+		case <-n.inbox.signal:
+		case <-timer.C:
+		case call := <-n.calls:
+			call()
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// ask lets a question see the machine between two inputs.
+func (n *Node) ask(question func(m *machine.Machine)) bool {
+	done := make(chan struct{})
+	select {
+	case n.calls <- func() { question(n.machine); close(done) }:
+		<-done
+		return true
+	case <-n.ctx.Done():
+		return false
+	}
+}
+
+func (n *Node) step(in machine.Input, effects []machine.Effect) []machine.Effect {
+	effects = n.machine.Step(n.now(), in, effects[:0])
+	for i := range effects {
+		n.perform(&effects[i])
+	}
+	n.machine.Recycle()
+	return effects
+}
+
+// now is the node's monotonic clock.
+func (n *Node) now() time.Duration { return time.Since(n.start) }
+
+// untilDeadline is how long the loop may sleep.
+func (n *Node) untilDeadline() time.Duration {
+	deadline := n.machine.Deadline()
+	if deadline == machine.Never {
+		return time.Hour
+	}
+	return max(0, deadline-n.now())
+}
+
+// perform carries one effect out, or starts it.
+func (n *Node) perform(e *machine.Effect) {
+	switch e.Part {
+	case machine.Replica:
+		n.devices[e.Resource].perform(&e.Replica)
+	case machine.Liveness:
+		n.performLiveness(&e.Liveness)
+	case machine.Failover:
+		n.performFailover(&e.Failover)
+	case machine.All:
+	}
+}
+
+func (n *Node) performLiveness(e *liveness.Effect) {
+	switch e.Kind {
+	case liveness.Transmit:
+		n.link.Send(e.Data)
+	case liveness.Drain:
+		n.link.Drain()
+	case liveness.PeerUp:
+		n.tell("peer %s is up", n.site.Peer)
+	case liveness.PeerLate:
+		n.tell("peer %s is late: silent for %.1f s", n.site.Peer, e.Silent.Seconds())
+	case liveness.PeerDied:
+		n.tell("peer %s counts as dead: silent for %.1f s", n.site.Peer, e.Silent.Seconds())
+	case liveness.PeerHealed:
+		n.tell("peer %s is heard again and has not restarted: the network was cut", n.site.Peer)
+	case liveness.CommsUp:
+		n.tell("communication with %s is up", n.site.Peer)
+	case liveness.Note:
+		n.tell("%s", e.Text)
+	case liveness.Heard:
+	}
+}
+
+func (n *Node) performFailover(e *failover.Effect) {
+	switch e.Kind {
+	case failover.Do:
+		do := *e
+		n.working.Go(func() { n.do(do) })
+	case failover.Answer:
+		n.answers.give(e.ID, control.Answer{OK: e.OK, Text: e.Text})
+	case failover.Note:
+		n.tell("%s", e.Text)
+	case failover.Left:
+		n.once.Do(func() { close(n.left) })
+	case failover.Held, failover.Say:
+	}
+}
+
+// tell puts a line into the log and in front of whoever watches.
+func (n *Node) tell(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	n.log.Info(text)
+	n.publish("", text)
+}
+
+// Event is one line of what a node does, for those who watch.
+type Event struct {
+	Time     time.Time `json:"time"`
+	Node     string    `json:"node"`
+	Resource string    `json:"resource,omitempty"`
+	Text     string    `json:"text"`
+}

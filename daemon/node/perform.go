@@ -1,0 +1,157 @@
+package node
+
+import (
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/driver/backing"
+	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/driver/export"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// perform carries one effect of the core out, or starts it.
+func (d *device) perform(e *replica.Effect) {
+	switch e.Kind {
+	case replica.Dial:
+		d.link.Dial()
+	case replica.Hangup:
+		d.link.Hangup()
+	case replica.Send:
+		d.link.Send(e.Conn, e.Socket, e.Data, e.Buf, e.Size)
+	case replica.Read, replica.Write, replica.Zero, replica.Trim, replica.Flush:
+		d.onData(e)
+	case replica.MetaRead, replica.MetaWrite:
+		d.onMeta(e)
+	case replica.Complete:
+		d.complete(e)
+	case replica.Free:
+		d.node.pool.Release(e.Buf)
+	case replica.Answer:
+		d.node.answers.give(e.ID, control.Answer{
+			OK: e.Code >= drbdwire.Success, Code: int(e.Code), Text: e.Text,
+		})
+	case replica.Expose:
+		sectors := e.Sector
+		d.node.working.Go(func() { d.expose(sectors) })
+	case replica.Withdraw:
+		d.node.working.Go(func() { d.deviceDone(d.front.Withdraw(false)) })
+	case replica.Changed:
+		d.tell(e.Text)
+	case replica.CloseDisk:
+		d.node.working.Go(d.letGo)
+	case replica.Broken:
+		d.tell("the device is frozen, an assertion is broken: " + e.Text)
+	}
+}
+
+func (d *device) tell(text string) {
+	d.node.log.Info(text, "resource", d.conf.Conf.Name)
+	d.node.publish(d.conf.Conf.Name, text)
+}
+
+func (d *device) expose(sectors uint64) {
+	spec := export.Spec{Name: d.conf.Conf.Name, Sectors: sectors, LogicalBlock: 512, PhysicalBlock: 4096}
+	if data, _ := d.disks(); data != nil {
+		spec.LogicalBlock, spec.NoTrim = data.LogicalBlock(), !data.Discards()
+	}
+	d.deviceDone(d.front.Expose(spec))
+}
+
+func (d *device) deviceDone(err error) {
+	in := replica.Input{Kind: replica.DeviceDone}
+	if err != nil {
+		in.Failed, in.Text = true, err.Error()
+	}
+	d.put(in)
+}
+
+// onData starts an operation on the data disk. The payload of a write is held
+// until it is over; a read brings one of its own.
+func (d *device) onData(e *replica.Effect) {
+	data, _ := d.disks()
+	id, pool := e.ID, d.node.pool
+	if data == nil {
+		d.put(replica.Input{Kind: replica.DiskDone, ID: id, Op: opOf(e.Kind), Failed: true})
+		return
+	}
+	if e.Kind == replica.Read {
+		sector, size := e.Sector, e.Size
+		d.node.working.Go(func() { d.read(data, id, sector, size) })
+		return
+	}
+	buf := e.Buf
+	if buf != 0 {
+		pool.Hold(buf)
+	}
+	op := opOf(e.Kind)
+	done := func(err error) {
+		if buf != 0 {
+			pool.Release(buf)
+		}
+		d.diskDone(replica.Input{Kind: replica.DiskDone, ID: id, Op: op}, err)
+	}
+	switch e.Kind {
+	case replica.Write:
+		data.Write(e.Sector, pool.Bytes(buf)[:e.Size], e.FUA, done)
+	case replica.Zero:
+		data.Zero(e.Sector, e.Size, e.FUA, done)
+	case replica.Trim:
+		data.Trim(e.Sector, e.Size, e.FUA, done)
+	default:
+		data.Flush(done)
+	}
+}
+
+// read waits for room in the pool, which the loop must not do.
+func (d *device) read(data *backing.Disk, id uint64, sector uint64, size uint32) {
+	buf := d.node.pool.Get(int(size))
+	in := replica.Input{Kind: replica.DiskDone, ID: id, Op: replica.OpRead, Buf: buf}
+	if buf == 0 {
+		in.Failed = true
+		d.put(in)
+		return
+	}
+	data.Read(sector, d.node.pool.Bytes(buf), func(err error) { d.diskDone(in, err) })
+}
+
+func opOf(kind replica.EffectKind) replica.Op {
+	switch kind {
+	case replica.Read:
+		return replica.OpRead
+	case replica.Zero:
+		return replica.OpZero
+	case replica.Trim:
+		return replica.OpTrim
+	case replica.Flush:
+		return replica.OpFlush
+	default:
+		return replica.OpWrite
+	}
+}
+
+func (d *device) diskDone(in replica.Input, err error) {
+	if err != nil {
+		in.Failed = true
+		d.node.log.Error("disk", "resource", d.conf.Conf.Name, "error", err)
+	}
+	d.put(in)
+}
+
+// onMeta starts an operation on the metadata.
+func (d *device) onMeta(e *replica.Effect) {
+	_, meta := d.disks()
+	in := replica.Input{Kind: replica.MetaDone, ID: e.ID}
+	if meta == nil {
+		in.Failed = true
+		d.put(in)
+		return
+	}
+	if e.Kind == replica.MetaRead {
+		data := make([]byte, e.Size)
+		meta.ReadMeta(e.Offset, data, func(err error) {
+			in.Data = data
+			d.diskDone(in, err)
+		})
+		return
+	}
+	meta.WriteMeta(e.Offset, e.Data, e.FUA, func(err error) { d.diskDone(in, err) })
+}

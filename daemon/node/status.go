@@ -1,0 +1,165 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/resync"
+)
+
+// Status is what `pollux status --json` prints. Fields are added, never
+// changed.
+type Status struct {
+	Node      string           `json:"node"`
+	Peer      string           `json:"peer"`
+	Resources []ResourceStatus `json:"resources"`
+	Cluster   *ClusterStatus   `json:"cluster,omitempty"`
+	Warnings  []string         `json:"warnings,omitempty"`
+}
+
+// ResourceStatus is one resource on this node. State names are DRBD's.
+type ResourceStatus struct {
+	Name         string        `json:"name"`
+	Role         string        `json:"role"`
+	PeerRole     string        `json:"peer-role"`
+	Connection   string        `json:"connection"`
+	Disk         string        `json:"disk"`
+	PeerDisk     string        `json:"peer-disk"`
+	Protocol     string        `json:"protocol"`
+	SizeKiB      uint64        `json:"size-kib"`
+	OutOfSyncKiB uint64        `json:"out-of-sync-kib"`
+	Resync       *ResyncStatus `json:"resync,omitempty"`
+	Generations  [4]string     `json:"generations"`
+	Flags        string        `json:"flags"`
+	Device       string        `json:"device,omitempty"` // where users find it; empty unless Primary
+	Users        int           `json:"users"`
+	Frozen       string        `json:"frozen,omitempty"`
+	Note         string        `json:"note,omitempty"` // the last refusal or failure
+	Counters     Counters      `json:"counters"`
+}
+
+// Counters count since the daemon started, in bytes and requests.
+type Counters struct {
+	SentBytes        uint64 `json:"sent-bytes"`
+	ReceivedBytes    uint64 `json:"received-bytes"`
+	DiskReadBytes    uint64 `json:"disk-read-bytes"`
+	DiskWrittenBytes uint64 `json:"disk-written-bytes"`
+	ALWrites         uint64 `json:"al-writes"`
+	BitmapWrites     uint64 `json:"bitmap-writes"`
+	Pending          int    `json:"pending"`
+	Unacked          int    `json:"unacked"`
+	Queued           int    `json:"queued"`
+}
+
+// ResyncStatus is a resync that is running.
+type ResyncStatus struct {
+	PercentDone  float64 `json:"percent-done"`
+	DoneKiB      uint64  `json:"done-kib"`
+	TotalKiB     uint64  `json:"total-kib"`
+	KiBPerSecond uint64  `json:"kib-per-second"`
+	ETASeconds   int64   `json:"eta-seconds"` // -1 while nothing moves
+}
+
+// ClusterStatus is what liveness and failover say.
+type ClusterStatus struct {
+	PeerState   string        `json:"peer-state"`
+	PeerSilent  float64       `json:"peer-silent-seconds"`
+	Stage       string        `json:"stage"`
+	Holding     string        `json:"holding"`
+	Failback    string        `json:"failback,omitempty"`
+	Groups      []GroupStatus `json:"groups"`
+	BadPackets  uint64        `json:"bad-packets"`
+	CommsUp     bool          `json:"communication-up"`
+	PeerPresent bool          `json:"peer-present"`
+}
+
+// GroupStatus is one line of haresources on this node.
+type GroupStatus struct {
+	Key       string   `json:"key"`
+	Preferred string   `json:"preferred"`
+	State     string   `json:"state"`
+	Reason    string   `json:"reason,omitempty"`
+	Resources []string `json:"resources"` // "name state", from left to right
+}
+
+// Status describes the node as it is now.
+func (n *Node) Status() Status {
+	s := Status{Node: n.site.Node, Peer: n.site.Peer, Warnings: n.site.Warnings}
+	n.ask(func(m *machine.Machine) {
+		st := m.Status()
+		for i := range st.Resources {
+			s.Resources = append(s.Resources, n.resourceStatus(i, &st.Resources[i]))
+		}
+		if st.Cluster {
+			s.Cluster = n.clusterStatus(&st)
+		}
+	})
+	return s
+}
+
+func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
+	d := n.devices[i]
+	s := ResourceStatus{
+		Name: r.Name, Role: r.State.Role.String(), PeerRole: r.State.Peer.String(),
+		Connection: r.State.Conn.String(), Disk: r.State.Disk.String(), PeerDisk: r.State.PeerDisk.String(),
+		Protocol: r.Protocol.String(), SizeKiB: r.Size / 2, OutOfSyncKiB: r.OutOfSync, Flags: r.Flags.String(),
+		Users: d.front.Users(), Frozen: r.Frozen, Note: r.Note,
+		Counters: Counters{
+			SentBytes: r.Stats.Sent, ReceivedBytes: r.Stats.Received, DiskReadBytes: r.Stats.DiskRead,
+			DiskWrittenBytes: r.Stats.DiskWritten, ALWrites: r.Stats.ALWrites, BitmapWrites: r.Stats.BitmapWrites,
+			Pending: r.Stats.Pending, Unacked: r.Stats.Unacked, Queued: r.Stats.Queued,
+		},
+	}
+	for j, u := range []uint64{r.UUIDs.Current, r.UUIDs.Bitmap, r.UUIDs.History0, r.UUIDs.History1} {
+		s.Generations[j] = fmt.Sprintf("%016X", u)
+	}
+	if s.Role == "Primary" {
+		s.Device = n.SocketOf(r.Name)
+	}
+	if r.Resync != nil {
+		s.Resync = resyncStatus(r.Resync)
+	}
+	return s
+}
+
+func resyncStatus(r *resync.Report) *ResyncStatus {
+	s := &ResyncStatus{
+		PercentDone: float64(r.PerMille) / 10, DoneKiB: r.Done * 4, TotalKiB: r.Total * 4, KiBPerSecond: r.Speed,
+		ETASeconds: -1,
+	}
+	if r.ETA != resync.Never {
+		s.ETASeconds = int64(r.ETA / time.Second)
+	}
+	return s
+}
+
+func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
+	l, f := st.Liveness, st.Failover
+	c := &ClusterStatus{
+		PeerState: l.Peer.State.String(), Stage: f.Stage, Holding: f.Holding, Failback: f.Failback,
+		BadPackets: l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
+	}
+	if l.Peer.HeardAt > 0 {
+		c.PeerSilent = (n.now() - l.Peer.HeardAt).Seconds()
+	}
+	for _, g := range f.Groups {
+		gs := GroupStatus{Key: g.Key, Preferred: g.Preferred, State: g.State, Reason: g.Reason}
+		for _, r := range g.Resources {
+			gs.Resources = append(gs.Resources, r.Name+" "+r.State.String())
+		}
+		c.Groups = append(c.Groups, gs)
+	}
+	return c
+}
+
+// publish tells whoever watches.
+func (n *Node) publish(resource, text string) {
+	if n.control == nil {
+		return
+	}
+	if err := n.control.Publish(Event{Time: time.Now(), Node: n.site.Node, Resource: resource, Text: text}); err != nil {
+		n.log.Warn("publish", "error", err)
+	}
+}
