@@ -132,20 +132,20 @@ func (h *host) kill() {
 		_ = cmd.Process.Kill() // it may have ended already
 		<-ended
 	}
-	h.killGuest()
+	h.killGuest(syscall.SIGKILL)
+	_ = os.Remove(filepath.Join(h.dir, "vg-vg.active")) // there is none unless the group ran here
 }
 
-func (h *host) killGuest() {
+// killGuest sends a signal to the guest, if one runs here.
+func (h *host) killGuest(signal syscall.Signal) {
 	path := filepath.Join(h.dir, "guest.pid")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return // no guest runs here
 	}
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended already
+		_ = syscall.Kill(pid, signal) // it may have ended already
 	}
-	_ = os.Remove(path)
-	_ = os.Remove(filepath.Join(h.dir, "vg-vg.active"))
 }
 
 // terminate asks the daemon to end, and waits for it.

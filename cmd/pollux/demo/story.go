@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/optionc/pollux/daemon/config"
@@ -124,8 +125,16 @@ func (d *demo) standby(ctx context.Context) error {
 	return d.writes(ctx, 200)
 }
 
-// end stops both daemons cleanly, the standby first.
+// end stops the guest, then both daemons cleanly, the standby first.
 func (d *demo) end(ctx context.Context) error {
+	d.b.killGuest(syscall.SIGTERM)
+	err := d.until(ctx, "the guest's device has no user", func(_, b *node.Status) bool {
+		return b != nil && b.Resources[0].Users == 0
+	})
+	if err != nil {
+		return err
+	}
+	d.say("milo2: the guest was shut down")
 	for _, h := range []*host{d.a, d.b} {
 		if err := h.terminate(ctx); err != nil {
 			return err

@@ -72,6 +72,9 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	case was && now.Role == drbdwire.Primary && m.alive != nil:
 		m.sayAlone(i)
 	}
+	if m.task.due != Never && m.task.resource == i {
+		m.tryRole() // what it waited for may be over
+	}
 	if m.groups != nil {
 		m.queue = append(m.queue, Input{Part: Failover, Failover: failover.Input{Kind: failover.Poke}})
 	}
