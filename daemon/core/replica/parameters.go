@@ -187,6 +187,9 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		},
 		AfterSB0: r.cfg.AfterSB0, AfterSB1: r.cfg.AfterSB1, AfterSB2: r.cfg.AfterSB2,
 		AlwaysASBP: r.cfg.AlwaysASBP, RRConflict: r.cfg.RRConflict,
+		// A handshake never takes the device from its users: call-pri-lost
+		// goes the way of a Primary that can't be demoted.
+		InUse: r.state.Role == drbdwire.Primary,
 	})
 	if d.GiveUp {
 		r.giveUp(d.Text)
