@@ -196,10 +196,10 @@ func (c *Core) closeVain() {
 	text := ""
 	for i := range c.groups {
 		g := &c.groups[i]
-		if !c.order.mask.has(i) || g.full() {
+		switch {
+		case !c.order.mask.has(i), g.goal == leave && g.full():
 			continue
-		}
-		if g.goal != leave {
+		case g.goal != leave:
 			return
 		}
 		text = fmt.Sprintf("%s does not run here%s", g.key, because(g.waiting))
