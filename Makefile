@@ -3,7 +3,8 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash -euo pipefail
 
-SEED    ?= random
+SEED    ?=
+SEEDS   ?= 1000
 FUZZFOR ?= 30s
 
 # Tools run from the module cache at these versions; nothing is installed.
@@ -61,16 +62,17 @@ fuzz: ## every fuzz test for FUZZFOR each
 	  go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZFOR) "./$$(dirname "$$file")" </dev/null; done
 
 .PHONY: sim
-sim: ## one long simulation; SEED=n replays a failure
-	go run ./sim/polluxsim -seed $(SEED)
+sim: ## simulate SEEDS seeds that nobody ran yet; SEED=n replays one
+	@from=$$(date +%s)000; \
+	go run ./sim/polluxsim $(if $(SEED),--seed $(SEED),--seeds $$from..$$((from + $(SEEDS) - 1)))
 
 .PHONY: lint
 lint: ## formatters and linters, no changes made
 	$(LINT) run ./...
 	$(LINT) run --build-tags planted ./daemon/core/planted/... ./sim/...
 	@# Dead is what no program or test reaches, neither in a release build nor in one with planted bugs.
-	@dead=$$(comm -12 <($(DEAD) -test ./... | sort) <($(DEAD) -test -tags planted ./... | sort)); \
-	test -z "$$dead" || { echo "$$dead"; exit 1; }
+	@release=$$($(DEAD) -test ./... | sort); planted=$$($(DEAD) -test -tags planted ./... | sort); \
+	dead=$$(comm -12 <(echo "$$release") <(echo "$$planted")); test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: fmt
 fmt: ## rewrite the code the way lint wants it
