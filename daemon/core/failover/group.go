@@ -3,6 +3,8 @@ package failover
 import (
 	"fmt"
 	"time"
+
+	"github.com/optionc/pollux/daemon/core/planted"
 )
 
 // A goal is what a group is being brought to.
@@ -102,7 +104,11 @@ func (g *group) next() (index int, action Action, ok bool) {
 			}
 		}
 	case run:
-		for i := range g.steps {
+		for k := range g.steps {
+			i := k
+			if planted.On(planted.GuestBeforePrimary) {
+				i = len(g.steps) - 1 - k
+			}
 			switch s := &g.steps[i]; {
 			case !s.fresh:
 				return i, Status, true
