@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +24,16 @@ func newCheck(p *place) *cobra.Command {
 				return err
 			}
 			findings := check.Site(site, check.Machine())
+			var b strings.Builder
 			for _, f := range findings {
-				fmt.Fprintln(cmd.OutOrStdout(), f)
+				fmt.Fprintln(&b, f)
 			}
 			bad := check.Count(findings)
-			fmt.Fprintf(cmd.OutOrStdout(), "%d resources, %d groups: %d to mend, %d to know\n",
+			fmt.Fprintf(&b, "%d resources, %d groups: %d to mend, %d to know\n",
 				len(site.Resources), len(site.Groups), bad, len(findings)-bad)
+			if _, err := io.WriteString(cmd.OutOrStdout(), b.String()); err != nil {
+				return err
+			}
 			if bad > 0 {
 				return exitError{errors.New("something has to be mended first"), exitFailed}
 			}
@@ -72,8 +78,8 @@ func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "fresh metadata on %s, %d KiB for data\n", r.Volume.Disk, sectors/2)
-		return nil
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "fresh metadata on %s, %d KiB for data\n", r.Volume.Disk, sectors/2)
+		return err
 	}
 	return exitError{fmt.Errorf("%s: no such resource in %s: %w", name, site.Dir, os.ErrNotExist), exitConfig}
 }

@@ -42,8 +42,7 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "pollux:", err)
-	var exit exitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[exitError](err); ok {
 		os.Exit(exit.status)
 	}
 	os.Exit(exitFailed)

@@ -46,7 +46,8 @@ func newEvents(p *place) *cobra.Command {
 				return err
 			}
 			return client.Events(cmd.Context(), func(line json.RawMessage) {
-				fmt.Fprintln(cmd.OutOrStdout(), string(line))
+				// A reader that went away ends the command by a signal.
+				_, _ = fmt.Fprintln(cmd.OutOrStdout(), string(line))
 			})
 		},
 	}

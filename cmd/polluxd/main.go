@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -46,7 +47,7 @@ groups to the peer, closes its disks cleanly and ends.`,
 	defer stop()
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "polluxd:", err)
-		if _, ok := err.(runError); ok { //nolint:errorlint // made by run, never wrapped
+		if _, ok := errors.AsType[runError](err); ok {
 			os.Exit(1)
 		}
 		os.Exit(exitConfig)

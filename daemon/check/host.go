@@ -40,7 +40,7 @@ func look(r config.Resource) Disk {
 	if err != nil {
 		return Disk{Err: err}
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	label := make([]byte, 8)
 	// The label of a physical volume is in its second sector.
 	_, err = f.ReadAt(label, 512)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/optionc/pollux/daemon/format/drbdconf"
@@ -71,7 +72,7 @@ func (s *Site) loadDRBD() error {
 	}
 	for i := range conf.Resources {
 		r := &conf.Resources[i]
-		if ignored(r, s.Node) {
+		if slices.Contains(r.IgnoreOn, s.Node) {
 			continue
 		}
 		if err := s.addResource(r); err != nil {
@@ -79,15 +80,6 @@ func (s *Site) loadDRBD() error {
 		}
 	}
 	return nil
-}
-
-func ignored(r *drbdconf.Resource, node string) bool {
-	for _, name := range r.IgnoreOn {
-		if name == node {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Site) addResource(r *drbdconf.Resource) error {

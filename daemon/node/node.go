@@ -145,7 +145,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.control.Close()
+	defer func() { _ = n.control.Close() }()
 	if n.site.HA != nil {
 		if err := n.openBeats(); err != nil {
 			return err

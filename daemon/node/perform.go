@@ -102,7 +102,7 @@ func (d *device) onData(e *replica.Effect) {
 }
 
 // read waits for room in the pool, which the loop must not do.
-func (d *device) read(data *backing.Disk, id uint64, sector uint64, size uint32) {
+func (d *device) read(data *backing.Disk, id, sector uint64, size uint32) {
 	buf := d.node.pool.Get(int(size))
 	in := replica.Input{Kind: replica.DiskDone, ID: id, Op: replica.OpRead, Buf: buf}
 	if buf == 0 {

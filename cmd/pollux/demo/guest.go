@@ -59,7 +59,7 @@ func (g *guest) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer device.Close()
+	defer func() { _ = device.Close() }()
 	slots := uint64(device.Size() / recordSize)
 	last, err := readNotes(g.dir)
 	if err != nil {
@@ -72,7 +72,7 @@ func (g *guest) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer promised.file.Close()
+	defer func() { _ = promised.file.Close() }()
 	block := make([]byte, recordSize)
 	ticks := time.NewTicker(pace)
 	defer ticks.Stop()

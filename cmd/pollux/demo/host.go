@@ -43,7 +43,7 @@ func (h *host) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer logFile.Close()
+	defer func() { _ = logFile.Close() }()
 	cmd := exec.Command(h.demo.daemon, "--config-dir", filepath.Join(h.demo.dir, "etc"), "--node", h.name,
 		"--state-dir", filepath.Join(h.dir, "state"), "--run-dir", h.runDir(), "--agents", h.demo.agents(),
 		"--bind", h.address)

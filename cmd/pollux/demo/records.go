@@ -57,7 +57,7 @@ func readNotes(dir string) (last uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		number, err := strconv.ParseUint(lines.Text(), 10, 64)
 		if err != nil {

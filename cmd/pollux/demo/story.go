@@ -47,7 +47,7 @@ func (d *demo) prepare(ctx context.Context) error {
 		}
 	}
 	return d.until(ctx, "both nodes are connected", func(a, b *node.Status) bool {
-		return is(a, "Connected", "Inconsistent") && is(b, "Connected", "Inconsistent")
+		return connected(a, "Inconsistent") && connected(b, "Inconsistent")
 	})
 }
 
@@ -190,10 +190,10 @@ func (d *demo) writes(ctx context.Context, n uint64) error {
 	return err
 }
 
-func is(s *node.Status, connection, disk string) bool {
-	return s != nil && len(s.Resources) == 1 && s.Resources[0].Connection == connection && s.Resources[0].Disk == disk
+func connected(s *node.Status, disk string) bool {
+	return s != nil && len(s.Resources) == 1 && s.Resources[0].Connection == "Connected" && s.Resources[0].Disk == disk
 }
 
 func upToDate(a, b *node.Status) bool {
-	return is(a, "Connected", "UpToDate") && is(b, "Connected", "UpToDate")
+	return connected(a, "UpToDate") && connected(b, "UpToDate")
 }

@@ -49,12 +49,12 @@ func compare(a, b string, size int64) (different int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer fa.Close()
+	defer func() { _ = fa.Close() }()
 	fb, err := os.Open(b)
 	if err != nil {
 		return 0, err
 	}
-	defer fb.Close()
+	defer func() { _ = fb.Close() }()
 	ra, rb := bufio.NewReaderSize(fa, 1<<20), bufio.NewReaderSize(fb, 1<<20)
 	ba, bb := make([]byte, recordSize), make([]byte, recordSize)
 	for done := int64(0); done < size; done += recordSize {
@@ -78,7 +78,7 @@ func count(disk string, last, slots uint64) (found, lost uint64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	block := make([]byte, recordSize)
 	for number := uint64(1); number <= last; number++ {
 		if number+slots <= last {

@@ -43,6 +43,13 @@ type watch struct {
 	alone uint64
 }
 
+// mayHaveGoneOn tells whether the peer was Primary when the connection broke,
+// lives as far as is known, and has not yet been heard or missed for long
+// enough to tell whether it went on alone.
+func (m *Machine) mayHaveGoneOn(i int) bool {
+	return m.watches[i].lost && m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
+}
+
 // watchReplica compares a replica with what it was after the last input.
 func (m *Machine) watchReplica(i int) {
 	w, r := &m.watches[i], m.resources[i]

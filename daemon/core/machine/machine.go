@@ -238,6 +238,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 			told.Kind = failover.PeerHealed
 		case liveness.CommsUp:
 			told.Kind = failover.CommsUp
+		default: // for the shell alone
 		}
 		if told.Kind != 0 {
 			m.queue = append(m.queue, Input{Part: Failover, Failover: told})

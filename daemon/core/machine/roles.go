@@ -60,6 +60,10 @@ func (m *Machine) startRole(e failover.Effect) {
 }
 
 func (m *Machine) tryRole() {
+	if m.task.action == failover.Start && m.mayHaveGoneOn(m.task.resource) {
+		m.task.due = m.now + rolePause
+		return
+	}
 	m.orders++
 	m.task.order, m.task.due = ownOrder|m.orders, Never
 	m.task.tries++
@@ -102,6 +106,10 @@ func (m *Machine) MayStart(group int) (bool, string) {
 	for _, r := range m.roles {
 		if r.group != group {
 			continue
+		}
+		if m.mayHaveGoneOn(r.resource) {
+			return false, fmt.Sprintf("resource %s: the connection broke a moment ago, and the peer may have gone on alone",
+				m.cfg.Resources[r.resource].Name)
 		}
 		code, why := m.resources[r.resource].MayPromote(false)
 		if code == drbdwire.NoUpToDateDisk {

@@ -152,7 +152,7 @@ func (r *Resource) sendParameters() {
 	r.send(DataSocket, drbdwire.CmdProtocol, r.protocol().Append(nil))
 	r.send(DataSocket, drbdwire.CmdSyncParam89, r.syncParam().Append(nil))
 	r.sendSizes()
-	r.sendUUIDs(0)
+	r.sendUUIDs()
 	next := r.state
 	next.Conn = drbdwire.WFReportParams
 	first := r.state
@@ -175,8 +175,8 @@ func (r *Resource) protocol() drbdwire.Protocol {
 func (r *Resource) syncParam() drbdwire.SyncParam {
 	p := r.cfg.Resync
 	return drbdwire.SyncParam{
-		Rate: uint32(p.Rate), PlanAhead: uint32(p.PlanAhead), DelayTarget: uint32(p.DelayTarget),
-		FillTarget: uint32(p.FillTarget), MaxRate: uint32(p.MaxRate),
+		Rate: p.Rate, PlanAhead: p.PlanAhead, DelayTarget: p.DelayTarget,
+		FillTarget: p.FillTarget, MaxRate: p.MaxRate,
 	}
 }
 

@@ -108,6 +108,7 @@ func (r *Resource) pass(what gateKind) {
 		r.order.durable = true
 	case gateShutdown:
 		r.closed()
+	case gateNone:
 	}
 }
 

@@ -90,6 +90,16 @@ func (m *mirror) writing(sector uint64, size uint32) bool {
 	return false
 }
 
+// written tells whether all that the peer wrote is on the disk.
+func (m *mirror) written() bool {
+	for i := range m.list {
+		if m.list[i].writes() {
+			return false
+		}
+	}
+	return true
+}
+
 func (m *mirror) loseLog() {
 	for i := range m.list {
 		m.list[i].logged = false
@@ -97,11 +107,12 @@ func (m *mirror) loseLog() {
 }
 
 // lose forgets what has not begun; what is under way on the disk ends without
-// an answer.
+// an answer. A write that protocol A or B acknowledged when it came is written
+// all the same.
 func (m *mirror) lose(r *Resource) {
 	kept := m.list[:0]
 	for _, w := range m.list {
-		if w.started {
+		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC {
 			kept = append(kept, w)
 			continue
 		}
@@ -289,8 +300,11 @@ func (r *Resource) refuseWork(w *peerWork) {
 		cmd = drbdwire.CmdNegDReply
 	case workSource:
 		cmd = drbdwire.CmdNegRSDReply
+	default:
 	}
-	r.ack(cmd, w.sector, w.id, w.size)
+	if w.conn == r.link.conn {
+		r.ack(cmd, w.sector, w.id, w.size)
+	}
 	r.free(w.buf)
 }
 
@@ -341,7 +355,7 @@ func (r *Resource) wroteForPeer(w *peerWork) {
 	case w.flags&drbdwire.FlagMaySetInSync != 0 && syncing:
 		r.clearBits(w.sector, w.size)
 		r.ack(drbdwire.CmdRSWriteAck, w.sector, w.id, w.size)
-	case w.flags&drbdwire.FlagSendWriteAck != 0 && !(w.kind == workWrite && planted.On(planted.AckBeforeDisk)):
+	case w.flags&drbdwire.FlagSendWriteAck != 0 && (w.kind != workWrite || !planted.On(planted.AckBeforeDisk)):
 		r.ack(drbdwire.CmdWriteAck, w.sector, w.id, w.size)
 	}
 }

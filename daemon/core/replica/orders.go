@@ -24,6 +24,7 @@ type stage uint8
 const (
 	stageStart  stage = iota
 	stageAsking       // the peer's consent is under way
+	stageWritten      // what the last Primary wrote is on its way to the disk
 	stageExpose       // the device is being made
 	stageWithdraw
 	stageDrain
@@ -240,6 +241,7 @@ func (r *Resource) peerAnswered(data []byte) error {
 		}
 		r.enterFullSync(conn)
 		r.finish(drbdwire.Success, "")
+	default: // nothing else asks
 	}
 	return nil
 }
@@ -277,14 +279,17 @@ func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
 	r.set(next, "waiting for the source")
 }
 
-// advanceOrder goes on with a demotion when the last write is through.
+// advanceOrder goes on with a change of role when the last write is through.
 func (r *Resource) advanceOrder() {
 	switch r.order.stage {
+	case stageWritten:
+		r.expose()
 	case stageDrain:
 		r.drained()
 	case stageRecord:
 		if r.order.durable {
 			r.finish(drbdwire.Success, "")
 		}
+	default: // waits for an answer
 	}
 }

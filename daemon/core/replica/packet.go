@@ -58,6 +58,7 @@ func (r *Resource) dispatch(in Input) error {
 		return r.peerAnswered(in.Data)
 	case drbdwire.CmdBitmap, drbdwire.CmdCompressedBitmap:
 		return r.bitmapArrived(in.Command, in.Data)
+	default:
 	}
 	if r.state.Conn < drbdwire.Connected {
 		return fmt.Errorf("%s came before the handshake was over", in.Command)

@@ -60,14 +60,11 @@ func config() replica.Config {
 	}
 }
 
-func newPair(change ...func(*replica.Config)) *pair {
+func newPair() *pair {
 	p := &pair{}
 	for i, name := range []string{"milo1", "milo2"} {
 		cfg := config()
 		cfg.Seed = uint64(i + 1)
-		for _, f := range change {
-			f(&cfg)
-		}
 		e := &end{name: name, core: replica.New(cfg), pair: p, disk: freshDisk()}
 		e.forget()
 		if i == 0 {
@@ -251,10 +248,10 @@ func (p *pair) run() {
 	}
 }
 
-// wait lets time pass, tick by tick, and everything happen in it.
-func (p *pair) wait(d time.Duration) {
+// wait lets a second pass, tick by tick, and everything happen in it.
+func (p *pair) wait() {
 	p.run()
-	until := p.now + d
+	until := p.now + time.Second
 	for {
 		next := min(p.a.core.Deadline(), p.b.core.Deadline())
 		if next > until {
@@ -290,7 +287,7 @@ func (e *end) order(kind replica.OrderKind, force bool) replica.Effect {
 	e.pair.run()
 	answer, ok := e.answers[id]
 	if !ok {
-		e.pair.wait(time.Second)
+		e.pair.wait()
 		answer = e.answers[id]
 	}
 	return answer
@@ -337,15 +334,15 @@ func (e *end) up() {
 }
 
 // synced is a pair after the initial sync, milo1 Primary.
-func synced(change ...func(*replica.Config)) *pair {
+func synced() *pair {
 	GinkgoHelper()
-	p := newPair(change...)
+	p := newPair()
 	p.a.up()
 	p.b.up()
 	p.run()
 	Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Inconsistent/Inconsistent"))
 	p.a.mustOrder(replica.OrderPrimary, true)
-	p.wait(time.Second)
+	p.wait()
 	Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 	Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 	return p

@@ -55,6 +55,7 @@ func (r *Resource) parameter(cmd drbdwire.Command, data []byte) error {
 			return errors.New("P_STATE came before P_PROTOCOL")
 		}
 		r.stateArrived(s)
+	default: // dispatch sends nothing else here
 	}
 	return nil
 }
@@ -215,7 +216,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	r.link.discard = false
 	r.order.peerLeft = false
 	if again {
-		r.sendUUIDs(0)
+		r.sendUUIDs()
 	}
 	r.set(next, why)
 	r.sendState()
@@ -224,6 +225,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 		r.sendBitmap()
 	case drbdwire.Connected:
 		r.settled()
+	default: // the target waits for the source's bitmap
 	}
 }
 

@@ -1,8 +1,6 @@
 package replica_test
 
 import (
-	"time"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -18,7 +16,7 @@ var _ = Describe("Two fresh disks", func() {
 		p.b.up()
 		p.run()
 		p.a.mustOrder(replica.OrderPrimary, true)
-		p.wait(time.Second)
+		p.wait()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 		Expect(p.b.data()).To(Equal(p.a.data()))
@@ -91,7 +89,7 @@ var _ = Describe("A node that returns", func() {
 		p.run()
 		before := p.a.core.Status().Stats.Sent
 		p.b.up()
-		p.wait(time.Second)
+		p.wait()
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 		Expect(p.b.data()).To(Equal(p.a.data()))
 		Expect(p.a.core.Status().Stats.Sent - before).To(Equal(uint64(8192)))
@@ -110,7 +108,7 @@ var _ = Describe("A node that returns", func() {
 		p.b.write(3, 160, 'c', 4096)
 		p.run()
 		p.a.up()
-		p.wait(time.Second)
+		p.wait()
 		Expect(p.a.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 		Expect(p.a.data()).To(Equal(p.b.data()))
 		Expect(p.a.disk[160*512]).To(Equal(byte('c')))

@@ -141,10 +141,10 @@ func (r *Resource) startWaiting() {
 		if r.frozen != "" {
 			continue
 		}
-		switch {
-		case q.op == OpFlush:
+		switch q.op {
+		case OpFlush:
 			r.startFlush(q, i)
-		case q.op == OpRead:
+		case OpRead:
 			r.startRead(q, i)
 		default:
 			r.startWrite(q, i)

@@ -10,7 +10,7 @@
 //	user ---------> | hold | overlap | activity log |       |
 //	                    \      local write  +  P_DATA       v
 //	                     \          |            |     peer write
-//	                      \         v            v          |
+//	                      \         |            |          v
 //	  Complete <---------- both are stable <--- P_WRITE_ACK-+
 //	                             |
 //	        P_BARRIER ... P_BARRIER_ACK: the extent may leave the log

@@ -93,18 +93,25 @@ func (r *Resource) becomePrimary() {
 	r.afterSuper(gatePromoted)
 }
 
-// promoted tells the peer and makes the device, once the mark of a Primary is
-// durable.
+// promoted tells the peer, once the mark of a Primary is durable.
 func (r *Resource) promoted() {
 	if r.order.kind != OrderPrimary || r.state.Role != drbdwire.Primary {
 		return
 	}
 	if r.order.force && r.state.Conn >= drbdwire.Connected {
-		r.sendUUIDs(0)
+		r.sendUUIDs()
 	}
 	r.sendState()
-	r.order.stage = stageExpose
-	r.emit(Effect{Kind: Expose, Sector: r.size})
+	r.order.stage = stageWritten
+}
+
+// expose makes the device once all that the last Primary wrote is on the disk:
+// its users must neither see it come late nor be overtaken by it.
+func (r *Resource) expose() {
+	if r.mirror.written() {
+		r.order.stage = stageExpose
+		r.emit(Effect{Kind: Expose, Sector: r.size})
+	}
 }
 
 // demote takes the device away first: nobody may write while the node turns

@@ -39,10 +39,11 @@ func (r *Resource) sendState() {
 
 // sendUUIDs tells the peer which generations the own data is of. A diskless
 // node has none.
-func (r *Resource) sendUUIDs(flags drbdwire.UUIDFlags) {
+func (r *Resource) sendUUIDs() {
 	if r.state.Disk < drbdwire.Negotiating {
 		return
 	}
+	var flags drbdwire.UUIDFlags
 	if r.link.discard {
 		flags |= drbdwire.UUIDDiscardMyData
 	}

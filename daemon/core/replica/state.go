@@ -88,7 +88,7 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	if primary && had && gone || promotedBeyond {
 		r.newGeneration()
 		if s.Conn >= drbdwire.Connected {
-			r.sendUUIDs(0)
+			r.sendUUIDs()
 		}
 	}
 }

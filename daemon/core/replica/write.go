@@ -20,6 +20,7 @@ func (r *Resource) startWrite(q *request, i int) {
 		q.started = true
 		r.tell(q)
 		return
+	case accessLocal, accessRemote:
 	}
 	if where == accessLocal {
 		first, last := q.extents()
@@ -151,6 +152,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 		r.clearBits(q.sector, q.size)
 	case drbdwire.CmdWriteAck, drbdwire.CmdRecvAck:
 		q.remote = halfDone
+	default: // dispatch sends nothing else here
 	}
 	return nil
 }
