@@ -55,6 +55,7 @@ func (t tree) common(ctx context.Context, q debian.Quarry, files Files) error {
 	programs := []string{
 		"/bin/bash", "/bin/ip", "/bin/ss", "/sbin/tc", "/sbin/dmsetup", "/sbin/lvm", "/usr/sbin/nbd-client",
 		"/usr/sbin/drbdadm", "/usr/sbin/drbdsetup", "/usr/sbin/drbdmeta",
+		"/lib/drbd/drbdadm-84", "/lib/drbd/drbdsetup-84",
 		"/sbin/mke2fs", "/sbin/mkfs.ext4", "/sbin/e2fsck", "/sbin/fsck.ext4", "/sbin/dumpe2fs", "/sbin/debugfs",
 	}
 	for _, command := range []string{
