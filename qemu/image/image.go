@@ -76,6 +76,9 @@ func (t tree) common(ctx context.Context, q debian.Quarry, files Files) error {
 	if err := t.goProgram(ctx, "/init", "vminit"); err != nil {
 		return err
 	}
+	if err := t.goProgram(ctx, "/usr/bin/recorder", "recorder"); err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := t.file(name, files[name]); err != nil {
 			return err

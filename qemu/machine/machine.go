@@ -43,9 +43,9 @@ type Config struct {
 type Disk struct {
 	Name   string // at most 20 letters
 	Socket string // of a qemu/block
-	// SCSI offers the machine writes through the cache (FUA), which QEMU's
-	// virtio-blk does not.
-	SCSI bool
+	// FUA offers the machine writes through the cache; QEMU's virtio-blk can not,
+	// so the disk is on SCSI then.
+	FUA bool
 }
 
 // Test is what of a test a machine needs: testing.TB and GinkgoT() are it.

@@ -78,7 +78,7 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 		}
 		begin, there := time.Now(), uptime()
 		Expect(m.Output(ctx, "sleep", "3")).To(BeEmpty())
-		Expect(uptime()-there).To(BeNumerically("~", time.Since(begin), 500*time.Millisecond))
+		Expect(uptime() - there).To(BeNumerically("~", time.Since(begin), 500*time.Millisecond))
 	})
 
 	It("does nothing while it is paused", func(ctx SpecContext) {
@@ -86,7 +86,11 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(p.Stdout).WithContext(ctx).Should(ContainSubstring("tick"))
 		Expect(m.Pause(ctx)).To(Succeed())
-		silent := func() bool { before := len(p.Stdout()); time.Sleep(300 * time.Millisecond); return len(p.Stdout()) == before }
+		silent := func() bool {
+			before := len(p.Stdout())
+			time.Sleep(300 * time.Millisecond)
+			return len(p.Stdout()) == before
+		}
 		Eventually(silent).WithContext(ctx).WithTimeout(5 * time.Second).Should(BeTrue())
 		said := len(p.Stdout())
 		Expect(m.Resume(ctx)).To(Succeed())

@@ -33,6 +33,9 @@ func options(m *Machine, a Accel) *vmtest.QemuOptions {
 	if c.Address != "" {
 		identity += " pollux.address=" + c.Address
 	}
+	for _, d := range c.Disks {
+		identity += " pollux.disk=" + d.Name
+	}
 	memory := plainMemory
 	if c.Image.Xen == "" {
 		o.Append = append([]string{"console=ttyS1,115200", quickArgs, identity}, a.linuxArgs...)
@@ -67,7 +70,7 @@ func devices(c Config) []string {
 	for i, d := range c.Disks {
 		id := fmt.Sprintf("disk%d", i)
 		p = append(p, "-drive", fmt.Sprintf("if=none,id=%s,format=raw,cache=none,discard=unmap,file=nbd+unix:///?socket=%s", id, d.Socket))
-		if d.SCSI {
+		if d.FUA {
 			p = append(p, "-device", fmt.Sprintf("virtio-scsi-pci,id=bus%d", i),
 				"-device", fmt.Sprintf("scsi-hd,bus=bus%d.0,drive=%s,serial=%s,dpofua=on", i, id, d.Name))
 			continue

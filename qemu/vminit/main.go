@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,11 +99,11 @@ func prepare() error {
 	if err := loadModules(); err != nil {
 		return err
 	}
-	if err := nameDisks(); err != nil {
+	host, address, announced, err := identity()
+	if err != nil {
 		return err
 	}
-	host, address, err := identity()
-	if err != nil {
+	if err := nameDisks(announced); err != nil {
 		return err
 	}
 	if err := unix.Sethostname([]byte(host)); err != nil {
@@ -118,11 +120,12 @@ func prepare() error {
 	return nil
 }
 
-// identity reads who this machine is from the kernel's command line.
-func identity() (host, address string, err error) {
+// identity reads who this machine is, and which disks it has, from the kernel's
+// command line.
+func identity() (host, address string, disks []string, err error) {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
 	for word := range strings.FieldsSeq(string(line)) {
 		if v, ok := strings.CutPrefix(word, "pollux.host="); ok {
@@ -131,8 +134,11 @@ func identity() (host, address string, err error) {
 		if v, ok := strings.CutPrefix(word, "pollux.address="); ok {
 			address = v
 		}
+		if v, ok := strings.CutPrefix(word, "pollux.disk="); ok {
+			disks = append(disks, v)
+		}
 	}
-	return host, address, nil
+	return host, address, disks, nil
 }
 
 func mounts() error {
@@ -186,24 +192,51 @@ func loadModules() error {
 	return nil
 }
 
-// nameDisks links /dev/disk/NAME to each disk that QEMU gave a serial number.
-func nameDisks() error {
+// nameDisks links /dev/disk/NAME to each disk that QEMU gave a serial number,
+// and waits for those that were announced: SCSI finds its disks in its own time.
+func nameDisks(announced []string) error {
 	if err := os.MkdirAll("/dev/disk", 0o755); err != nil {
 		return err
 	}
-	serials, err := filepath.Glob("/sys/block/*/serial")
-	if err != nil {
-		return err
-	}
-	for _, s := range serials {
-		name, err := os.ReadFile(s)
-		if err != nil || strings.TrimSpace(string(name)) == "" {
-			continue
-		}
-		disk := filepath.Base(filepath.Dir(s))
-		if err := os.Symlink("../"+disk, "/dev/disk/"+strings.TrimSpace(string(name))); err != nil && !os.IsExist(err) {
+	limit := time.Now().Add(20 * time.Second)
+	for {
+		found, err := disks()
+		if err != nil {
 			return err
 		}
+		missing := slices.DeleteFunc(slices.Clone(announced), func(name string) bool { return found[name] != "" })
+		if len(missing) == 0 {
+			for name, disk := range found {
+				if err := os.Symlink("../"+disk, "/dev/disk/"+name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("disks %v: have not come, only %v", missing, found)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	return nil
+}
+
+// disks finds disks by serial number.
+func disks() (map[string]string, error) {
+	found := map[string]string{}
+	for pattern, header := range map[string]int{"serial": 0, "device/vpd_pg80": 4} {
+		files, err := filepath.Glob("/sys/block/*/" + pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			serial, err := os.ReadFile(f)
+			if err != nil || len(serial) <= header {
+				continue // a disk that is not there yet, or has no serial number
+			}
+			if name := strings.TrimSpace(string(serial[header:])); name != "" {
+				found[name] = strings.Split(f, "/")[3]
+			}
+		}
+	}
+	return found, nil
 }
