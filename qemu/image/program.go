@@ -121,7 +121,7 @@ func (t tree) busybox(q debian.Quarry) error {
 	}
 	for applet := range strings.FieldsSeq(string(list)) {
 		if !have[path.Base(applet)] {
-			t.symlink(path.Join("/usr/bin", path.Base(applet)), "busybox")
+			t.symlink("/"+applet, "/usr/bin/busybox")
 		}
 	}
 	return nil
