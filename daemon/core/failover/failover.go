@@ -243,7 +243,7 @@ func (c *Core) settled() bool {
 		return false
 	}
 	for i := range c.groups {
-		if g := &c.groups[i]; g.goal != leave || !g.full() && !g.empty() {
+		if g := &c.groups[i]; g.goal != leave || g.conflict != 0 || !g.full() && !g.empty() {
 			return false
 		}
 	}

@@ -17,7 +17,7 @@ const stormLines = "milo1 drbddisk::r1 LVM::vg xenHA\nmilo2 drbddisk::r2 xenB\nm
 // group ever runs on both machines, and no step comes out of order. When the faults end, each group runs on one.
 func TestStormWithoutCuts(t *testing.T) {
 	RegisterTestingT(t)
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			RegisterTestingT(t)
 			w := storm(seed, false)
@@ -30,7 +30,7 @@ func TestStormWithoutCuts(t *testing.T) {
 // With cuts and pauses both machines may run a group for a while. When the faults end, one gives up, and one goes on.
 func TestStormWithCutsAndPauses(t *testing.T) {
 	RegisterTestingT(t)
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			RegisterTestingT(t)
 			storm(seed, true).calm(t)
@@ -72,7 +72,7 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 	group := w.draw.IntN(len(m.groups))
 	resources := m.groups[group].Resources
 	name := resources[w.draw.IntN(len(resources))].Text
-	switch kind := w.draw.IntN(14); {
+	switch kind := w.draw.IntN(15); {
 	case m.frozen:
 		m.thaw()
 	case m.run == 0:
@@ -95,6 +95,8 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 		m.mayGive[group] = !m.mayGive[group]
 	case kind == 12:
 		m.mayStart[group] = !m.mayStart[group]
+	case kind == 13:
+		m.restart(time.Duration(w.draw.Int64N(int64(20 * time.Second))))
 	case split && w.draw.IntN(2) == 0:
 		m.frozen = true
 	case split:

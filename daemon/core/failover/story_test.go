@@ -86,11 +86,13 @@ var _ = Describe("An order", func() {
 		milo1.mayGive[0] = false
 		milo1.order(1, failover.OrderStandby, failover.All, false)
 		Expect(milo1.answers[1]).To(Equal(
-			"false standby refused: drbddisk::r1: the copy on milo2 is not fit: it is being resynchronized"))
+			"false standby refused: drbddisk::r1: the copy on milo2 is not fit: it is being resynchronized",
+		))
 		milo2.order(2, failover.OrderTakeover, failover.All, false)
 		w.pass(time.Second)
 		Expect(milo2.answers[2]).To(Equal(
-			"false milo1 refuses: drbddisk::r1: the copy on milo2 is not fit: it is being resynchronized"))
+			"false milo1 refuses: drbddisk::r1: the copy on milo2 is not fit: it is being resynchronized",
+		))
 		Expect(w.done()).To(BeEmpty())
 	})
 
@@ -147,7 +149,9 @@ var _ = Describe("A node that loses power", func() {
 		milo1.boot(true)
 		w.pass(600 * time.Second)
 		Expect(w.done()).To(BeEmpty())
-		Expect(milo2.fail.Snapshot().Failback).To(ContainSubstring("the copy on milo1 is not fit: it is being resynchronized"))
+		Expect(milo2.fail.Snapshot().Failback).To(
+			ContainSubstring("the copy on milo1 is not fit: it is being resynchronized"),
+		)
 		milo2.mayGive[0], milo1.mayStart[0] = true, true
 		milo2.decide(failover.Input{Kind: failover.Poke})
 		w.pass(10 * time.Second)
@@ -253,7 +257,8 @@ var _ = Describe("A start that fails", func() {
 		w.until(time.Hour)
 		Expect(w.done()).To(Equal(script(
 			"milo1 start drbddisk::r1 LVM::vg", "milo1 stop LVM::vg drbddisk::r1",
-			"milo2 start drbddisk::r1 LVM::vg", "milo2 stop LVM::vg drbddisk::r1")))
+			"milo2 start drbddisk::r1 LVM::vg", "milo2 stop LVM::vg drbddisk::r1",
+		)))
 		Expect(w.machines[1].group(0).State).To(Equal("failed"))
 	})
 
@@ -264,6 +269,32 @@ var _ = Describe("A start that fails", func() {
 		w.pass(60 * time.Second)
 		Expect(w.done()).To(Equal(script("milo1"+stopOrder, "milo2"+startOrder, "milo2"+stopOrder, "milo1"+startOrder)))
 		Expect(milo1.answers[1]).To(HavePrefix("false milo2 could not start drbddisk::r1"))
+	})
+})
+
+var _ = Describe("A start that takes a while to be seen", func() {
+	It("keeps the next step waiting, and is called once", func() {
+		w := newWorld(1, firstLine, haconf.FailbackOn)
+		milo1 := w.machines[0]
+		milo1.shy["LVM::vg"] = 5
+		milo1.boot(false)
+		w.until(123 * time.Second)
+		Expect(w.done()).To(Equal(script("milo1 start drbddisk::r1 LVM::vg")))
+		Expect(milo1.group(0).State).To(Equal("starting"))
+		Expect(milo1.group(0).Step).To(Equal(1))
+		Expect(milo1.fail.Snapshot().Holding).To(Equal("transition"))
+		w.pass(6 * time.Second)
+		Expect(w.done()).To(Equal(script("milo1 start xenHA")))
+		Expect(milo1.group(0).Held).To(BeTrue())
+	})
+
+	It("has failed when ten looks do not find it", func() {
+		w := newWorld(1, firstLine, haconf.FailbackOn)
+		w.machines[0].shy["LVM::vg"] = 10
+		w.machines[0].boot(false)
+		w.until(140 * time.Second)
+		Expect(w.done()).To(Equal(script("milo1 start drbddisk::r1 LVM::vg", "milo1 stop LVM::vg drbddisk::r1")))
+		Expect(w.machines[0].group(0).Reason).To(HavePrefix("LVM::vg is stopped after its start"))
 	})
 })
 

@@ -62,10 +62,14 @@ type machine struct {
 	inbox      [][]byte // what the sockets hold while it is frozen
 	pending    []func()
 
+	uuid                          hbwire.UUID
+	keepalive, deadtime, initdead time.Duration
+
 	running     map[string]bool
 	refuseStart map[string]bool
 	refuseStop  map[string]bool
 	unseen      map[string]bool // status gives no answer
+	shy         map[string]int  // how many looks after a start say "stopped"
 	mayStart    []bool
 	mayGive     []bool
 	answers     map[uint64]string
@@ -81,7 +85,8 @@ func newWorld(seed uint64, lines string, failback haconf.Failback) *world {
 		m := &machine{
 			w: w, name: name, peer: []string{"milo2", "milo1"}[i], groups: groups, failback: failback,
 			running: map[string]bool{}, refuseStart: map[string]bool{}, refuseStop: map[string]bool{},
-			unseen: map[string]bool{}, answers: map[uint64]string{},
+			unseen: map[string]bool{}, answers: map[uint64]string{}, shy: map[string]int{}, uuid: hbwire.UUID{name[4]},
+			keepalive: 5 * time.Second, deadtime: 90 * time.Second, initdead: 120 * time.Second,
 		}
 		for range groups {
 			m.mayStart, m.mayGive = append(m.mayStart, true), append(m.mayGive, true)
@@ -92,6 +97,7 @@ func newWorld(seed uint64, lines string, failback haconf.Failback) *world {
 }
 
 func (m *machine) MayStart(group int) (bool, string) { return m.mayStart[group], "it is Inconsistent" }
+
 func (m *machine) MayGive(group int) (bool, string) {
 	return m.mayGive[group], "it is being resynchronized"
 }
@@ -173,8 +179,8 @@ func (m *machine) boot(crashed bool) {
 	m.runs++
 	m.run, m.left, m.frozen = m.runs, false, false
 	m.live, err = liveness.New(liveness.Config{
-		Node: m.name, Peer: m.peer, UUID: hbwire.UUID{m.name[4]}, Generation: m.generation,
-		Keepalive: 5 * time.Second, Deadtime: 90 * time.Second, Initdead: 120 * time.Second, Seed: m.generation,
+		Node: m.name, Peer: m.peer, UUID: m.uuid, Generation: m.generation, Seed: m.generation,
+		Keepalive: m.keepalive, Deadtime: m.deadtime, Initdead: m.initdead,
 		Keys: hbwire.Keys{Current: 1, Keys: [16]hbwire.Key{1: {Method: hbwire.CRC}}},
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -190,6 +196,16 @@ func (m *machine) boot(crashed bool) {
 func (m *machine) crash() {
 	m.run, m.frozen, m.inbox, m.pending = 0, false, nil, nil
 	clear(m.running)
+}
+
+// restart kills the daemon alone; its resources run on, and it is back before it is missed.
+func (m *machine) restart(after time.Duration) {
+	m.run = 0
+	m.w.later(after, func() {
+		if m.run == 0 {
+			m.boot(true)
+		}
+	})
 }
 
 func (m *machine) tick() {
@@ -292,6 +308,10 @@ func (m *machine) do(e failover.Effect) {
 			done.State = failover.Stopped
 			if m.running[name] {
 				done.State = failover.Running
+			}
+			if m.running[name] && m.shy[name] > 0 {
+				m.shy[name]--
+				done.State = failover.Stopped
 			}
 			if m.unseen[name] {
 				done.State = failover.Unknown

@@ -97,8 +97,8 @@ func (c *Core) hearEncoding(e hbwire.Encoding) {
 
 // admit says whether a packet is new, and notices a peer that is new, restarted or back.
 //
-// Heartbeat lets a status alone start a new generation. Any sequenced message does so here: otherwise one that follows a
-// lost status would be dropped, and its number never asked for.
+// Heartbeat lets a status alone start a new generation. Any sequenced message does so here: otherwise one that follows
+// a lost status would be dropped, and its number never asked for.
 func (c *Core) admit(m hbwire.Message, e hbwire.Envelope) bool {
 	p := &c.peer
 	kind := m.Text(hbwire.FieldType)

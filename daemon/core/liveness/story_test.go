@@ -174,7 +174,8 @@ var _ = Describe("Packets that are not believed", func() {
 	It("counts them, and keeps quiet about most", func() {
 		n, p := joined()
 		forged, err := hbwire.Keys{Current: 1, Keys: [16]hbwire.Key{1: {Method: hbwire.MD5, Secret: "other"}}}.Sign(
-			hbwire.Message{hbwire.Text("t", "status"), hbwire.Text("src", "milo2")}, hbwire.Netstring)
+			hbwire.Message{hbwire.Text("t", "status"), hbwire.Text("src", "milo2")}, hbwire.Netstring,
+		)
 		Expect(err).NotTo(HaveOccurred())
 		for range 100 {
 			n.hear(forged)

@@ -110,7 +110,8 @@ func (p *milo2) packet(fields ...hbwire.Field) []byte {
 }
 
 func (p *milo2) status(st string) []byte {
-	return p.packet(hbwire.Text("t", "status"), hbwire.Text("st", st), hbwire.Hex("dt", 90_000), hbwire.Text("protocol", "1"))
+	return p.packet(hbwire.Text("t", "status"), hbwire.Text("st", st), hbwire.Hex("dt", 90_000),
+		hbwire.Text("protocol", "1"))
 }
 
 func (p *milo2) nodes() []byte {
