@@ -90,6 +90,10 @@ func (m *Machine) roleAnswered(e replica.Effect) {
 		e.Code == drbdwire.TwoPrimaries
 	if transient && m.task.tries < roleTries {
 		m.task.due = m.now + rolePause
+		m.out = append(m.out, Effect{Part: Failover, Failover: failover.Effect{
+			Kind: failover.Note,
+			Text: fmt.Sprintf("resource %s: not yet: %s", m.cfg.Resources[m.task.resource].Name, e.Text),
+		}})
 		return
 	}
 	done := failover.Input{Kind: failover.Done, ID: m.task.id, Failed: e.Code < drbdwire.Success, Text: e.Text}
