@@ -78,18 +78,17 @@ func (c *connection) setStage(cmd *command) error {
 // done is Request.Done.
 func (c *connection) done(r *Request, buf replica.Buf, err error) {
 	cmd, op, size := r.command, r.Op, int(r.Size)
-	pool := c.server.config.Pool
 	keep := false
 	if op == replica.OpRead && err == nil {
 		if cmd.stage != nil {
-			copy(cmd.stage[r.at:], pool.Bytes(buf)[:size])
+			copy(cmd.stage[r.at:], c.pool.Bytes(buf)[:size])
 		} else {
-			pool.Hold(buf)
+			c.pool.Hold(buf)
 			cmd.buf, keep = buf, true
 		}
 	}
 	if !keep && (op == replica.OpRead || op == replica.OpWrite) {
-		c.server.budget.give(size)
+		c.budget.give(size)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,8 +123,8 @@ func (c *connection) finish(cmd *command) {
 // retire gives back all that a finished command has. It needs mu.
 func (c *connection) retire(cmd *command) {
 	if cmd.buf != 0 {
-		c.server.config.Pool.Release(cmd.buf)
-		c.server.budget.give(int(cmd.length))
+		c.pool.Release(cmd.buf)
+		c.budget.give(int(cmd.length))
 	}
 	if cmd.stage != nil {
 		if err := unix.Munmap(cmd.stage); err != nil {
@@ -168,7 +167,7 @@ func (c *connection) breakOff(why error) {
 	c.mu.Unlock()
 	if first {
 		_ = c.socket.Close() // what it could say is known: the client is gone
-		c.server.budget.wake()
+		c.budget.wake()
 	}
 }
 

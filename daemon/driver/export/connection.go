@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/driver/buffer"
 	"github.com/optionc/pollux/daemon/driver/export/nbd"
 )
 
@@ -28,19 +29,35 @@ var (
 	errAborted      = errors.New("it ended the handshake")
 )
 
+// backend is what the connections of one device share.
+type backend struct {
+	pool    *buffer.Pool
+	handler Handler
+	budget  *budget
+}
+
+func newBackend(c Config) *backend {
+	if c.Budget == 0 {
+		c.Budget = defaultBudget
+	}
+	return &backend{pool: c.Pool, handler: c.Handler, budget: newBudget(max(c.Budget, MaxRequest))}
+}
+
 // connection is one client. One goroutine reads and calls the Handler, another
 // one writes replies; whoever calls Done only queues the reply.
 //
-//	negotiate ---> transmit ---------------> drain ---> gone
-//	    |            |     DISC, EOF, garbage  ^          ^
-//	    |            | write error: broken ----'          |
-//	    '------------'--------- Withdraw: abandoned ------'
+//	negotiate ---> transmit -----------------------> drain ---> gone
+//	    |            |  DISC, EOF, garbage, Drain:     ^          ^
+//	    |            |  at a request's edge; or broken-'          |
+//	    '------------'------------- Withdraw: abandoned ----------'
 type connection struct {
-	server *Server
+	*backend
+	opens  func(*connection) error // makes it a user; nil if there is no handshake
 	socket net.Conn
+	edge   edge // reads socket for reader
 	reader *bufio.Reader
 	spec   Spec
-	size   uint64 // bytes
+	size   atomic.Uint64 // bytes
 	peer   string
 
 	// broken: the socket is of no use any more. Changed with mu; read without
@@ -72,11 +89,11 @@ type command struct {
 	next    *command
 }
 
-func newConnection(s *Server, socket net.Conn, spec Spec, peer string) *connection {
-	c := &connection{
-		server: s, socket: socket, reader: bufio.NewReaderSize(socket, readAhead),
-		spec: spec, size: spec.Sectors * 512, peer: peer,
-	}
+func newConnection(b *backend, socket net.Conn, spec Spec, peer string) *connection {
+	c := &connection{backend: b, socket: socket, spec: spec, peer: peer}
+	c.edge.socket = socket
+	c.reader = bufio.NewReaderSize(&c.edge, readAhead)
+	c.size.Store(spec.Sectors * 512)
 	c.changed.L = &c.mu
 	requests, commands := make([]Request, maxInFlight), make([]command, maxInFlight)
 	for i := range maxInFlight {
@@ -109,10 +126,14 @@ func (c *connection) transmit() error {
 
 func (c *connection) readRequests(ctx context.Context) error {
 	for {
+		c.edge.begin(c.reader.Buffered())
 		head, err := c.reader.Peek(nbd.RequestSize)
 		if err != nil {
 			if errors.Is(err, io.EOF) && len(head) == 0 {
 				return errVanished
+			}
+			if errors.Is(err, ErrDrained) {
+				return ErrDrained
 			}
 			return fmt.Errorf("read of a request: %w", err)
 		}
@@ -145,6 +166,7 @@ func (c *connection) start(ctx context.Context, r nbd.Request) error {
 	if refusal := c.judge(r); refusal != 0 {
 		cmd.failed = refusal
 		if r.Command == nbd.CommandWrite {
+			c.edge.want(int(r.Length) - c.reader.Buffered())
 			_, err = c.reader.Discard(int(r.Length))
 		}
 	} else {
@@ -187,7 +209,7 @@ func (c *connection) judge(r nbd.Request) nbd.ReplyError {
 	if r.Flags&^allowed != 0 || r.Length == 0 || r.Offset%unit != 0 || uint64(r.Length)%unit != 0 {
 		return nbd.EINVAL
 	}
-	if r.Offset > c.size || uint64(r.Length) > c.size-r.Offset {
+	if size := c.size.Load(); r.Offset > size || uint64(r.Length) > size-r.Offset {
 		if r.Command == nbd.CommandWrite || r.Command == nbd.CommandWriteZeroes {
 			return nbd.ENOSPC
 		}
@@ -216,7 +238,7 @@ func (c *connection) issue(ctx context.Context, cmd *command, r nbd.Request) err
 			c.dropRequest(request)
 			return err
 		}
-		c.server.config.Handler(request)
+		c.handler(request)
 		if at += size; at == r.Length {
 			return nil
 		}
@@ -248,22 +270,22 @@ func (c *connection) takePayload(ctx context.Context, r *Request) error {
 	if r.Op != replica.OpRead && r.Op != replica.OpWrite {
 		return nil
 	}
-	if !c.server.budget.take(int(r.Size), &c.broken) {
+	if !c.budget.take(int(r.Size), &c.broken) {
 		return c.whyBroken()
 	}
 	if r.Op == replica.OpRead {
 		return nil
 	}
-	pool := c.server.config.Pool
-	buf, err := pool.GetContext(ctx, int(r.Size))
+	buf, err := c.pool.GetContext(ctx, int(r.Size))
 	if err == nil {
 		r.Buf = buf
-		if _, err = io.ReadFull(c.reader, pool.Bytes(buf)); err == nil {
+		c.edge.want(int(r.Size) - c.reader.Buffered())
+		if _, err = io.ReadFull(c.reader, c.pool.Bytes(buf)); err == nil {
 			return nil
 		}
-		pool.Release(buf)
+		c.pool.Release(buf)
 		err = fmt.Errorf("read of a payload: %w", err)
 	}
-	c.server.budget.give(int(r.Size))
+	c.budget.give(int(r.Size))
 	return err
 }

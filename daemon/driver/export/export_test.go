@@ -15,7 +15,7 @@ func Serve(s *Server, socket net.Conn) {
 
 // BudgetLeft is how many bytes of payload may still come under way.
 func BudgetLeft(s *Server) int {
-	s.budget.mu.Lock()
-	defer s.budget.mu.Unlock()
-	return s.budget.free
+	s.backend.budget.mu.Lock()
+	defer s.backend.budget.mu.Unlock()
+	return s.backend.budget.free
 }

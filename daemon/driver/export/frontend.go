@@ -1,7 +1,7 @@
 // Package export makes a resource's device visible to its users.
 //
 // Server is the front end that needs nothing of the kernel: an NBD server on a
-// unix socket. What reads a user's requests and what answers them are the same
+// unix socket. Package kernel has the one that makes a block device. What reads a user's requests and what answers them are the same
 // for every front end:
 //
 //	user -> Frontend -> Handler(r) ... the core ... r.Done(buf, err) -> user
@@ -14,9 +14,10 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 )
 
-// A Frontend makes a resource's device visible to users. None of its methods
-// waits for a request that is under way, so that the one who answers requests
-// may call them; only Close waits for calls of the Handler to return.
+// A Frontend makes a resource's device visible to users. Expose and Withdraw
+// may wait for requests of their own, such as a last flush, so the one who
+// answers requests must not call them. Users and Holder wait for nothing. Close
+// may wait for calls of the Handler to return.
 type Frontend interface {
 	// Expose lets users open the device. Exposing it again changes what the
 	// next user sees; it must not shrink under those who are there.
@@ -29,7 +30,8 @@ type Frontend interface {
 	Users() int
 	// Holder names one of the users, for messages; empty if there is none.
 	Holder() string
-	// Close withdraws by force and gives up all resources.
+	// Close gives up all resources, whoever uses the device: its users lose it,
+	// or wait for the next daemon where the front end can make them wait.
 	Close() error
 }
 

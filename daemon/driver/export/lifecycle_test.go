@@ -63,7 +63,7 @@ var _ = Describe("A device", func() {
 		By("and the late answers harm nobody")
 		close(d.gate)
 		Eventually(func() int { n, _ := d.pool.InUse(); return n }).Should(BeZero())
-		Expect(export.BudgetLeft(d.Server)).To(Equal(32 << 20))
+		Eventually(func() int { return export.BudgetLeft(d.Server) }).Should(Equal(32 << 20))
 	})
 
 	It("is withdrawn from under a handshake without ado", func() {

@@ -104,7 +104,7 @@ func (c *connection) option(option nbd.Option, data []byte, flags uint32) (ready
 		if !c.isNamed(string(data)) {
 			return false, fmt.Errorf("no export %q, want %q", data, c.spec.Name) // there is no other answer
 		}
-		if err := c.server.opens(c); err != nil {
+		if err := c.opens(c); err != nil {
 			return false, err
 		}
 		_, err := c.socket.Write(c.exportName(flags))
@@ -124,7 +124,7 @@ func (c *connection) option(option nbd.Option, data []byte, flags uint32) (ready
 
 // exportName is the answer to EXPORT_NAME, which has no header.
 func (c *connection) exportName(flags uint32) []byte {
-	b := binary.BigEndian.AppendUint64(nil, c.size)
+	b := binary.BigEndian.AppendUint64(nil, c.size.Load())
 	b = binary.BigEndian.AppendUint16(b, uint16(c.transmissionFlags()))
 	if flags&nbd.NoZeroes == 0 {
 		b = append(b, make([]byte, 124)...)
@@ -164,7 +164,7 @@ func (c *connection) info(option nbd.Option, data []byte) (ready bool, err error
 		return false, c.replyOption(option, nbd.ReplyUnknown, []byte(text))
 	}
 	b := binary.BigEndian.AppendUint16(nil, nbd.InfoExport)
-	b = binary.BigEndian.AppendUint64(b, c.size)
+	b = binary.BigEndian.AppendUint64(b, c.size.Load())
 	b = binary.BigEndian.AppendUint16(b, uint16(c.transmissionFlags()))
 	if err := c.replyOption(option, nbd.ReplyInfo, b); err != nil {
 		return false, err
@@ -178,7 +178,7 @@ func (c *connection) info(option nbd.Option, data []byte) (ready bool, err error
 	}
 	ready = option == nbd.OptionGo
 	if ready {
-		if err := c.server.opens(c); err != nil {
+		if err := c.opens(c); err != nil {
 			return false, err
 		}
 	}

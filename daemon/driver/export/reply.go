@@ -74,7 +74,7 @@ func (c *connection) payload(cmd *command) []byte {
 	case cmd.stage != nil:
 		return cmd.stage
 	default:
-		return c.server.config.Pool.Bytes(cmd.buf)[:cmd.length]
+		return c.pool.Bytes(cmd.buf)[:cmd.length]
 	}
 }
 

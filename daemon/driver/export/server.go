@@ -43,8 +43,8 @@ type Config struct {
 // Server is a Frontend that speaks NBD on a unix socket. It listens while the
 // device is exposed and not otherwise.
 type Server struct {
-	config Config
-	budget *budget
+	config  Config
+	backend *backend
 
 	mu       sync.Mutex
 	spec     Spec
@@ -57,13 +57,10 @@ var _ Frontend = (*Server)(nil)
 
 // NewServer makes a Server that does not listen yet.
 func NewServer(c Config) *Server {
-	if c.Budget == 0 {
-		c.Budget = defaultBudget
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{config: c, budget: newBudget(max(c.Budget, MaxRequest)), clients: make(map[*connection]bool)}
+	return &Server{config: c, backend: newBackend(c), clients: make(map[*connection]bool)}
 }
 
 // Expose listens on the socket. A socket that a dead daemon left is replaced;
@@ -245,7 +242,8 @@ func (s *Server) admit(listener *net.UnixListener, socket net.Conn, peer string)
 		_ = socket.Close() // it was never used
 		return nil
 	}
-	c := newConnection(s, socket, s.spec, peer)
+	c := newConnection(s.backend, socket, s.spec, peer)
+	c.opens = s.opens
 	s.clients[c] = false
 	return c
 }
