@@ -92,7 +92,10 @@ type Oracle struct {
 	reads []*Read
 	alone map[uint64]bool // versions that were acknowledged by one node alone
 	nodes [2]sight
-	busy  []bool // blocks, for the comparison that is running
+	// powerLost: some disk has lost its cache, where protocols A and B keep
+	// what was acknowledged.
+	powerLost bool
+	busy      []bool // blocks, for the comparison that is running
 }
 
 // sight is what was seen of one node.
@@ -167,7 +170,8 @@ func (o *Oracle) Arrived(n int, data []byte) {
 }
 
 // Down follows a crash.
-func (o *Oracle) Down(n int, _ bool) {
+func (o *Oracle) Down(n int, power bool) {
+	o.powerLost = o.powerLost || power
 	at := &o.nodes[n]
 	at.restarted, at.heard, at.vouched = true, false, false
 	at.state = drbdwire.State{}

@@ -42,7 +42,7 @@ func (o *Oracle) Exposed(n int) {
 	text := "%s becomes Primary without writes that were acknowledged, in %d sectors; sector %d has version %d, want %s"
 	switch {
 	case o.rules.Protocol == drbdwire.ProtocolC && missing,
-		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted:
+		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
 	case o.rules.Protocol == drbdwire.ProtocolC && (at.evidence || at.restarted || connected):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))

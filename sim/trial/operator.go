@@ -65,11 +65,11 @@ func (t *trial) help() {
 }
 
 // reconcile connects the nodes again. The data of the one that does not run
-// the guest is given up.
+// the guest, or did not run it last, is given up.
 func (t *trial) reconcile() {
-	victim := 1
-	if t.w.Node(1).IsExposed() && !t.w.Node(0).IsExposed() {
-		victim = 0
+	victim := 1 - t.g.LastRun()
+	if t.w.Node(victim).IsExposed() {
+		victim = 1 - victim
 	}
 	if t.w.Node(0).IsExposed() && t.w.Node(1).IsExposed() {
 		return // the cluster is about to stop one of them

@@ -52,8 +52,9 @@ const (
 // draft draws a setup.
 func draft(seed uint64, profile Profile) setup {
 	luck := draw.New(seed, "setup")
+	drawn := [...]Profile{Load, Load, Storm, Storm, Apart}[luck.Below(5)]
 	if profile == Any {
-		profile = [...]Profile{Load, Load, Storm, Storm, Apart}[luck.Below(5)]
+		profile = drawn
 	}
 	s := setup{profile: profile}
 	s.world = world.Config{

@@ -39,6 +39,7 @@ type Guest struct {
 	last     uint64   // request
 	version  uint64
 	quiet    bool
+	latest   int // node that it started on last
 }
 
 // run is the guest's life on one node.
@@ -70,7 +71,7 @@ func (g *Guest) anywhere() uint64 { return g.luck.Uint64() % (g.size - 512) / 8 
 // Start runs the guest on node n.
 func (g *Guest) Start(n int) {
 	r := &g.runs[n]
-	r.running = true
+	r.running, g.latest = true, n
 	r.number++
 	for client := range g.load.Clients {
 		g.later(n, r.number, client)
@@ -103,6 +104,9 @@ func (g *Guest) give(q *request) {
 		g.o.Forget(q.read)
 	}
 }
+
+// LastRun is the node where the guest started last.
+func (g *Guest) LastRun() int { return g.latest }
 
 // Quiet sends no more requests.
 func (g *Guest) Quiet() { g.quiet = true }

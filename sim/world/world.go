@@ -71,6 +71,7 @@ type World struct {
 	guest   Guest
 	hash    uint64
 	events  uint64
+	crowd   int // events at this very time
 	trace   func(string)
 	broken  *Violation
 
@@ -120,10 +121,19 @@ func (w *World) Config() Config { return w.cfg }
 // After lets something happen a while from now.
 func (w *World) After(d time.Duration, do func()) { w.queue.push(w.now+d, do) }
 
+// standstill is more events than can happen at one instant.
+const standstill = 100_000
+
 // Run lets everything happen until that time, or until a promise is broken.
 func (w *World) Run(until time.Duration) *Violation {
 	for w.broken == nil && len(w.queue.heap) > 0 && w.queue.heap[0].at <= until {
 		e := w.queue.pop()
+		if e.at > w.now {
+			w.crowd = 0
+		}
+		if w.crowd++; w.crowd > standstill {
+			w.Fail("12: no input makes it hang", "%d events, and no time passes", w.crowd)
+		}
 		w.now = e.at
 		w.events++
 		e.do()
