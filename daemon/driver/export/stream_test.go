@@ -92,6 +92,8 @@ var _ = Describe("A stream", func() {
 	It("drains at the edge of a request that is half there", func() {
 		request := write(1, 300<<10)
 		user.send(request[:20])
+		unread := func() (int, error) { return unix.IoctlGetInt(int(next.Fd()), unix.TIOCINQ) }
+		Eventually(unread).Should(BeZero())
 		stream.Drain()
 		Consistently(served, "50ms").ShouldNot(Receive())
 		user.send(request[20:40])
