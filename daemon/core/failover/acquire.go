@@ -93,7 +93,7 @@ func (c *Core) settleConflicts() {
 			g.conflict = max(c.now, 1)
 			c.notef("%s is held by %s as well", g.key, c.cfg.Peer)
 		}
-		yield := false
+		var yield bool
 		switch {
 		case c.peer.detailed && g.local:
 			fit, _ := c.copies.MayStart(i)

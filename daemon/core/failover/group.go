@@ -126,6 +126,7 @@ func (g *group) next() (index int, action Action, ok bool) {
 				return i, Stop, true
 			}
 		}
+	default:
 	}
 	return 0, 0, false
 }

@@ -34,7 +34,7 @@ func capture(t *testing.T, name string) (packets []captured) {
 	g := NewWithT(t)
 	file, err := os.Open("testdata/" + name + ".pcap.gz")
 	g.Expect(err).NotTo(HaveOccurred())
-	defer file.Close()
+	defer func() { g.Expect(file.Close()).To(Succeed()) }()
 	unpacked, err := gzip.NewReader(file)
 	g.Expect(err).NotTo(HaveOccurred())
 	b, err := io.ReadAll(unpacked)

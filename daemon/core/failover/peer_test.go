@@ -1,6 +1,9 @@
 package failover_test
 
 import (
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -255,5 +258,50 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 			_, err := failover.New(tc.cfg, nil)
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(tc.want)))
 		})
+	}
+}
+
+// Whatever the peer sends, in any order, the core takes it, and its deadline is never in the past.
+func TestAnyMessage(t *testing.T) {
+	RegisterTestingT(t)
+	words := map[string][]string{
+		"t":         {"starting", "resource", "ask_resources", "hb_takeover", "shutdone", "stonith", "ip-request", "x"},
+		"rsc_hold":  {"none", "local", "foreign", "all", "failback", ""},
+		"rtype":     {"full", ""},
+		"isstable":  {"0", "1", ""},
+		"info":      {"me", "other", "done", "no", "shutdown", ""},
+		"px_groups": {"", "-", "r", "R", "f", "p", "xx"},
+		"px_fit":    {"", "1", "0"},
+		"px_round":  {"", "milo1:1", "milo1:2", "milo2:1"},
+		"px_why":    {"", "order", "failed", "unfit", "failback"},
+		"px_only":   {"", "0", "1", "111"},
+	}
+	names := slices.Sorted(maps.Keys(words))
+	for seed := range uint64(40) {
+		draw := rand.New(rand.NewPCG(seed, 3))
+		f := face(int(seed % 2))
+		f.step(failover.Input{Kind: failover.PeerUp})
+		f.step(failover.Input{Kind: failover.CommsUp})
+		for range 300 {
+			switch draw.IntN(20) {
+			case 0:
+				f.step(failover.Input{Kind: failover.InputKind(3 + draw.IntN(3))})
+			case 1:
+				f.step(failover.Input{
+					Kind: failover.Order, Order: failover.OrderKind(draw.IntN(3)), Set: failover.Set(draw.IntN(4)),
+				})
+			case 2:
+				f.mayStart[0], f.mayGive[0] = draw.IntN(2) == 0, draw.IntN(2) == 0
+			case 3:
+				f.pass(time.Duration(draw.Int64N(int64(time.Minute))))
+			default:
+				var fields []string
+				for _, name := range names {
+					fields = append(fields, name, words[name][draw.IntN(len(words[name]))])
+				}
+				f.hear(fields...)
+			}
+			Expect(f.fail.Deadline()).To(BeNumerically(">", f.w.now), "%+v", f.fail.Snapshot())
+		}
 	}
 }

@@ -284,6 +284,10 @@ func (m *machine) decide(in failover.Input) {
 			m.answers[e.ID] = fmt.Sprintf("%v %s", e.OK, e.Text)
 		case failover.Note:
 			m.notes = append(m.notes, e.Text)
+		case failover.Held:
+			if g := m.groups[e.Group]; e.OK != m.runsAll(g) || e.OK != m.holds(g) {
+				m.w.broken = append(m.w.broken, fmt.Sprintf("%v: %s: held is %v of %s", m.w.now, m.name, e.OK, g.Key()))
+			}
 		case failover.Left:
 			m.left = true
 			m.w.later(0, func() { m.run = 0 })

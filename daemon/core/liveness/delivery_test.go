@@ -75,7 +75,7 @@ var _ = Describe("Acknowledgements", func() {
 		for range 30 {
 			n.hear(p.status("active"))
 		}
-		Expect(n.said("NS_ackmsg")).To(HaveLen(0))
+		Expect(n.said("NS_ackmsg")).To(BeEmpty())
 		n.hear(lost)
 		acks = n.said("NS_ackmsg")
 		Expect(acks).To(HaveLen(1))
