@@ -1,0 +1,154 @@
+package kernelpeer_test
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/e2e/kernelpeer/workload"
+)
+
+// options are lines of drbd.conf's sections, beside those that all scenarios
+// have: limits that an emulated machine keeps while its host is busy.
+type options struct{ net, disk string }
+
+func (o options) file() string {
+	return fmt.Sprintf(`global { usage-count no; }
+resource r1 {
+  net { timeout 60; connect-int 10; ping-int 10; ping-timeout 30; %s }
+  handlers { pri-on-incon-degr "echo '!DRBD! pri on incon-degr' > /dev/kmsg"; }
+  startup { degr-wfc-timeout 90; }
+  disk { on-io-error detach; resync-rate 10M; al-extents 257; %s }
+  on milo1 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.1:7789; meta-disk internal; }
+  on milo2 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.2:7789; meta-disk internal; }
+}
+`, o.net, o.disk)
+}
+
+// content is what the device must hold: scenarios apply to it what they write.
+var content []byte
+
+// both calls f with each node.
+func both(f func(n *node)) {
+	f(milo1)
+	f(milo2)
+}
+
+// deviceSize is the size of the device in bytes, on disks of diskSize.
+func deviceSize() int64 {
+	layout, err := drbdmeta.Internal(diskSize/512, 1, 8)
+	Expect(err).NotTo(HaveOccurred())
+	return int64(layout.DataSectors) * 512
+}
+
+// fresh gives both nodes empty disks with fresh metadata, the configuration,
+// and their first engines, which are down.
+func fresh(ctx SpecContext, o options) {
+	GinkgoHelper()
+	both(func(n *node) {
+		Expect(n.vm.Shell(ctx, "killall -9 -q blockio polluxd; modprobe -r drbd; dmesg -c >/dev/null; "+
+			"modprobe drbd usermode_helper=/bin/true")).Error().NotTo(HaveOccurred())
+		Expect(n.disk.WriteAt(make([]byte, diskSize), 0)).Error().NotTo(HaveOccurred())
+		n.configure(ctx, o)
+	})
+	milo1.engine, milo2.engine = kernel{milo1}, &pollux{node: milo2}
+	kernel{milo1}.must(ctx, "drbdadm", "create-md", "--force", "r1")
+	kernel{milo2}.must(ctx, "pollux", "create-md", "r1")
+	content = make([]byte, deviceSize())
+}
+
+func (n *node) configure(ctx SpecContext, o options) {
+	GinkgoHelper()
+	Expect(n.vm.Put(ctx, "/etc/drbd.conf", []byte(o.file()), 0o644)).To(Succeed())
+}
+
+// connected brings both up, with equal disks that no resync has to make equal.
+func connected(ctx SpecContext, o options) {
+	GinkgoHelper()
+	fresh(ctx, o)
+	both(func(n *node) { n.engine.up(ctx) })
+	both(func(n *node) { n.is(ctx, "Connected Secondary/Secondary Inconsistent/Inconsistent") })
+	kernel{milo1}.must(ctx, "drbdadm", "new-current-uuid", "--clear-bitmap", "r1/0")
+	settled(ctx)
+}
+
+// settled waits until both are Secondary and have the same data.
+func settled(ctx SpecContext) {
+	GinkgoHelper()
+	both(func(n *node) { n.is(ctx, "Connected Secondary/Secondary UpToDate/UpToDate") })
+}
+
+// complaint is what the kernel's driver prints when its peer breaks the
+// protocol, or it finds itself in a state that can't be.
+var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|BAD|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
+	`error receiving|expected|FIXME|asender|not allowed|Could not find|WARNING|BUG:).*$`)
+
+// equal checks what must be true whenever two nodes are connected and no
+// resync runs: both have the same generations, nothing is marked, and both disks
+// hold what was written.
+func equal(ctx SpecContext) {
+	GinkgoHelper()
+	both(func(n *node) {
+		Eventually(func() int { return n.engine.state(ctx).OutOfSync }).WithContext(ctx).WithTimeout(soon).
+			Should(BeZero(), "KiB out of sync on %s", n.name)
+	})
+	a, b := milo1.engine.generations(ctx), milo2.engine.generations(ctx)
+	Expect(withoutRole(a)).To(Equal(withoutRole(b)), "generations of both nodes")
+	same()
+	both(func(n *node) {
+		if _, ok := n.engine.(kernel); ok {
+			Expect(complaint.FindAllString(n.engine.log(ctx), -1)).To(BeEmpty())
+		}
+		if p, ok := n.engine.(*pollux); ok {
+			Expect(p.log(ctx)).NotTo(Or(ContainSubstring("frozen"), ContainSubstring("ProtocolError")))
+		}
+	})
+}
+
+// withoutRole drops the mark of a Primary, which each node has for itself.
+func withoutRole(g []string) []string {
+	g = append([]string(nil), g...)
+	last := len(g[0]) - 1
+	digit := strings.IndexByte("0123456789ABCDEF", g[0][last])
+	g[0] = g[0][:last] + string("0123456789ABCDEF"[digit&^1])
+	return g
+}
+
+// same compares both disks with what was written.
+func same() {
+	GinkgoHelper()
+	both(func(n *node) {
+		got := make([]byte, len(content))
+		Expect(n.disk.ReadAt(got, 0)).Error().NotTo(HaveOccurred())
+		if bytes.Equal(got, content) {
+			return
+		}
+		for at := 0; at < len(got); at += 512 {
+			if !bytes.Equal(got[at:at+512], content[at:at+512]) {
+				Fail(fmt.Sprintf("disk of %s, sector %d: %.40q, want %.40q", n.name, at/512, got[at:at+512], content[at:at+512]))
+			}
+		}
+	})
+}
+
+// wrote carries operations out and keeps what they must have done.
+func (n *node) wrote(ctx SpecContext, depth int, ops ...workload.Op) {
+	GinkgoHelper()
+	n.io(ctx, depth, ops...)
+	for _, o := range ops {
+		o.Apply(content)
+	}
+}
+
+// eachWay describes a scenario twice: with the kernel as the first node and
+// polluxd as the second, and the other way round.
+func eachWay(text string, body func(from, to *node)) bool {
+	Describe(text+", the kernel as the first", Label("vm"), Ordered, func() { body(milo1, milo2) })
+	Describe(text+", pollux as the first", Label("vm"), Ordered, func() { body(milo2, milo1) })
+	return true
+}

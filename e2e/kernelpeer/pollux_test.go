@@ -1,0 +1,108 @@
+package kernelpeer_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	nodepkg "github.com/optionc/pollux/daemon/node"
+	"github.com/optionc/pollux/qemu/agent"
+)
+
+// pollux is polluxd.
+type pollux struct {
+	*node
+	daemon *agent.Process
+	before string // what daemons before it said
+}
+
+func (*pollux) String() string { return "pollux" }
+
+func (*pollux) device() string { return "nbd:/run/pollux/r1.nbd:r1" }
+
+func (p *pollux) up(ctx SpecContext) {
+	GinkgoHelper()
+	if p.daemon != nil {
+		p.before += p.daemon.Stderr()
+	}
+	var err error
+	p.daemon, err = p.vm.Start("polluxd")
+	Expect(err).NotTo(HaveOccurred())
+	Eventually(func() string { return p.state(ctx).Disk }).WithContext(ctx).WithTimeout(soon).
+		ShouldNot(Or(BeEmpty(), Equal("Diskless"), Equal("Attaching")), func() string { return p.log(ctx) })
+}
+
+func (p *pollux) down(ctx SpecContext) {
+	GinkgoHelper()
+	Expect(p.daemon.Signal(ctx, syscall.SIGTERM)).To(Succeed())
+	status, err := p.daemon.Wait(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(status).To(BeZero(), p.log(ctx))
+}
+
+// kill ends the daemon without a chance to say anything to anybody.
+func (p *pollux) kill(ctx SpecContext) {
+	GinkgoHelper()
+	Expect(p.daemon.Signal(ctx, syscall.SIGKILL)).To(Succeed())
+	Expect(p.daemon.Wait(ctx)).Error().NotTo(HaveOccurred())
+}
+
+func (p *pollux) order(ctx SpecContext, verb string, flags ...string) error {
+	r, err := p.vm.Run(ctx, append(append([]string{"pollux", verb}, flags...), "r1")...)
+	if err == nil && r.Status != 0 {
+		err = fmt.Errorf("exit status %d: %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+	return err
+}
+
+func (p *pollux) status(ctx SpecContext) (s nodepkg.ResourceStatus) {
+	GinkgoHelper()
+	r, err := p.vm.Run(ctx, "pollux", "status", "--json")
+	Expect(err).NotTo(HaveOccurred())
+	if r.Status != 0 {
+		return s // the daemon is not there yet, or any more
+	}
+	var all nodepkg.Status
+	Expect(json.Unmarshal([]byte(r.Stdout), &all)).To(Succeed())
+	if len(all.Resources) > 0 {
+		s = all.Resources[0]
+	}
+	return s
+}
+
+func (p *pollux) state(ctx SpecContext) state {
+	GinkgoHelper()
+	s := p.status(ctx)
+	return state{
+		Conn: s.Connection, Role: s.Role, Peer: s.PeerRole, Disk: s.Disk, PeerDisk: s.PeerDisk,
+		OutOfSync: int(s.OutOfSyncKiB),
+	}
+}
+
+func (p *pollux) generations(ctx SpecContext) []string {
+	GinkgoHelper()
+	g := p.status(ctx).Generations
+	return g[:]
+}
+
+func (p *pollux) log(SpecContext) string {
+	if p.daemon == nil {
+		return ""
+	}
+	return p.before + p.daemon.Stderr()
+}
+
+// gone waits until the daemon has let go of what it had.
+func (p *pollux) gone(ctx SpecContext) {
+	GinkgoHelper()
+	Eventually(func() string {
+		out, err := p.vm.Output(ctx, "cat", "/proc/net/tcp")
+		Expect(err).NotTo(HaveOccurred())
+		return strings.ToLower(out)
+	}).WithContext(ctx).WithTimeout(soon).WithPolling(200 * time.Millisecond).ShouldNot(ContainSubstring(":1e6d 00000000:0000 0a"))
+}

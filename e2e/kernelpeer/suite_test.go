@@ -1,0 +1,84 @@
+// Package kernelpeer_test runs polluxd against the DRBD that is in Linux: two
+// test machines, the kernel's driver on one, polluxd on the other. What both
+// say of themselves and of each other, the kernel's log, and the content of
+// both disks as seen from outside decide.
+package kernelpeer_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/qemu/block"
+	"github.com/optionc/pollux/qemu/cable"
+	"github.com/optionc/pollux/qemu/image"
+	"github.com/optionc/pollux/qemu/machine"
+)
+
+func TestKernelPeer(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "e2e/kernelpeer")
+}
+
+// diskSize is small, so that a full resync under emulation takes seconds.
+const diskSize = 32 << 20
+
+var (
+	// milo1 begins as the kernel's, milo2 as ours; scenarios of take-over change
+	// that.
+	milo1 = &node{name: "milo1", address: "192.168.0.1"}
+	milo2 = &node{name: "milo2", address: "192.168.0.2"}
+	wire  *cable.Switch
+)
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	if os.Getenv("POLLUX_E2E") != "1" {
+		Skip("boots machines in QEMU: run with POLLUX_E2E=1")
+	}
+	version := os.Getenv("POLLUX_KERNEL")
+	if version == "" {
+		version = "6.1"
+	}
+	dir, err := os.MkdirTemp("", "pollux")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(os.RemoveAll, dir)
+	plain, err := image.Plain(ctx, version, programs(ctx, dir))
+	Expect(err).NotTo(HaveOccurred())
+	wire, err = cable.New(dir, 1, milo1.name, milo2.name)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(wire.Close)
+	for i, n := range []*node{milo1, milo2} {
+		n.disk = block.New(diskSize)
+		socket := filepath.Join(dir, "disk-"+n.name)
+		Expect(n.disk.Serve(socket)).To(Succeed())
+		DeferCleanup(n.disk.Close)
+		n.config = machine.Config{
+			Name: n.name, Address: n.address + "/24", Image: plain, Cable: wire.Socket(n.name),
+			MAC: fmt.Sprintf("52:54:00:00:00:0%d", i+1), Disks: []machine.Disk{{Name: "data", Socket: socket}},
+			Lifetime: time.Hour,
+		}
+		n.boot(ctx)
+	}
+}, NodeTimeout(10*time.Minute))
+
+// programs builds what the machines need of ours.
+func programs(ctx SpecContext, dir string) image.Files {
+	files := image.Files{}
+	for name, pkg := range map[string]string{
+		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux", "/usr/bin/blockio": "e2e/kernelpeer/blockio",
+	} {
+		out := filepath.Join(dir, filepath.Base(name))
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/optionc/pollux/"+pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		said, err := cmd.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(said))
+		files[name] = out
+	}
+	return files
+}
