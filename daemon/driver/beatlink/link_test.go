@@ -59,7 +59,7 @@ func free() int {
 	GinkgoHelper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	return conn.LocalAddr().(*net.UDPAddr).Port
 }
 

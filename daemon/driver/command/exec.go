@@ -97,7 +97,11 @@ func wait(ctx context.Context, pid int, waited <-chan error, patience time.Durat
 	grace := time.NewTimer(patience)
 	defer grace.Stop()
 	select {
-	case <-waited:
+	case err := <-waited:
+		if err == nil {
+			// It was just done.
+			return nil
+		}
 		return fmt.Errorf("%w (%w)", ErrKilled, context.Cause(ctx))
 	case <-grace.C:
 		return fmt.Errorf("%w (process %d)", ErrStuck, pid)

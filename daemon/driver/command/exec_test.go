@@ -94,7 +94,7 @@ var _ = Describe("A program that hangs", func() {
 		Expect(string(r.Stdout)).To(Equal("so far\n"))
 		text, err := os.ReadFile(pids)
 		Expect(err).NotTo(HaveOccurred())
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			pid, err := strconv.Atoi(field)
 			Expect(err).NotTo(HaveOccurred())
 			Eventually(alive).WithArguments(pid).WithContext(ctx).Should(BeFalse())

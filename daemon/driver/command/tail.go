@@ -31,16 +31,16 @@ func newTail() (*tail, error) {
 
 // abandon closes both ends; for a program that was not started.
 func (t *tail) abandon() {
-	t.r.Close()
-	t.w.Close()
+	_ = t.r.Close()
+	_ = t.w.Close()
 }
 
 // follow starts reading, once the program has its own copy of the other end.
 func (t *tail) follow() {
-	t.w.Close()
+	_ = t.w.Close()
 	go func() {
 		defer close(t.done)
-		defer t.r.Close()
+		defer func() { _ = t.r.Close() }()
 		chunk := make([]byte, 4096)
 		for {
 			n, err := t.r.Read(chunk)

@@ -55,7 +55,7 @@ func (c *Client) Status(ctx context.Context, v any) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if err := c.refused(response); err != nil {
 		return fmt.Errorf("ask for the status: %w", err)
 	}
@@ -76,7 +76,7 @@ func (c *Client) Order(ctx context.Context, o Order) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if err := c.refused(response); err != nil {
 		return Answer{}, fmt.Errorf("order %s: %w", o.Order, err)
 	}
@@ -94,7 +94,7 @@ func (c *Client) Events(ctx context.Context, f func(event json.RawMessage)) erro
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if err := c.refused(response); err != nil {
 		return fmt.Errorf("listen for events: %w", err)
 	}

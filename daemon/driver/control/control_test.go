@@ -45,7 +45,7 @@ func raw(path, method, url string, body []byte) (int, string) {
 	Expect(err).NotTo(HaveOccurred())
 	response, err := client.Do(request)
 	Expect(err).NotTo(HaveOccurred())
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())
 	return response.StatusCode, string(text)
@@ -135,7 +135,7 @@ var _ = Describe("The admin socket", func() {
 	It("cuts a listener off that does not read", func(ctx SpecContext) {
 		conn, err := net.Dial("unix", path)
 		Expect(err).NotTo(HaveOccurred())
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		_, err = io.WriteString(conn, "GET /v1/events HTTP/1.1\r\nHost: polluxd\r\n\r\n")
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(server.Listeners).WithContext(ctx).Should(Equal(1))

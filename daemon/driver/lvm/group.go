@@ -226,7 +226,7 @@ func scope(devices []string) (string, error) {
 	var patterns []string
 	for _, name := range slices.Compact(names) {
 		if !strings.HasPrefix(name, "/") || strings.Trim(name, pathCharacters) != "" {
-			return "", fmt.Errorf("device %q: want an absolute path of letters, digits and + _ . - / :", name)
+			return "", fmt.Errorf("device %q: want an absolute path of letters, digits and any of +_.-/: only", name)
 		}
 		plain := strings.NewReplacer(".", "[.]", "+", "[+]").Replace(name)
 		patterns = append(patterns, `"a|^`+plain+`$|"`)

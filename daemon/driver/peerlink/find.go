@@ -74,7 +74,7 @@ func (p *Peer) meet(ctx context.Context, reason *string) (found pair, err error)
 	if err != nil {
 		return pair{}, fmt.Errorf("listen on %s: %w", p.config.Local, err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	defer func() {
 		if err != nil {

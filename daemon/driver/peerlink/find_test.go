@@ -59,6 +59,7 @@ func say(from string, to netip.AddrPort, b []byte) net.Conn {
 		conn, err = dialer.Dial("tcp", to.String())
 		return err
 	}).WithTimeout(soon).Should(Succeed())
+	DeferCleanup(func() { _ = conn.Close() })
 	_, err := conn.Write(b)
 	Expect(err).NotTo(HaveOccurred())
 	return conn
@@ -148,12 +149,12 @@ var _ = Describe("A node", func() {
 	It("links with a peer that only accepts, and does not resolve conflicts then", func(ctx SpecContext) {
 		listener, err := net.Listen("tcp", other.String())
 		Expect(err).NotTo(HaveOccurred())
-		defer listener.Close()
+		defer func() { _ = listener.Close() }()
 		a.Dial()
 		for _, want := range []drbdwire.Command{drbdwire.CmdInitialData, drbdwire.CmdInitialMeta} {
 			conn, err := listener.Accept()
 			Expect(err).NotTo(HaveOccurred())
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			first := make([]byte, 8)
 			_, err = io.ReadFull(conn, first)
 			Expect(err).NotTo(HaveOccurred())
@@ -165,8 +166,8 @@ var _ = Describe("A node", func() {
 
 	It("links with a peer that only dials, and resolves conflicts then", func(ctx SpecContext) {
 		a.Dial()
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta))
 		Eventually(a.count("up")).WithContext(ctx).WithTimeout(soon).Should(Equal(1))
 		Expect(a.heard("up")[0].resolve).To(BeTrue())
 	})
@@ -174,18 +175,18 @@ var _ = Describe("A node", func() {
 	It("takes the newer of two data sockets", func(ctx SpecContext) {
 		a.Dial()
 		old := say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
 		Expect(closed(old)).To(BeEmpty())
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta))
 		Eventually(a.count("up")).WithContext(ctx).WithTimeout(soon).Should(Equal(1))
 	})
 
 	It("does not link with a data socket that died meanwhile", func(ctx SpecContext) {
 		a.Dial()
 		Expect(say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()).To(Succeed())
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta))
 		Consistently(a.count("up")).WithContext(ctx).WithTimeout(200 * time.Millisecond).Should(BeZero())
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
 		Eventually(a.count("up")).WithContext(ctx).WithTimeout(soon).Should(Equal(1))
 	})
 
@@ -193,8 +194,8 @@ var _ = Describe("A node", func() {
 		a.Dial()
 		Expect(closed(say("127.0.0.1", own, first))).To(BeEmpty())
 		Eventually(a.said).WithContext(ctx).Should(ContainElement(ContainSubstring("first packet")))
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta))
 		Eventually(a.count("up")).WithContext(ctx).WithTimeout(soon).Should(Equal(1))
 	},
 		Entry("a web browser", []byte("GET / HTTP/1.1\r\n")),
@@ -220,12 +221,12 @@ var _ = Describe("A node", func() {
 		a.Dial()
 		Eventually(a.said).WithContext(ctx).Should(ContainElement(ContainSubstring("address already in use")))
 		Expect(taken.Close()).To(Succeed())
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialData)).Close()
-		defer say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta)).Close()
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialData))
+		say("127.0.0.1", own, initial(drbdwire.CmdInitialMeta))
 		Eventually(a.count("up")).WithContext(ctx).WithTimeout(soon).Should(Equal(1))
 	})
 
-	It("stops looking at a Hangup, and hears nothing of it", func(ctx SpecContext) {
+	It("stops looking at a Hangup, and hears nothing of it", func() {
 		a.Dial()
 		a.Dial()
 		conn := say("127.0.0.1", own, nil)

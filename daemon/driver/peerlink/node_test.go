@@ -156,15 +156,15 @@ func address() netip.AddrPort {
 	GinkgoHelper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // linked is two nodes with a link between them.
-func linked(ctx SpecContext, change ...func(*peerlink.Config)) (a, b *node) {
+func linked(ctx SpecContext) (a, b *node) {
 	GinkgoHelper()
 	left, right := address(), address()
-	a, b = newNode(left, right, 1, change...), newNode(right, left, 2, change...)
+	a, b = newNode(left, right, 1), newNode(right, left, 2)
 	a.Dial()
 	b.Dial()
 	Eventually(a.count("up")).WithContext(ctx).WithTimeout(20 * time.Second).Should(Equal(1))

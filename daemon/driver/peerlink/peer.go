@@ -216,6 +216,10 @@ func (p *Peer) Queued(conn uint32) int {
 func (p *Peer) Hangup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.hangup()
+}
+
+func (p *Peer) hangup() {
 	if p.stop != nil {
 		p.stop(errHangup)
 	}
@@ -224,9 +228,9 @@ func (p *Peer) Hangup() {
 
 // Close is Hangup for good, and waits until the Sink has heard all.
 func (p *Peer) Close() {
-	p.Hangup()
 	p.mu.Lock()
 	p.closed = true
+	p.hangup()
 	done := p.done
 	p.mu.Unlock()
 	<-done

@@ -40,25 +40,30 @@ var errClosed = errors.New("closed by the peer")
 // A garbageError is about bytes that are no packet.
 type garbageError struct{ error }
 
-// run reads until the socket fails. Bytes that are no packet end it without an
-// error: what to do about them is the core's to say.
+// run reads until the socket fails or ctx ends, which is no failure.
 func (r *reader) run(ctx context.Context) error {
-	for {
-		err := r.packet(ctx)
-		var garbage garbageError
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return nil
-		case errors.As(err, &garbage):
-			r.link.sink.BadPacket(r.link.conn, r.socket, garbage.error)
-			return nil
-		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
-			return errClosed
-		default:
-			return err
+	for ctx.Err() == nil {
+		if err := r.packet(ctx); err != nil {
+			return r.ended(ctx, err)
 		}
 	}
+	return nil
+}
+
+// ended says what the end of reading means for the link. Bytes that are no
+// packet do not end it: what to do about them is the core's to say.
+func (r *reader) ended(ctx context.Context, err error) (failure error) {
+	var garbage garbageError
+	switch {
+	case ctx.Err() != nil:
+	case errors.As(err, &garbage):
+		r.link.sink.BadPacket(r.link.conn, r.socket, garbage.error)
+	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET):
+		failure = errClosed
+	default:
+		failure = err
+	}
+	return failure
 }
 
 // packet reads one packet and hands it over.
