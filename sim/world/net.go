@@ -30,6 +30,7 @@ type conn struct {
 
 // end is one node's side of a TCP pair.
 type end struct {
+	up     bool // LinkUp was given
 	closed bool // the shell has let go of it, or its node has died
 	told   bool // LinkDown was given
 	// last is when the last segment of each socket arrives at the other side.
@@ -93,6 +94,7 @@ func (t *network) connect() {
 		c.ends[1-i].last = [2]time.Duration{t.w.now + up, t.w.now + up}
 		t.w.After(up, func() {
 			if n.epoch == c.epoch[i] && !c.ends[i].closed {
+				c.ends[i].up = true
 				n.deliver(replica.Input{Kind: replica.LinkUp, Conn: c.id, Resolve: i == resolve})
 			}
 		})
@@ -180,6 +182,11 @@ func (t *network) endOf(c *conn, at int, why string) {
 	e.told = true
 	if n.conn == c {
 		n.conn = nil
+	}
+	if !e.up {
+		n.dialling = true // the core never heard of it
+		t.meet()
+		return
 	}
 	n.deliver(replica.Input{Kind: replica.LinkDown, Conn: c.id, Text: why})
 }

@@ -1,0 +1,81 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/faults/plan"
+)
+
+func TestText(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text    string
+		want    plan.Plan
+		wantErr string
+	}{
+		"a power loss says how long": {
+			text: "30.5s power milo2 20s", want: plan.Plan{{30500 * time.Millisecond, plan.Power, 1, 20 * time.Second}},
+		},
+		"what happens at once has no time": {
+			text: "# first\n\n1s break milo1 # here", want: plan.Plan{{time.Second, plan.Break, 0, 0}},
+		},
+		"a node that is not there":    {text: "1s power milo3 2s", wantErr: `line 1: found node "milo3"`},
+		"a kind that is not there":    {text: "1s flood milo1", wantErr: `found kind "flood", want one of power, crash`},
+		"a power loss without an end": {text: "1s power milo1", wantErr: "found 1 words after power"},
+		"a break with an end":         {text: "1s break milo1 3s", wantErr: "found 2 words after break"},
+		"a time that is none":         {text: "soon break milo1", wantErr: `found time "soon"`},
+		"times that go back":          {text: "2s break milo1\n1s break milo1", wantErr: "line 2: found time 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := plan.Parse(tc.text)
+			if tc.wantErr != "" {
+				g.Expect(err).To(MatchError(ContainSubstring(tc.wantErr)))
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got).To(Equal(tc.want))
+		})
+	}
+}
+
+func TestDraw(t *testing.T) {
+	g := NewWithT(t)
+	profile := plan.Profile{
+		From: 20 * time.Second, To: 80 * time.Second, Faults: 20, Deadtime: 9 * time.Second, Together: 300_000,
+	}
+	kinds := map[plan.Kind]int{}
+	for seed := range uint64(200) {
+		p := plan.Draw(seed, profile)
+		g.Expect(plan.Draw(seed, profile)).To(Equal(p), "the same seed draws the same plan")
+		g.Expect(plan.Parse(p.String())).To(Equal(p), "what is printed can be run again")
+		for _, f := range p {
+			kinds[f.Kind]++
+			g.Expect(f.At).To(And(BeNumerically(">=", profile.From), BeNumerically("<=", profile.To)))
+			if f.Kind == plan.CutBeats {
+				g.Expect(f.For).To(BeNumerically("<=", profile.Deadtime/3), "a node that lives is not taken for dead")
+			}
+		}
+	}
+	g.Expect(kinds).NotTo(Or(HaveKey(plan.Pause), HaveKey(plan.Cut), HaveKey(plan.Split)))
+	profile.Apart = true
+	for seed := range uint64(200) {
+		for _, f := range plan.Draw(seed, profile) {
+			kinds[f.Kind]++
+		}
+	}
+	g.Expect(kinds).To(HaveLen(int(plan.Kinds) - 1))
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("30.5s power milo1 20s\n41s cut-data milo2 12s\n50s break milo1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := plan.Parse(text)
+		if err != nil || len(p) == 0 {
+			return
+		}
+		NewWithT(t).Expect(plan.Parse(p.String())).To(Equal(p))
+	})
+}

@@ -1,0 +1,50 @@
+//go:build planted
+
+package trial_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/sim/trial"
+)
+
+// Each planted bug must be found, by the promise that it breaks, within so
+// many seeds.
+func TestPlantedBugsAreFound(t *testing.T) {
+	for name, tc := range map[string]struct {
+		bug     planted.Bug
+		within  uint64
+		promise []string // in their order of the design
+	}{
+		"acknowledged before it is on disk": {planted.AckBeforeDisk, 100, []string{"1:", "2:", "3:", "4:", "5:"}},
+		"data before the activity log":      {planted.SkipActivityLog, 100, []string{"1:", "2:", "3:", "4:"}},
+		"activity log forgotten":            {planted.LoseBitmap, 100, []string{"1:", "2:", "3:", "4:"}},
+		"guest before Primary":              {planted.GuestBeforePrimary, 5, []string{"8:"}},
+		"stale data promoted":               {planted.PromoteStale, 100, []string{"1:", "5:"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			planted.Active = tc.bug
+			defer func() { planted.Active = 0 }()
+			for seed := uint64(1); seed <= tc.within; seed++ {
+				r := trial.Run(seed, trial.Options{})
+				if r.Broken == nil {
+					continue
+				}
+				t.Logf("seed %d: %v", seed, r.Broken)
+				NewWithT(t).Expect(tc.promise).To(ContainElement(r.Broken.Promise[:2]))
+				return
+			}
+			t.Errorf("not found within %d seeds", tc.within)
+		})
+	}
+}
+
+// Without an active bug the planted build is as good as the other.
+func TestNoBugNoFinding(t *testing.T) {
+	for seed := range uint64(5) {
+		NewWithT(t).Expect(trial.Run(seed, trial.Options{}).Broken).To(BeNil())
+	}
+}
