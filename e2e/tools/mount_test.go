@@ -18,6 +18,7 @@ import (
 // tools and a loop device can use, which is as near to a guest as one gets
 // without a kernel driver.
 type fused struct {
+	node      *local.Node
 	dir, file string
 	process   *exec.Cmd
 	ended     chan struct{}
@@ -43,7 +44,7 @@ func needMount() {
 // open makes a file of the node's device.
 func open(ctx context.Context, n *local.Node) *fused {
 	GinkgoHelper()
-	f := &fused{dir: GinkgoT().TempDir(), ended: make(chan struct{})}
+	f := &fused{node: n, dir: GinkgoT().TempDir(), ended: make(chan struct{})}
 	f.file = filepath.Join(f.dir, "device")
 	f.process = exec.Command("nbdfuse", f.file, n.URI())
 	said := &bytes.Buffer{}
@@ -85,6 +86,7 @@ func (f *fused) close(ctx context.Context) {
 	GinkgoHelper()
 	run(ctx, "fusermount3", "-u", f.dir)
 	Eventually(f.ended).WithContext(ctx).WithTimeout(20*time.Second).Should(BeClosed(), "nbdfuse ends")
+	Eventually(f.node.Users).WithContext(ctx).WithTimeout(20*time.Second).Should(BeZero(), "the daemon sees it")
 }
 
 // drop lets go of everything, whatever state it is in: the guest's host is
