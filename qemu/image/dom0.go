@@ -22,7 +22,7 @@ var dom0Modules = append([]string{"xen_evtchn", "xen_gntdev", "xen_privcmd", "xe
 // services. xenstored must answer before anything else asks it: xl would hang.
 const dom0Start = `
 ip link set lo up
-mount -t xenfs xenfs /proc/xen
+mount -t xenfs none /proc/xen
 mount -o ro /dev/disk/guests /boot
 ip link add xen-br0 type bridge
 if [ -e /sys/class/net/eth0 ]; then
@@ -108,7 +108,8 @@ func (t tree) toolstack(q debian.Quarry) error {
 		t.symlink("/usr/sbin/"+name, path.Join(xenPrograms, name))
 	}
 	err := t.programs(q, "/sbin/brctl", "/usr/bin/xenstore-ls", "/usr/bin/xenstore-read", "/usr/bin/xenstore-write",
-		"/usr/bin/xenstore-list", "/usr/bin/xenstore-exists", "/usr/bin/xenstore-rm", "/usr/bin/xenstore")
+		"/usr/bin/xenstore-list", "/usr/bin/xenstore-exists", "/usr/bin/xenstore-rm", "/usr/bin/xenstore",
+		"/lib/x86_64-linux-gnu/libgcc_s.so.1") // xl loads it by hand when it cancels a thread
 	if err != nil {
 		return err
 	}

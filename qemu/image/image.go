@@ -47,13 +47,13 @@ type Files map[string]string
 // set of libraries to unpack.
 func tools(ctx context.Context, archive *debian.Archive) (debian.Quarry, error) {
 	return archive.Tools(ctx, "bash", "bridge-utils", "busybox-static", "drbd-utils", "e2fsprogs", "iproute2",
-		"lvm2", "nbd-client", "xen-utils-4.17", "xen-utils-common", "xenstore-utils")
+		"lvm2", "nbd-client", "util-linux", "xen-utils-4.17", "xen-utils-common", "xenstore-utils")
 }
 
 // common puts what a plain machine and a dom0 have both.
 func (t tree) common(ctx context.Context, q debian.Quarry, files Files) error {
 	programs := []string{
-		"/bin/bash", "/bin/ip", "/bin/ss", "/sbin/tc", "/sbin/dmsetup", "/sbin/lvm", "/usr/sbin/nbd-client",
+		"/bin/bash", "/usr/bin/flock", "/bin/ip", "/bin/ss", "/sbin/tc", "/sbin/dmsetup", "/sbin/lvm", "/usr/sbin/nbd-client",
 		"/usr/sbin/drbdadm", "/usr/sbin/drbdsetup", "/usr/sbin/drbdmeta",
 		"/lib/drbd/drbdadm-84", "/lib/drbd/drbdsetup-84",
 		"/sbin/mke2fs", "/sbin/mkfs.ext4", "/sbin/e2fsck", "/sbin/fsck.ext4", "/sbin/dumpe2fs", "/sbin/debugfs",

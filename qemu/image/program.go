@@ -20,7 +20,7 @@ var libraryFolders = []string{"/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/l
 // is put with what it leads to.
 func (t tree) programs(q debian.Quarry, names ...string) error {
 	for _, name := range names {
-		if err := t.program(q, real(name), libraryFolders); err != nil {
+		if err := t.program(q, merged(name), libraryFolders); err != nil {
 			return fmt.Errorf("program %s of an image: %w", name, err)
 		}
 	}
@@ -37,7 +37,7 @@ func (t tree) program(q debian.Quarry, name string, folders []string) error {
 		if !path.IsAbs(target) {
 			target = path.Join(path.Dir(name), target)
 		}
-		return t.program(q, real(target), folders)
+		return t.program(q, merged(target), folders)
 	}
 	if err := t.file(name, from); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (t tree) program(q debian.Quarry, name string, folders []string) error {
 		if found == "" {
 			return fmt.Errorf("library %s, which %s loads, is not in %v", library, name, folders)
 		}
-		if err := t.program(q, real(found), folders); err != nil {
+		if err := t.program(q, merged(found), folders); err != nil {
 			return err
 		}
 	}
@@ -65,8 +65,7 @@ func (t tree) program(q debian.Quarry, name string, folders []string) error {
 // looks for them. A script loads nothing.
 func libraries(file string, folders []string) (needed, in []string, err error) {
 	f, err := elf.Open(file)
-	var notELF *elf.FormatError
-	if errors.As(err, &notELF) {
+	if _, script := errors.AsType[*elf.FormatError](err); script {
 		return nil, folders, nil
 	}
 	if err != nil {
@@ -98,7 +97,7 @@ func libraries(file string, folders []string) (needed, in []string, err error) {
 func find(q debian.Quarry, library string, folders []string) string {
 	for _, d := range folders {
 		name := path.Join(d, library)
-		if _, err := os.Lstat(filepath.Join(q.Dir, real(name))); err == nil {
+		if _, err := os.Lstat(filepath.Join(q.Dir, merged(name))); err == nil {
 			return name
 		}
 	}

@@ -42,8 +42,8 @@ func newTree() tree {
 	return t
 }
 
-// real is the name under /usr of what stands in one of the merged folders.
-func real(name string) string {
+// merged is the name under /usr of what stands in one of the merged folders.
+func merged(name string) string {
 	name = path.Clean("/" + name)
 	switch top, _, _ := strings.Cut(name[1:], "/"); top {
 	case "bin", "sbin", "lib", "lib64":
@@ -53,7 +53,7 @@ func real(name string) string {
 }
 
 func (t tree) folder(name string) {
-	for name = real(name); name != "/"; name = path.Dir(name) {
+	for name = merged(name); name != "/"; name = path.Dir(name) {
 		if _, ok := t[name]; !ok {
 			t[name] = node{mode: cpio.TypeDir | 0o755}
 		}
@@ -61,7 +61,7 @@ func (t tree) folder(name string) {
 }
 
 func (t tree) put(name string, n node) {
-	name = real(name)
+	name = merged(name)
 	t.folder(path.Dir(name))
 	t[name] = n
 }

@@ -211,7 +211,7 @@ func (m *Machine) Kill() {
 			m.vm.Kill() // only waits: the process is dead
 		}
 		if m.Client != nil {
-			_ = m.Client.Close()
+			_ = m.Close()
 		}
 		if m.control != nil {
 			_ = m.control.Close()

@@ -86,15 +86,14 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(p.Stdout).WithContext(ctx).Should(ContainSubstring("tick"))
 		Expect(m.Pause(ctx)).To(Succeed())
-		silent := func() bool {
-			before := len(p.Stdout())
-			time.Sleep(300 * time.Millisecond)
-			return len(p.Stdout()) == before
-		}
-		Eventually(silent).WithContext(ctx).WithTimeout(5 * time.Second).Should(BeTrue())
-		said := len(p.Stdout())
+		length := func() int { return len(p.Stdout()) }
+		var said int
+		Eventually(func(g Gomega) { // what was on its way may still arrive
+			said = length()
+			g.Consistently(length).WithTimeout(300 * time.Millisecond).Should(Equal(said))
+		}).WithContext(ctx).WithTimeout(5 * time.Second).Should(Succeed())
 		Expect(m.Resume(ctx)).To(Succeed())
-		Eventually(func() int { return len(p.Stdout()) }).WithContext(ctx).WithTimeout(10 * time.Second).Should(BeNumerically(">", said))
+		Eventually(length).WithContext(ctx).WithTimeout(10 * time.Second).Should(BeNumerically(">", said))
 	})
 
 	It("powers off in an orderly way, and then answers no more", func(ctx SpecContext) {
@@ -133,6 +132,7 @@ var _ = Describe("When the test's process is killed", Label("vm"), func() {
 })
 
 func bootAndStay(t *testing.T) {
+	t.Helper()
 	plain, err := image.Plain(t.Context(), "6.1", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/anatol/vmtest"
@@ -29,20 +30,20 @@ func options(m *Machine, a Accel) *vmtest.QemuOptions {
 	if o.Timeout == 0 {
 		o.Timeout = lifetime
 	}
-	identity := "pollux.host=" + c.Name
+	identity := []string{"pollux.host=" + c.Name}
 	if c.Address != "" {
-		identity += " pollux.address=" + c.Address
+		identity = append(identity, "pollux.address="+c.Address)
 	}
 	for _, d := range c.Disks {
-		identity += " pollux.disk=" + d.Name
+		identity = append(identity, "pollux.disk="+d.Name)
 	}
 	memory := plainMemory
 	if c.Image.Xen == "" {
-		o.Append = append([]string{"console=ttyS1,115200", quickArgs, identity}, a.linuxArgs...)
+		o.Append = slices.Concat([]string{"console=ttyS1,115200", quickArgs}, identity, a.linuxArgs)
 	} else {
 		memory = dom0Memory
-		linux := strings.Join([]string{c.Image.Kernel, "console=hvc0", quickArgs, identity}, " ")
-		o.Kernel, o.InitRamFs = c.Image.Xen, linux+","+c.Image.Initrd
+		linux := append([]string{c.Image.Kernel, "console=hvc0", quickArgs}, identity...)
+		o.Kernel, o.InitRamFs = c.Image.Xen, strings.Join(linux, " ")+","+c.Image.Initrd
 		o.Append = []string{xenArgs}
 	}
 	if c.Memory != 0 {

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -156,7 +157,7 @@ func mounts() error {
 		if err := os.MkdirAll(m.where, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount(m.what, m.where, m.what, m.flags, m.data); err != nil && err != unix.EBUSY {
+		if err := unix.Mount(m.what, m.where, m.what, m.flags, m.data); err != nil && !errors.Is(err, unix.EBUSY) {
 			return fmt.Errorf("mount %s on %s: %w", m.what, m.where, err)
 		}
 	}
@@ -185,7 +186,7 @@ func loadModules() error {
 		}
 		err = unix.FinitModule(int(f.Fd()), "", 0)
 		_ = f.Close()
-		if err != nil && err != unix.EEXIST && err != unix.ENODEV {
+		if err != nil && !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("kernel module %s: %w", name, err)
 		}
 	}
