@@ -22,10 +22,10 @@ type order struct {
 type stage uint8
 
 const (
-	stageStart  stage = iota
-	stageAsking       // the peer's consent is under way
-	stageWritten      // what the last Primary wrote is on its way to the disk
-	stageExpose       // the device is being made
+	stageStart   stage = iota
+	stageAsking        // the peer's consent is under way
+	stageWritten       // what the last Primary wrote is on its way to the disk
+	stageExpose        // the device is being made
 	stageWithdraw
 	stageDrain
 	stageRecord // the superblock is on its way

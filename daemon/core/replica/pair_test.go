@@ -60,11 +60,14 @@ func config() replica.Config {
 	}
 }
 
-func newPair() *pair {
+func newPair(change ...func(*replica.Config)) *pair {
 	p := &pair{}
 	for i, name := range []string{"milo1", "milo2"} {
 		cfg := config()
 		cfg.Seed = uint64(i + 1)
+		for _, f := range change {
+			f(&cfg)
+		}
 		e := &end{name: name, core: replica.New(cfg), pair: p, disk: freshDisk()}
 		e.forget()
 		if i == 0 {
@@ -334,9 +337,9 @@ func (e *end) up() {
 }
 
 // synced is a pair after the initial sync, milo1 Primary.
-func synced() *pair {
+func synced(change ...func(*replica.Config)) *pair {
 	GinkgoHelper()
-	p := newPair()
+	p := newPair(change...)
 	p.a.up()
 	p.b.up()
 	p.run()
