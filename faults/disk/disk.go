@@ -9,7 +9,11 @@
 // survives.
 package disk
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // SectorSize is the unit of everything here, and what a disk writes as a
 // whole, in bytes.
@@ -124,6 +128,14 @@ func (d *Disk[C]) MakeBad(sector, n int) {
 	for i := range n {
 		d.bad[sector+i] = true
 	}
+}
+
+// Clone is a disk of its own that is like d now, its cache included.
+func (d *Disk[C]) Clone() *Disk[C] {
+	c := *d
+	c.media, c.now, c.since = slices.Clone(d.media), slices.Clone(d.now), slices.Clone(d.since)
+	c.cache, c.bad = slices.Clone(d.cache), maps.Clone(d.bad)
+	return &c
 }
 
 // settle puts a sector on the medium, unless a newer write is there already.

@@ -89,3 +89,20 @@ func TestBadSectors(t *testing.T) {
 	g.Expect(d.Read(0, make([]int, 4))).To(Succeed())
 	g.Expect(d.Read(6, make([]int, 4))).To(MatchError(ContainSubstring("beyond the end")))
 }
+
+func TestCloneIsADiskOfItsOwn(t *testing.T) {
+	g := NewWithT(t)
+	d := disk.New(8, 0)
+	g.Expect(d.Write(1, []int{1}, true)).To(Succeed())
+	g.Expect(d.Write(2, []int{2}, false)).To(Succeed())
+	d.MakeBad(3, 1)
+	c := d.Clone()
+	g.Expect(d.Write(1, []int{9}, true)).To(Succeed())
+	d.Flush(d.Stamp())
+	g.Expect(c.Unflushed()).To(Equal(1))
+	c.PowerLoss(never)
+	g.Expect(c.Write(3, []int{3}, true)).To(Succeed())
+	g.Expect([]int{read(t, c, 1), read(t, c, 2), read(t, c, 3)}).To(Equal([]int{1, 0, 3}))
+	g.Expect([]int{read(t, d, 1), read(t, d, 2)}).To(Equal([]int{9, 2}))
+	g.Expect(d.Read(3, make([]int, 1))).To(MatchError(ContainSubstring("medium error")))
+}

@@ -38,6 +38,14 @@ func New(size int64) *Disk {
 // Size is in bytes.
 func (d *Disk) Size() int64 { return int64(d.model.Sectors()) * SectorSize }
 
+// Clone is a disk of its own that is like d now, its cache included: what a
+// machine needs that goes on from a snapshot.
+func (d *Disk) Clone() *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return &Disk{model: d.model.Clone()}
+}
+
 // Unflushed is how many sector writes a power loss could take now.
 func (d *Disk) Unflushed() int {
 	d.mu.Lock()

@@ -42,7 +42,7 @@ var _ = Describe("A machine's disk", Label("vm"), Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 	}
 	BeforeAll(func(ctx SpecContext) {
-		plain, err := image.Plain(ctx, "6.1", nil)
+		plain, err := image.Plain(ctx, image.DefaultKernel(), nil)
 		Expect(err).NotTo(HaveOccurred())
 		dir, err := os.MkdirTemp("", "pollux")
 		Expect(err).NotTo(HaveOccurred())

@@ -48,7 +48,7 @@ var _ = Describe("Two machines on a cable, with the kernel's DRBD", Label("vm"),
 		disks        []*block.Disk
 	)
 	BeforeAll(func(ctx SpecContext) {
-		plain, err := image.Plain(ctx, "6.1", nil)
+		plain, err := image.Plain(ctx, image.DefaultKernel(), nil)
 		Expect(err).NotTo(HaveOccurred())
 		dir, err := os.MkdirTemp("", "pollux")
 		Expect(err).NotTo(HaveOccurred())

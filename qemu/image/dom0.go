@@ -86,7 +86,7 @@ func Dom0(ctx context.Context, kernel string, files Files) (Image, error) {
 		return Image{}, fmt.Errorf("dom0 image: %w", err)
 	}
 	i := Image{Version: kernel}
-	i.Xen, err = made(hypervisor.Hash+"-xen", func() ([]byte, error) { return readHypervisor(hypervisor) })
+	i.Xen, err = store(hypervisor.Hash+"-xen", func() ([]byte, error) { return readHypervisor(hypervisor) })
 	if err != nil {
 		return Image{}, err
 	}
@@ -138,7 +138,7 @@ func guestDisk(ctx context.Context, archive *debian.Archive, kernel string) (str
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(guest.Kernel + guest.Initrd))
-	return made(hex.EncodeToString(sum[:8])+"-guests.ext4", func() ([]byte, error) {
+	return store(hex.EncodeToString(sum[:8])+"-guests.ext4", func() ([]byte, error) {
 		dir, err := os.MkdirTemp("", "pollux-guest")
 		if err != nil {
 			return nil, err

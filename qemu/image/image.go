@@ -20,13 +20,23 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/optionc/pollux/qemu/debian"
 )
 
-// Kernels are the versions of Linux that images can be made of: what Debian 12
-// has, and its backports.
+// Kernels are the versions of Linux that images can be made of: Debian 12's and
+// that of its backports.
 var Kernels = []string{"6.1", "6.12"}
+
+// DefaultKernel is the version that a suite's machines run: POLLUX_KERNEL, or
+// Debian 12's own.
+func DefaultKernel() string {
+	if v := os.Getenv("POLLUX_KERNEL"); v != "" {
+		return v
+	}
+	return Kernels[0]
+}
 
 // Image is what QEMU is given. All fields but Version are names of files.
 type Image struct {
@@ -118,40 +128,43 @@ func (t tree) keep(name string) (file string, err error) {
 	return keep(name+".cpio", archive.Bytes())
 }
 
-// keep writes a file to the cache under a name that says its content.
-func keep(name string, content []byte) (file string, err error) {
-	cache, err := debian.CacheDir()
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(content)
-	file = filepath.Join(cache, "images", hex.EncodeToString(sum[:8])+"-"+name)
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return "", err
-	}
-	return file, debian.WriteFile(file, content, 0o644)
-}
+// unusedFor is how long an image stays in the cache when no test uses it.
+const unusedFor = 3 * 24 * time.Hour
 
-// made runs make unless a file for that recipe is in the cache. The recipe
-// must name all that the content depends on.
-func made(recipe string, produce func() ([]byte, error)) (file string, err error) {
+// store writes a file to the cache, unless it is there, and drops those that
+// nobody used for long: each change of a program leaves an image behind.
+func store(name string, produce func() ([]byte, error)) (file string, err error) {
 	cache, err := debian.CacheDir()
 	if err != nil {
 		return "", err
 	}
-	file = filepath.Join(cache, "images", recipe)
-	if _, err := os.Stat(file); err == nil {
+	dir := filepath.Join(cache, "images")
+	file = filepath.Join(dir, name)
+	now := time.Now()
+	if os.Chtimes(file, now, now) == nil {
 		return file, nil
 	}
 	content, err := produce()
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
+	old, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range old {
+		if info, err := o.Info(); err == nil && now.Sub(info.ModTime()) > unusedFor {
+			_ = os.Remove(filepath.Join(dir, o.Name()))
+		}
+	}
 	return file, debian.WriteFile(file, content, 0o644)
+}
+
+// keep writes a file to the cache under a name that says its content.
+func keep(name string, content []byte) (file string, err error) {
+	sum := sha256.Sum256(content)
+	return store(hex.EncodeToString(sum[:8])+"-"+name, func() ([]byte, error) { return content, nil })
 }

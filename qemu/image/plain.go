@@ -61,7 +61,7 @@ func Plain(ctx context.Context, kernel string, files Files) (Image, error) {
 // assemble writes kernel and initramfs.
 func assemble(i Image, linux debian.Quarry, t tree, name string) (Image, error) {
 	var err error
-	i.Kernel, err = made(linux.Hash+"-vmlinux", func() ([]byte, error) { return readKernel(linux) })
+	i.Kernel, err = store(linux.Hash+"-vmlinux", func() ([]byte, error) { return readKernel(linux) })
 	if err != nil {
 		return Image{}, err
 	}

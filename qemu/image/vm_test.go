@@ -75,7 +75,7 @@ var _ = Describe("A dom0", Label("vm", "xen"), Ordered, func() {
 		return console
 	}
 	BeforeAll(func(ctx SpecContext) {
-		dom0, err := image.Dom0(ctx, "6.1", nil)
+		dom0, err := image.Dom0(ctx, image.DefaultKernel(), nil)
 		Expect(err).NotTo(HaveOccurred())
 		dir, err := os.MkdirTemp("", "pollux")
 		Expect(err).NotTo(HaveOccurred())

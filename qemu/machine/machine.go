@@ -75,7 +75,7 @@ const (
 // Boot starts a machine and waits until it takes orders. It dies with the test.
 func Boot(ctx context.Context, test Test, config Config) (*Machine, error) {
 	test.Helper()
-	m, err := start(ctx, test, config)
+	m, err := start(ctx, test, config, "")
 	if err != nil {
 		return nil, fmt.Errorf("machine %s: %w", config.Name, err)
 	}
@@ -85,7 +85,8 @@ func Boot(ctx context.Context, test Test, config Config) (*Machine, error) {
 	return m, nil
 }
 
-func start(ctx context.Context, test Test, config Config) (*Machine, error) {
+// start starts QEMU, from a snapshot if one is named.
+func start(ctx context.Context, test Test, config Config, snapshot string) (*Machine, error) {
 	accelerator, err := Accelerator(ctx, config.Image.Kernel)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,11 @@ func start(ctx context.Context, test Test, config Config) (*Machine, error) {
 		return nil, err
 	}
 	defer func() { _ = control.Close() }()
-	if err := m.launch(options(m, accelerator)); err != nil {
+	o := options(m, accelerator)
+	if snapshot != "" {
+		o.Params = append(o.Params, "-S", "-incoming", "exec:cat '"+snapshot+"'")
+	}
+	if err := m.launch(o); err != nil {
 		return nil, err
 	}
 	port, err := accept(orders)
@@ -207,16 +212,22 @@ func tether() error { return tetherOnce() }
 func (m *Machine) Kill() {
 	m.once.Do(func() {
 		m.killProcess()
-		if m.vm != nil {
-			m.vm.Kill() // only waits: the process is dead
-		}
-		if m.Client != nil {
-			_ = m.Close()
-		}
-		if m.control != nil {
-			_ = m.control.Close()
-		}
+		m.bury()
 	})
+}
+
+// bury waits for the end of QEMU, which is dead or about to be, and lets go of
+// its channels.
+func (m *Machine) bury() {
+	if m.vm != nil {
+		m.vm.Kill()
+	}
+	if m.Client != nil {
+		_ = m.Close()
+	}
+	if m.control != nil {
+		_ = m.control.Close()
+	}
 }
 
 func (m *Machine) killProcess() {
@@ -233,7 +244,7 @@ func (m *Machine) PowerOff(ctx context.Context) error {
 	if err := m.control.gone(ctx); err != nil {
 		return fmt.Errorf("machine %s: power off: %w", m.config.Name, err)
 	}
-	m.Kill()
+	m.once.Do(m.bury)
 	return nil
 }
 
@@ -244,7 +255,7 @@ func (m *Machine) Pause(ctx context.Context) error { return m.order(ctx, "stop")
 func (m *Machine) Resume(ctx context.Context) error { return m.order(ctx, "cont") }
 
 func (m *Machine) order(ctx context.Context, command string) error {
-	if err := m.control.execute(ctx, command); err != nil {
+	if _, err := m.control.execute(ctx, command, nil); err != nil {
 		return fmt.Errorf("machine %s: %w", m.config.Name, err)
 	}
 	return nil

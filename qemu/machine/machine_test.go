@@ -3,6 +3,7 @@ package machine_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/qemu/agent"
+	"github.com/optionc/pollux/qemu/block"
 	"github.com/optionc/pollux/qemu/image"
 	"github.com/optionc/pollux/qemu/machine"
 )
@@ -39,7 +41,9 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 	var m *machine.Machine
 
 	BeforeAll(func(ctx SpecContext) {
-		plain, err := image.Plain(ctx, "6.1", nil)
+		mine := filepath.Join(GinkgoT().TempDir(), "mine")
+		Expect(os.WriteFile(mine, []byte("#!/bin/sh\necho we came along\n"), 0o755)).To(Succeed())
+		plain, err := image.Plain(ctx, "6.1", image.Files{"/usr/bin/mine": mine})
 		Expect(err).NotTo(HaveOccurred())
 		begin := time.Now()
 		m, err = machine.Boot(ctx, GinkgoT(), machine.Config{Name: "milo1", Image: plain})
@@ -54,6 +58,10 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 	It("tells a program's outputs and status apart", func(ctx SpecContext) {
 		Expect(m.Run(ctx, "/bin/sh", "-c", "echo out; echo err >&2; exit 3")).
 			To(Equal(agent.Result{Status: 3, Stdout: "out\n", Stderr: "err\n"}))
+	})
+
+	It("has the programs that the test gave it", func(ctx SpecContext) {
+		Expect(m.Output(ctx, "mine")).To(Equal("we came along\n"))
 	})
 
 	It("takes and gives files", func(ctx SpecContext) {
@@ -101,6 +109,41 @@ var _ = Describe("A plain machine", Label("vm"), Ordered, func() {
 		_, err := m.Run(ctx, "/bin/true")
 		Expect(err).To(MatchError(agent.ErrGone))
 	}, SpecTimeout(time.Minute))
+})
+
+var _ = Describe("A snapshot of a machine", Label("vm"), func() {
+	It("goes on, with all that ran in it, as often as one likes", func(ctx SpecContext) {
+		plain, err := image.Plain(ctx, "6.1", nil)
+		Expect(err).NotTo(HaveOccurred())
+		dir, err := os.MkdirTemp("", "pollux")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(os.RemoveAll, dir)
+		serve := func(d *block.Disk, name string) machine.Config {
+			socket := filepath.Join(dir, name)
+			Expect(d.Serve(socket)).To(Succeed())
+			DeferCleanup(d.Close)
+			return machine.Config{Name: "milo1", Image: plain, Disks: []machine.Disk{{Name: "data", Socket: socket}}}
+		}
+		disk := block.New(8 << 20)
+		m, err := machine.Boot(ctx, GinkgoT(), serve(disk, "first"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(m.Shell(ctx, "mkfs.ext4 -q /dev/disk/data; mount /dev/disk/data /mnt; echo before > /mnt/file; sync")).Error().
+			NotTo(HaveOccurred())
+		Expect(m.Pause(ctx)).To(Succeed())
+		saved := disk.Clone()
+		begin := time.Now()
+		Expect(m.Save(ctx, filepath.Join(dir, "memory"))).To(Succeed())
+		AddReportEntry("seconds to save", time.Since(begin).Seconds())
+		for _, name := range []string{"second", "third"} {
+			begin = time.Now()
+			m, err := machine.Restore(ctx, GinkgoT(), serve(saved.Clone(), name), filepath.Join(dir, "memory"))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(m.Resume(ctx)).To(Succeed())
+			Expect(m.Shell(ctx, "cat /mnt/file; echo after > /mnt/file; sync")).To(Equal("before\n"))
+			AddReportEntry("seconds from restore to an answer", time.Since(begin).Seconds())
+			m.Kill()
+		}
+	}, SpecTimeout(5*time.Minute))
 })
 
 var _ = Describe("A machine with the backported kernel", Label("vm"), func() {

@@ -34,6 +34,9 @@ func options(m *Machine, a Accel) *vmtest.QemuOptions {
 	if c.Address != "" {
 		identity = append(identity, "pollux.address="+c.Address)
 	}
+	if c.Image.GuestDisk != "" {
+		identity = append(identity, "pollux.disk=guests")
+	}
 	for _, d := range c.Disks {
 		identity = append(identity, "pollux.disk="+d.Name)
 	}

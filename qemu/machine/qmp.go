@@ -32,7 +32,8 @@ func newQMP(port io.ReadWriteCloser) (*qmp, error) {
 	go q.listen()
 	ctx, cancel := context.WithTimeout(context.Background(), launch)
 	defer cancel()
-	return q, q.execute(ctx, "qmp_capabilities")
+	_, err := q.execute(ctx, "qmp_capabilities", nil)
+	return q, err
 }
 
 // Close ends the channel.
@@ -53,13 +54,21 @@ func (q *qmp) listen() {
 	}
 }
 
-// execute carries out a command that has no arguments and no result.
-func (q *qmp) execute(ctx context.Context, command string) error {
+// execute carries out a command; arguments may be nil.
+func (q *qmp) execute(ctx context.Context, command string, arguments map[string]any) (json.RawMessage, error) {
 	q.order.Lock()
 	defer q.order.Unlock()
 	q.last++
-	if _, err := fmt.Fprintf(q.port, "{\"execute\": %q, \"id\": %d}\n", command, q.last); err != nil {
-		return fmt.Errorf("QMP %s: %w", command, err)
+	order := map[string]any{"execute": command, "id": q.last}
+	if arguments != nil {
+		order["arguments"] = arguments
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		return nil, fmt.Errorf("QMP %s: %w", command, err)
+	}
+	if _, err := q.port.Write(append(text, '\n')); err != nil {
+		return nil, fmt.Errorf("QMP %s: %w", command, err)
 	}
 	for {
 		select {
@@ -67,14 +76,14 @@ func (q *qmp) execute(ctx context.Context, command string) error {
 			switch {
 			case a.ID != q.last: // of a command that nobody waited for
 			case a.Error != nil:
-				return fmt.Errorf("QMP %s: %s", command, a.Error.Desc)
+				return nil, fmt.Errorf("QMP %s: %s", command, a.Error.Desc)
 			default:
-				return nil
+				return a.Return, nil
 			}
 		case <-q.ended:
-			return fmt.Errorf("QMP %s: %w", command, ErrOff)
+			return nil, fmt.Errorf("QMP %s: %w", command, ErrOff)
 		case <-ctx.Done():
-			return fmt.Errorf("QMP %s: %w", command, context.Cause(ctx))
+			return nil, fmt.Errorf("QMP %s: %w", command, context.Cause(ctx))
 		}
 	}
 }

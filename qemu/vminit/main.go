@@ -115,7 +115,8 @@ func prepare() error {
 	}
 	cmd := exec.Command("/bin/bash", startScript)
 	cmd.Env = append(os.Environ(), "HOST="+host, "ADDRESS="+address)
-	if said, err := cmd.CombinedOutput(); err != nil {
+	cmd.WaitDelay = time.Second // services may keep the script's output open
+	if said, err := cmd.CombinedOutput(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		return fmt.Errorf("start script: %w: %s", err, said)
 	}
 	return nil
