@@ -1,0 +1,55 @@
+package machine_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("When the connection to the Primary breaks, the other node", func() {
+	var (
+		p            *pair
+		milo1, milo2 *node
+	)
+	BeforeEach(func() {
+		p = newPair()
+		milo1, milo2 = p.nodes[0], p.nodes[1]
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "the volume group and the guest")
+		Expect(milo2.core.Resource(0).State().PeerDisk).To(Equal(drbdwire.UpToDate))
+		ok, why := milo2.core.MayStart(0)
+		Expect(ok).To(BeTrue(), why)
+	})
+
+	It("may not use its data while it does not know whether the Primary went on", func() {
+		milo1.dead = true // and nobody knows yet
+		p.breakLink()
+		ok, why := milo2.core.MayStart(0)
+		Expect(ok).To(BeFalse())
+		Expect(why).To(ContainSubstring("the peer may have gone on alone"))
+		p.pass(60 * time.Second)
+		ok, _ = milo2.core.MayStart(0)
+		Expect(ok).To(BeFalse())
+		Expect(milo2.running).To(BeEmpty())
+	})
+
+	It("may once the Primary is dead, whose last heartbeat came before", func() {
+		milo1.dead = true
+		p.breakLink()
+		p.pass(100 * time.Second)
+		Expect(milo2.core.Resource(0).State().Role).To(Equal(drbdwire.Primary))
+		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
+	})
+
+	It("may not when the Primary is heard on, not even after its death", func() {
+		p.breakLink()
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+		milo1.dead = true
+		p.pass(100 * time.Second)
+		Expect(milo2.core.Resource(0).State().Role).To(Equal(drbdwire.Secondary))
+		Expect(milo2.running).To(BeEmpty())
+	})
+})
