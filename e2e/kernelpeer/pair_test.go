@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,19 +16,28 @@ import (
 
 // options are lines of drbd.conf's sections, beside those that all scenarios
 // have: limits that an emulated machine keeps while its host is busy.
-type options struct{ net, disk string }
+type options struct {
+	net  string
+	rate string // of a resync; "" is one that does not hold it back
+}
 
 func (o options) file() string {
+	if !strings.Contains(o.net, "protocol") {
+		o.net += " protocol C;"
+	}
+	if o.rate == "" {
+		o.rate = "resync-rate 100M; c-plan-ahead 0;"
+	}
 	return fmt.Sprintf(`global { usage-count no; }
 resource r1 {
-  net { timeout 60; connect-int 10; ping-int 10; ping-timeout 30; %s }
+  net { timeout 40; connect-int 5; ping-int 5; ping-timeout 30; %s }
   handlers { pri-on-incon-degr "echo '!DRBD! pri on incon-degr' > /dev/kmsg"; }
   startup { degr-wfc-timeout 90; }
-  disk { on-io-error detach; resync-rate 10M; al-extents 257; %s }
+  disk { on-io-error detach; al-extents 257; %s }
   on milo1 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.1:7789; meta-disk internal; }
   on milo2 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.2:7789; meta-disk internal; }
 }
-`, o.net, o.disk)
+`, o.net, o.rate)
 }
 
 // content is what the device must hold: scenarios apply to it what they write.
@@ -50,9 +60,9 @@ func deviceSize() int64 {
 // and their first engines, which are down.
 func fresh(ctx SpecContext, o options) {
 	GinkgoHelper()
+	wire.Heal(milo1.name, milo2.name)
 	both(func(n *node) {
-		Expect(n.vm.Shell(ctx, "killall -9 -q blockio polluxd; modprobe -r drbd; dmesg -c >/dev/null; "+
-			"modprobe drbd usermode_helper=/bin/true")).Error().NotTo(HaveOccurred())
+		n.clear(ctx)
 		Expect(n.disk.WriteAt(make([]byte, diskSize), 0)).Error().NotTo(HaveOccurred())
 		n.configure(ctx, o)
 	})
@@ -60,6 +70,18 @@ func fresh(ctx SpecContext, o options) {
 	kernel{milo1}.must(ctx, "drbdadm", "create-md", "--force", "r1")
 	kernel{milo2}.must(ctx, "pollux", "create-md", "r1")
 	content = make([]byte, deviceSize())
+}
+
+// clear ends all that an earlier scenario has left on a node. One that failed
+// may have left what only a new start clears.
+func (n *node) clear(ctx SpecContext) {
+	GinkgoHelper()
+	out, err := n.vm.Shell(ctx, "killall -9 -q blockio polluxd; timeout 10 drbdadm down r1 >/dev/null 2>&1; "+
+		"dmesg -c >/dev/null; cat /proc/drbd")
+	if err != nil || strings.Contains(out, "cs:") {
+		n.cut()
+		n.boot(ctx)
+	}
 }
 
 func (n *node) configure(ctx SpecContext, o options) {
@@ -110,13 +132,16 @@ func equal(ctx SpecContext) {
 	})
 }
 
-// withoutRole drops the mark of a Primary, which each node has for itself.
-func withoutRole(g []string) []string {
-	g = append([]string(nil), g...)
-	last := len(g[0]) - 1
-	digit := strings.IndexByte("0123456789ABCDEF", g[0][last])
-	g[0] = g[0][:last] + string("0123456789ABCDEF"[digit&^1])
-	return g
+// withoutRole drops the marks of a Primary, which each node has for itself.
+func withoutRole(generations []string) []uint64 {
+	GinkgoHelper()
+	var values []uint64
+	for _, g := range generations {
+		v, err := strconv.ParseUint(g, 16, 64)
+		Expect(err).NotTo(HaveOccurred())
+		values = append(values, v&^1)
+	}
+	return values
 }
 
 // same compares both disks with what was written.

@@ -9,14 +9,9 @@ import (
 	"github.com/optionc/pollux/e2e/kernelpeer/workload"
 )
 
-const (
-	kib = 1 << 10
-	mib = 1 << 20
-)
-
 var _ = eachWay("When the first of two fresh nodes is made Primary by force", func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
-		fresh(ctx, options{})
+		fresh(ctx, options{rate: "resync-rate 10M;"})
 		// Each disk has content of its own: only a full copy makes them equal.
 		both(func(n *node) {
 			for off := int64(0); off < deviceSize(); off += mib {
