@@ -2,6 +2,7 @@ package drbdconf
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -156,7 +157,7 @@ func (r *reader) sameVolumes(b *body, res *Resource) {
 			}
 		}
 	}
-	for n := range b.linkVolumes {
+	for _, n := range slices.Sorted(maps.Keys(b.linkVolumes)) {
 		if _, ok := res.Hosts[0].Volume(n); !ok {
 			r.fail(b.pos, fmt.Sprintf("connection of resource %s with volume %d", b.name, n), "a volume of the hosts")
 		}
