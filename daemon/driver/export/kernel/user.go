@@ -1,0 +1,108 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/optionc/pollux/daemon/driver/export"
+)
+
+// run answers the kernel's requests until the device is not exposed any more.
+// A connection that breaks before is made anew: the driver drops one when
+// somebody else disconnects the device, and when it does not understand a
+// reply.
+func (u *user) run(w *wire) {
+	defer close(u.ended)
+	for w != nil {
+		err := w.stream.Serve()
+		u.mu.Lock()
+		u.wire, u.cause = nil, err
+		u.mu.Unlock()
+		select {
+		case <-u.quit:
+			return
+		default:
+		}
+		u.device.config.Log.Error("the connection with the kernel broke: it is made anew",
+			"device", u.device.config.Path, "cause", err)
+		w = u.mend()
+	}
+}
+
+// mend attaches the device again; nil if it is not exposed any more.
+func (u *user) mend() *wire {
+	for {
+		select {
+		case <-u.quit:
+			return nil
+		case <-time.After(mendEach):
+		}
+		// Who holds it may be waiting for run to end.
+		if !u.device.doing.TryLock() {
+			continue
+		}
+		w, err := u.attach()
+		u.device.doing.Unlock()
+		if err == nil {
+			return w
+		}
+		u.device.config.Log.Error("the device is still not there", "device", u.device.config.Path, "cause", err)
+	}
+}
+
+var errQuit = errors.New("the device is not exposed any more")
+
+// attach needs the device's doing.
+func (u *user) attach() (*wire, error) {
+	if u.device.exposed() != u {
+		return nil, errQuit
+	}
+	w, err := u.device.attach(u.spec)
+	if err == nil {
+		u.mu.Lock()
+		u.wire = w
+		u.mu.Unlock()
+	}
+	return w, err
+}
+
+// end makes run end by how, and waits for it. quit must be closed.
+func (u *user) end(how func(*export.Stream)) {
+	u.mu.Lock()
+	if u.wire != nil {
+		how(u.wire.stream)
+	}
+	u.mu.Unlock()
+	<-u.ended
+}
+
+// drain makes run end at a request's edge, and returns the socket.
+func (u *user) drain(ctx context.Context) (*os.File, error) {
+	u.mu.Lock()
+	if u.wire == nil {
+		u.mu.Unlock()
+		<-u.ended
+		return nil, errors.New("there is no connection with the kernel")
+	}
+	stream := u.wire.stream
+	file, err := u.wire.socket.File()
+	u.mu.Unlock()
+	if err == nil {
+		stream.Drain()
+		select {
+		case <-u.ended:
+			if err = u.cause; errors.Is(err, export.ErrDrained) {
+				return file, nil
+			}
+		case <-ctx.Done():
+			err = fmt.Errorf("requests under way: %w", context.Cause(ctx))
+		}
+		err = errors.Join(err, file.Close())
+	}
+	stream.Abort()
+	<-u.ended
+	return nil, err
+}
