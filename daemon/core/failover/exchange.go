@@ -51,8 +51,21 @@ type exchange struct {
 	set   Set // as the giving node names it
 	mask  groupSet
 	until time.Duration
+	again time.Duration // when what was said last is said again; 0: never
 	round string
 	why   string
+}
+
+// repeatEach is how often a node that waits for the peer to go on says so. The peer may have left the exchange without
+// this node's knowing: it counted this node as dead, and messages were lost with that. Then it answers no.
+const repeatEach = 30 * time.Second
+
+// repeats is when a waiting node speaks up again. A real Heartbeat has no word for no, so it is left in peace.
+func (c *Core) repeats() time.Duration {
+	if c.peer.detailed {
+		return c.now + repeatEach
+	}
+	return 0
 }
 
 // moving says whether groups are on their way.
@@ -131,7 +144,7 @@ func (c *Core) hearAsk(m hbwire.Message) {
 	case info == infoDone && same && c.exchange.phase == gave:
 		c.endGiving(m)
 	case info == infoNo:
-		c.hearNo(round, m.Text(fieldReason))
+		c.hearNo(m)
 	case info == infoOther, info == infoDone:
 		if c.peer.detailed && round != "" && !same {
 			c.refuse(set, round, "that exchange is over")
@@ -200,13 +213,20 @@ func (c *Core) goOn() {
 		}
 	case giving:
 		if c.stoppedForPeer() {
-			e.phase, e.until = gave, c.now+endWithin
+			e.phase, e.until, e.again = gave, c.now+endWithin, c.repeats()
 			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
 		}
 	case gave, offered:
-		if c.now >= e.until {
+		switch {
+		case c.now >= e.until:
 			c.peer.known, c.askAt = false, c.now
 			c.cancel(fmt.Sprintf("%s did not end the exchange within %v", c.cfg.Peer, endWithin))
+		case e.again != 0 && c.now >= e.again && e.phase == gave:
+			e.again = c.repeats()
+			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
+		case e.again != 0 && c.now >= e.again:
+			e.again = c.repeats()
+			c.say(ask(e.set, infoOther, e.round))
 		}
 	case taking:
 		if c.takenFromPeer() {
@@ -229,7 +249,8 @@ func (c *Core) stoppedForPeer() bool {
 }
 
 // hearNo ends an exchange that the peer refuses, or an order that it does not follow.
-func (c *Core) hearNo(round, why string) {
+func (c *Core) hearNo(m hbwire.Message) {
+	round, why := m.Text(fieldRound), m.Text(fieldReason)
 	if why == "" {
 		why = "no reason given"
 	}
@@ -238,6 +259,11 @@ func (c *Core) hearNo(round, why string) {
 	case round == "":
 		c.endOrderOf(OrderTakeover, false, text)
 	case c.exchange.same(round) && c.exchange.phase != taking:
+		if c.exchange.phase == gave {
+			// What the peer holds now counts, not what it said before.
+			c.newer(m)
+			c.peer.known, c.askAt = false, c.now
+		}
 		c.cancel(text)
 	}
 }

@@ -287,6 +287,9 @@ func (c *Core) Deadline() time.Duration {
 	}
 	if c.exchange.phase != noExchange {
 		at = min(at, c.exchange.until)
+		if c.exchange.again != 0 && (c.exchange.phase == gave || c.exchange.phase == offered) {
+			at = min(at, c.exchange.again)
+		}
 	}
 	if c.order.open && c.order.until != 0 {
 		at = min(at, c.order.until)

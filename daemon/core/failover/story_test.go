@@ -371,6 +371,20 @@ var _ = Describe("A cut network", func() {
 		Expect(milo2.group(0).State).To(Equal("running"))
 	})
 
+	It("that one node alone notices, in the middle of a handover, ends the handover on both", func() {
+		w, milo1, milo2 := started()
+		milo1.order(1, failover.OrderStandby, failover.All, false)
+		w.pass(700 * time.Millisecond)
+		milo1.mute = true
+		w.pass(100 * time.Second)
+		Expect(w.done()).To(Equal(script("milo1"+stopOrder, "milo2"+startOrder)), "milo2 counts milo1 as dead")
+		milo1.mute = false
+		w.pass(60 * time.Second)
+		Expect(milo1.fail.Snapshot().Exchange).To(Equal("none"))
+		Expect(milo1.fail.Snapshot().Settled).To(BeTrue())
+		Expect(milo2.fail.Snapshot().Settled).To(BeTrue())
+	})
+
 	It("that is short goes unnoticed but for a late heartbeat", func() {
 		w, _, _ := started()
 		w.cut = true

@@ -26,7 +26,9 @@ func (c *Core) hearOffer(set Set, m hbwire.Message) {
 		c.refuse(set, round, reason)
 		return
 	}
-	c.exchange = exchange{phase: offered, set: set, mask: mask, until: c.now + endWithin, round: round, why: why}
+	c.exchange = exchange{
+		phase: offered, set: set, mask: mask, until: c.now + endWithin, again: c.repeats(), round: round, why: why,
+	}
 	if c.order.open && c.order.kind == OrderTakeover {
 		c.order.until = 0
 	}

@@ -58,6 +58,7 @@ type machine struct {
 	generation uint64
 	run        uint64 // number of the present run of the daemon; 0: off
 	runs       uint64
+	mute       bool // what it sends gets lost
 	frozen     bool
 	inbox      [][]byte // what the sockets hold while it is frozen
 	pending    []func()
@@ -259,7 +260,7 @@ func (m *machine) other() *machine {
 
 func (m *machine) transmit(data []byte) {
 	to := m.other()
-	if m.w.cut || m.w.draw.Float64() < m.w.loss {
+	if m.w.cut || m.mute || m.w.draw.Float64() < m.w.loss {
 		return
 	}
 	m.w.later(m.w.delay+time.Duration(m.w.draw.Int64N(int64(m.w.delay)+1)), func() {
