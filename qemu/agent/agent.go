@@ -3,11 +3,13 @@
 // that is run answers with its output as it comes and its exit status; several
 // run at once.
 //
-//	test                                     machine
-//	Client --- Order, JSON, length first ---> Server
+//	test                                machine
+//	Client --- Order ------------------> Server
 //	       <-- Answers, any number, the last with Done ---
 //
-// A length is 4 bytes, big endian. Nothing is read off a console.
+// A message is 4 bytes that are in no text, its length in 4 bytes, big endian,
+// and JSON. So who begins to listen in the middle of one, to a machine that
+// goes on from a snapshot, finds the next. Nothing is read off a console.
 package agent
 
 import (
@@ -67,20 +69,32 @@ type Answer struct {
 	Error  string `json:"error,omitempty"` // the order could not be carried out
 }
 
+// mark begins a message. UTF-8 has no such sequence.
+const mark = "\xf0plx"
+
 // send writes one message.
 func send(w io.Writer, message any) error {
 	text, err := json.Marshal(message)
 	if err != nil {
 		return fmt.Errorf("agent: message: %w", err)
 	}
-	packet := binary.BigEndian.AppendUint32(nil, uint32(len(text)))
+	packet := binary.BigEndian.AppendUint32([]byte(mark), uint32(len(text)))
 	_, err = w.Write(append(packet, text...))
 	return err
 }
 
-// receive reads one message.
+// receive reads the next message that begins.
 func receive(r io.Reader, message any) error {
 	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	for string(head[:]) != mark {
+		copy(head[:], head[1:])
+		if _, err := io.ReadFull(r, head[3:]); err != nil {
+			return err
+		}
+	}
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return err
 	}

@@ -127,3 +127,16 @@ func TestRefuse(t *testing.T) {
 	g.Expect(agent.Refuse(machine, errors.New("no disk"))).To(Succeed())
 	g.Expect(client.Ready(t.Context())).To(MatchError(ContainSubstring("no disk")))
 }
+
+func TestListenInTheMiddle(t *testing.T) {
+	g := NewWithT(t)
+	test, machine := net.Pipe()
+	client := agent.NewClient(test)
+	t.Cleanup(func() { _ = errors.Join(client.Close(), machine.Close()) })
+	server := agent.Server{PowerOff: func() error { return nil }}
+	_, err := machine.Write([]byte(`"stdout":"the end of an answer to somebody else"}`))
+	g.Expect(err).NotTo(HaveOccurred())
+	go func() { _ = server.Serve(machine) }()
+	g.Expect(client.Ready(t.Context())).To(Succeed())
+	g.Expect(client.Output(t.Context(), "/bin/echo", "heard")).To(Equal("heard\n"))
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -30,7 +31,10 @@ type Client struct {
 
 // NewClient takes orders for the machine at the other end of port.
 func NewClient(port io.ReadWriteCloser) *Client {
-	c := &Client{port: port, ready: make(chan struct{}), open: map[uint64]*Process{}}
+	// A machine that goes on from a snapshot still answers orders of another
+	// client: numbers are not used twice.
+	first := rand.Uint64() >> 1
+	c := &Client{port: port, ready: make(chan struct{}), open: map[uint64]*Process{}, last: first}
 	go c.listen()
 	return c
 }

@@ -50,6 +50,7 @@ disk = [ "format=raw,vdev=xvda,access=rw,script=block-quick,target=/dev/my_vg/we
 
 var _ = Describe("A dom0", Label("vm", "xen"), Ordered, func() {
 	var (
+		dir      string
 		disk     *block.Disk
 		config   machine.Config
 		promised int
@@ -77,7 +78,7 @@ var _ = Describe("A dom0", Label("vm", "xen"), Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		dom0, err := image.Dom0(ctx, image.DefaultKernel(), nil)
 		Expect(err).NotTo(HaveOccurred())
-		dir, err := os.MkdirTemp("", "pollux")
+		dir, err = os.MkdirTemp("", "pollux")
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(os.RemoveAll, dir)
 		disk = block.New(96 << 20)
@@ -133,6 +134,30 @@ var _ = Describe("A dom0", Label("vm", "xen"), Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(len(records)).To(BeNumerically(">=", promised))
 	}, SpecTimeout(15*time.Minute))
+
+	It("goes on from a snapshot, with its guest", func(ctx SpecContext) {
+		m := boot(ctx)
+		Expect(m.Shell(ctx, "vgchange -ay my_vg")).Error().NotTo(HaveOccurred())
+		create(ctx, m, quickGuest)
+		Expect(m.Pause(ctx)).To(Succeed())
+		clone := disk.Clone()
+		saved := filepath.Join(dir, "memory")
+		Expect(m.Save(ctx, saved)).To(Succeed())
+
+		begin := time.Now()
+		config.Disks[0].Socket += "-clone"
+		Expect(clone.Serve(config.Disks[0].Socket)).To(Succeed())
+		DeferCleanup(clone.Close)
+		m, err := machine.Restore(ctx, GinkgoT(), config, saved)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(m.Resume(ctx)).To(Succeed())
+		console, err := m.Start("tail", "-n", "0", "-F", "/var/log/xen/console/guest-web1.log")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() int { return printed(console) }).WithContext(ctx).WithTimeout(time.Minute).
+			Should(BeNumerically(">", 5), m.Console)
+		AddReportEntry("seconds from restore to more records", time.Since(begin).Seconds())
+		Expect(m.Output(ctx, "xl", "list")).To(ContainSubstring("web1"))
+	}, SpecTimeout(10*time.Minute))
 })
 
 // printed is how many records a guest has promised on its console.
