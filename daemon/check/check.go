@@ -4,6 +4,7 @@ package check
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,8 @@ type Host struct {
 	Resolve func(name string) ([]string, error)
 	// Disk tells what is on a disk.
 	Disk func(r config.Resource) Disk
+	// Groups says which words of haresources mean nothing.
+	Groups func(site *config.Site) error
 	// LVMConf is the text of lvm.conf; nil if there is none.
 	LVMConf []byte
 }
@@ -97,7 +100,7 @@ func Site(site *config.Site, host Host) []Finding {
 
 func (c *checker) resource(r config.Resource) {
 	where := "resource " + r.Conf.Name
-	if ip := r.Own.Address.IP; !c.site.DRBD.Global.DisableIPVerification && !slices.Contains(c.host.Addresses, ip) {
+	if ip := r.Own.Address.IP; !c.site.DRBD.Global.DisableIPVerification && !c.isOwn(ip) {
 		c.mend(where, "address %s of this node is on none of its interfaces", ip)
 	}
 	switch d := c.host.Disk(r); {
@@ -113,6 +116,13 @@ func (c *checker) resource(r config.Resource) {
 		}
 	}
 	c.lvm(r)
+}
+
+// isOwn tells whether an address is this machine's. All of 127.0.0.0/8 are,
+// though its interface has but one of them.
+func (c *checker) isOwn(ip string) bool {
+	address, err := netip.ParseAddr(ip)
+	return err == nil && address.IsLoopback() || slices.Contains(c.host.Addresses, ip)
 }
 
 // lvm finds out whether LVM would see the same physical volume twice.
@@ -159,19 +169,17 @@ func (c *checker) cluster() {
 }
 
 func (c *checker) groups() {
+	if err := c.host.Groups(c.site); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			c.mend("haresources", "%s", strings.TrimSpace(line))
+		}
+	}
 	for _, g := range c.site.Groups {
-		where := fmt.Sprintf("haresources:%d", g.Line)
 		for _, r := range g.Resources {
-			switch name := r.Script; {
-			case strings.HasPrefix(name, "IPaddr"):
-				c.note(where, "an address is not needed for guests that bring their own, and disturbs Xen's scripts")
-			case name == "drbddisk" && (len(r.Args) != 1 || !c.hasResource(r.Args[0])):
-				c.mend(where, "%s names no resource of drbd.conf", r.Text)
+			if strings.HasPrefix(r.Script, "IPaddr") {
+				c.note(fmt.Sprintf("haresources:%d", g.Line),
+					"an address is not needed for guests that bring their own, and disturbs Xen's scripts")
 			}
 		}
 	}
-}
-
-func (c *checker) hasResource(name string) bool {
-	return slices.ContainsFunc(c.site.Resources, func(r config.Resource) bool { return r.Conf.Name == name })
 }

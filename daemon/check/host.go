@@ -14,7 +14,7 @@ const lvmConf = "/etc/lvm/lvm.conf"
 
 // Machine is the machine that this program runs on.
 func Machine() Host {
-	h := Host{Resolve: net.LookupHost, Disk: look}
+	h := Host{Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups}
 	if list, err := net.Interfaces(); err == nil {
 		for _, i := range list {
 			h.Interfaces = append(h.Interfaces, i.Name)

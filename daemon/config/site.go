@@ -179,6 +179,9 @@ func (s *Site) loadHA() error {
 	if s.Groups, err = haconf.ParseResources(path("haresources"), text, s.HA.Nodes); err != nil {
 		return err
 	}
+	if err := s.checkRoles(path("haresources")); err != nil {
+		return err
+	}
 	if text, err = os.ReadFile(path("authkeys")); err != nil {
 		return err
 	}
@@ -188,6 +191,28 @@ func (s *Site) loadHA() error {
 	}
 	s.Keys, err = haconf.ParseKeys(path("authkeys"), text, uint32(info.Mode().Perm()))
 	return err
+}
+
+// RoleScript is the word of haresources whose argument is a resource of
+// drbd.conf: where a group runs, that one is Primary.
+const RoleScript = "drbddisk"
+
+// checkRoles looks for the resources that haresources names.
+func (s *Site) checkRoles(file string) error {
+	var names []string
+	for _, r := range s.Resources {
+		names = append(names, RoleScript+"::"+r.Conf.Name)
+	}
+	var errs []error
+	for _, g := range s.Groups {
+		for _, r := range g.Resources {
+			if r.Script == RoleScript && !slices.Contains(names, r.Text) {
+				errs = append(errs, fmt.Errorf("%s:%d: found '%s', want a resource of drbd.conf: %s",
+					file, g.Line, r.Text, strings.Join(names, ", ")))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // findPeer takes the two nodes of ha.cf apart.

@@ -16,7 +16,10 @@ type beats struct{ node *Node }
 
 // Datagram hears one.
 func (b beats) Datagram(medium string, data []byte) {
-	b.node.beat(liveness.Input{Kind: liveness.Datagram, Medium: medium, Data: bytes.Clone(data)})
+	in := b.node.stamped(liveness.Input{Kind: liveness.Datagram, Medium: medium, Data: bytes.Clone(data)})
+	// One that finds no room is lost, as on the network: a flood must not take
+	// all memory.
+	b.node.inbox.offer(machine.Input{Part: machine.Liveness, Liveness: in})
 }
 
 // Drained hears that the sockets are empty: the core may judge the peer now.
@@ -41,11 +44,16 @@ func (n *Node) openBeats() error {
 	return nil
 }
 
-// beat hands the liveness core an input, with what it writes into messages.
+// beat hands the liveness core an input.
 func (n *Node) beat(in liveness.Input) {
+	n.inbox.put(machine.Input{Part: machine.Liveness, Liveness: n.stamped(in)})
+}
+
+// stamped adds what the liveness core writes into messages.
+func (n *Node) stamped(in liveness.Input) liveness.Input {
 	in.Unix = uint64(time.Now().Unix())
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		in.Load = string(bytes.TrimSpace(load))
 	}
-	n.inbox.put(machine.Input{Part: machine.Liveness, Liveness: in})
+	return in
 }

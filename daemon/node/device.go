@@ -3,10 +3,8 @@ package node
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,7 +18,6 @@ import (
 	"github.com/optionc/pollux/daemon/driver/export"
 	"github.com/optionc/pollux/daemon/driver/peerlink"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
-	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -38,6 +35,7 @@ type device struct {
 	meta     *backing.Disk // data itself if the metadata is internal
 	requests map[uint64]*export.Request
 	next     uint64
+	refused  string // why the disk could not be opened; "" if it could
 }
 
 func newDevice(n *Node, index int, seed uint64) (*device, error) {
@@ -63,15 +61,13 @@ func newDevice(n *Node, index int, seed uint64) (*device, error) {
 		return nil, err
 	}
 	d.front = export.NewServer(export.Config{
-		Socket: n.SocketOf(conf.Conf.Name), Pool: n.pool, Handler: d.request, Log: n.log,
+		Socket: n.options.socketOf(conf.Conf.Name), Pool: n.pool, Handler: d.request, Log: n.log,
 	})
 	return d, nil
 }
 
-// SocketOf is where the device of a resource is exported.
-func (n *Node) SocketOf(resource string) string {
-	return filepath.Join(n.options.RunDir, resource+".nbd")
-}
+// socketOf is where the device of a resource is exported.
+func (o Options) socketOf(resource string) string { return filepath.Join(o.RunDir, resource+".nbd") }
 
 func addrPort(a drbdconf.Address) (netip.AddrPort, error) {
 	ip, err := netip.ParseAddr(a.IP)
@@ -90,18 +86,34 @@ func (d *device) put(in replica.Input) {
 func (d *device) up() {
 	for _, o := range []replica.OrderKind{replica.OrderAttach, replica.OrderConnect} {
 		if a := d.node.order(d.index, o, false); !a.OK {
-			d.node.log.Error("not up: "+a.Text, "resource", d.conf.Conf.Name)
+			d.tell("not up: " + a.Text)
 			return
 		}
 	}
 }
 
-// open opens the disk below.
+// open opens the disk below, and keeps the reason if it can't: the core never
+// hears of it.
 func (d *device) open() (replica.Disk, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	disk, err := d.openBoth()
+	d.refused = ""
+	if err != nil {
+		d.refused = err.Error()
+	}
+	return disk, err
+}
+
+// openBoth opens the disks for data and metadata, or one for both.
+func (d *device) openBoth() (replica.Disk, error) {
 	if d.data != nil {
 		return replica.Disk{}, errors.New("a disk is attached, or was not let go yet")
+	}
+	// The core looks where its own metadata must be, and would miss another
+	// format's, which lie elsewhere.
+	if _, err := Metadata(d.conf); err != nil {
+		return replica.Disk{}, err
 	}
 	data, err := backing.Open(d.conf.Volume.Disk, backing.Options{})
 	if err != nil {
@@ -118,6 +130,13 @@ func (d *device) open() (replica.Disk, error) {
 	}
 	d.data, d.meta = data, meta
 	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors()}, nil
+}
+
+// why gives the last reason that open had, if any.
+func (d *device) why() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.refused
 }
 
 func (d *device) disks() (data, meta *backing.Disk) {
@@ -187,14 +206,19 @@ func (d *device) LinkDown(conn uint32, err error) {
 	d.put(replica.Input{Kind: replica.LinkDown, Conn: conn, Text: err.Error()})
 }
 
-// Packet hears a packet of the peer's.
+// Packet hears a packet of the peer's. A peer that sends faster than this node
+// works has to wait.
 func (d *device) Packet(
 	conn uint32, socket replica.Socket, h drbdwire.Header, data []byte, buf replica.Buf, size uint32,
 ) {
-	d.put(replica.Input{
+	in := replica.Input{
 		Kind: replica.Packet, Conn: conn, Socket: socket, Command: h.Command, Volume: h.Volume,
 		Data: append([]byte(nil), data...), Buf: buf, Size: size,
-	})
+	}
+	ok := d.node.inbox.putSlowly(d.node.ctx, machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
+	if !ok && buf != 0 {
+		d.node.pool.Release(buf)
+	}
 }
 
 // BadPacket hears that the peer sent what is no packet.
@@ -204,93 +228,3 @@ func (d *device) BadPacket(conn uint32, socket replica.Socket, err error) {
 
 // Sent hears that all is sent; the core has no use for that.
 func (d *device) Sent(uint32) {}
-
-// Format writes fresh metadata on the disk of a resource, and wipes whatever
-// metadata was there.
-func Format(r config.Resource, deviceUUID uint64) (sectors uint64, err error) {
-	path := r.Volume.Disk
-	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
-		path = r.Volume.Meta.Device
-	}
-	disk, err := backing.Open(path, backing.Options{})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, disk.Close()) }()
-	data := disk.Sectors()
-	if path != r.Volume.Disk {
-		below, err := backing.Open(r.Volume.Disk, backing.Options{})
-		if err != nil {
-			return 0, err
-		}
-		data = below.Sectors()
-		if err := below.Close(); err != nil {
-			return 0, err
-		}
-	}
-	layout, err := layoutOf(r, disk.Sectors(), data)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	for _, piece := range drbdmeta.Create(layout, uint32(r.Volume.Options.ALExtents), deviceUUID) {
-		done := make(chan error, 1)
-		disk.WriteMeta(piece.Offset, piece.Bytes(), true, func(err error) { done <- err })
-		if err := <-done; err != nil {
-			return 0, err
-		}
-	}
-	return layout.DataSectors, nil
-}
-
-func layoutOf(r config.Resource, meta, data uint64) (drbdmeta.Layout, error) {
-	switch r.Volume.Meta.Kind {
-	case drbdconf.MetaFlexible:
-		return drbdmeta.FlexibleExternal(meta, data, 1, 8)
-	case drbdconf.MetaIndexed:
-		return drbdmeta.Indexed(r.Volume.Meta.Index, meta, data)
-	default:
-		return drbdmeta.Internal(meta, 1, 8)
-	}
-}
-
-// Metadata says what metadata the disk of a resource carries, "" for none. It
-// fails if there is some that can't be used, with the way out.
-func Metadata(r config.Resource) (string, error) {
-	path := r.Volume.Disk
-	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
-		path = r.Volume.Meta.Device
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	sectors := uint64(size) / backing.SectorSize
-	layout, err := layoutOf(r, sectors, sectors)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	block := make([]byte, drbdmeta.BlockSize)
-	if _, err := f.ReadAt(block, layout.Superblock); err != nil {
-		return "", err
-	}
-	super, err := drbdmeta.DecodeSuperblock(block)
-	if err == nil {
-		return fmt.Sprintf("DRBD 8.4 metadata (%s)", super.Flags), nil
-	}
-	if old, ok := drbdmeta.V07Offset(sectors); ok && r.Volume.Meta.Kind == drbdconf.MetaInternal {
-		if _, err := f.ReadAt(block, old); err == nil {
-			if _, err := drbdmeta.DecodeV07(block); err == nil {
-				return "DRBD 0.7 metadata", fmt.Errorf("%s: %w", path, drbdmeta.ErrV07)
-			}
-		}
-	}
-	if errors.Is(err, drbdmeta.ErrNoMetadata) {
-		return "", nil
-	}
-	return "foreign metadata", fmt.Errorf("%s: %w", path, err)
-}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/optionc/pollux/daemon/config"
 )
 
@@ -23,73 +25,124 @@ const (
 	runningFile    = "running"
 )
 
-// identify reads who this node is from its state directory, and counts its
-// generation up: durable before the first packet, or peers would take the
-// node for a replay. Crashed says that the last run left no sign of a clean
-// end.
-func identify(dir string) (id config.Identity, crashed bool, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return id, false, err
+// identity is who a node is, kept in its state directory, which it has for
+// itself alone.
+type identity struct {
+	config.Identity
+	// crashed: the last run left no sign of a clean end.
+	crashed bool
+
+	dir  string
+	lock *os.File
+	new  bool // the UUID is in no file yet
+}
+
+// identify reads who this node is. Nothing is written before claim, so that a
+// start that is refused for another reason leaves no trace.
+func identify(dir string) (id *identity, err error) {
+	id = &identity{dir: dir}
+	if err := id.hold(); err != nil {
+		return nil, err
 	}
-	if id.UUID, err = readUUID(filepath.Join(dir, uuidFile)); err != nil {
-		return id, false, err
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, id.lock.Close())
+		}
+	}()
+	if err := id.readUUID(); err != nil {
+		return nil, err
 	}
-	if id.Generation, err = nextGeneration(filepath.Join(dir, generationFile)); err != nil {
-		return id, false, err
+	if err := id.readGeneration(); err != nil {
+		return nil, err
 	}
 	var seed [8]byte
 	if _, err := rand.Read(seed[:]); err != nil {
-		return id, false, err
+		return nil, err
 	}
 	id.Seed = binary.NativeEndian.Uint64(seed[:])
-	running := filepath.Join(dir, runningFile)
-	_, err = os.Stat(running)
-	crashed = err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return id, false, err
+	_, err = os.Stat(id.path(runningFile))
+	if id.crashed = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	return id, crashed, writeDurably(running, []byte(strconv.Itoa(os.Getpid())+"\n"))
+	return id, nil
+}
+
+func (id *identity) path(name string) string { return filepath.Join(id.dir, name) }
+
+// hold keeps every other daemon from this directory, until this one ends or
+// dies.
+func (id *identity) hold() error {
+	if err := os.MkdirAll(id.dir, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if id.lock, err = os.Open(id.dir); err != nil {
+		return err
+	}
+	err = unix.Flock(int(id.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = errors.New("another polluxd runs with it: end that one, or give this one another --state-dir")
+	}
+	if err != nil {
+		return errors.Join(err, id.lock.Close())
+	}
+	return nil
+}
+
+// claim makes it known that this node runs, in a new generation: durable
+// before the first packet, or peers would take the node for a replay.
+func (id *identity) claim() error {
+	if id.new {
+		if err := writeDurably(id.path(uuidFile), id.UUID[:]); err != nil {
+			return err
+		}
+	}
+	if err := writeDurably(id.path(generationFile), fmt.Appendf(nil, "%15d\n", id.Generation)); err != nil {
+		return err
+	}
+	return writeDurably(id.path(runningFile), []byte(strconv.Itoa(os.Getpid())+"\n"))
 }
 
 // endCleanly removes the sign of a running daemon.
-func endCleanly(dir string) error {
-	if err := os.Remove(filepath.Join(dir, runningFile)); err != nil {
+func (id *identity) endCleanly() error {
+	if err := os.Remove(id.path(runningFile)); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(id.dir)
 }
 
-func readUUID(path string) (uuid [16]byte, err error) {
-	text, err := os.ReadFile(path)
+func (id *identity) readUUID() error {
+	text, err := os.ReadFile(id.path(uuidFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := rand.Read(uuid[:]); err != nil {
-			return uuid, err
-		}
-		return uuid, writeDurably(path, uuid[:])
+		id.new = true
+		_, err := rand.Read(id.UUID[:])
+		return err
 	case err != nil:
-		return uuid, err
-	case len(text) < len(uuid):
-		return uuid, fmt.Errorf("%s: found %d bytes, want 16: remove it, and this node gets a new uuid", path, len(text))
+		return err
+	case len(text) < len(id.UUID):
+		return fmt.Errorf("%s: found %d bytes, want %d: remove it, and this node gets a new uuid",
+			id.path(uuidFile), len(text), len(id.UUID))
 	}
-	copy(uuid[:], text)
-	return uuid, nil
+	copy(id.UUID[:], text)
+	return nil
 }
 
-func nextGeneration(path string) (uint64, error) {
-	text, err := os.ReadFile(path)
-	generation := uint64(time.Now().Unix())
-	if err == nil {
-		generation, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s: found %q, want a number: remove it, and the generation starts at the time of day",
-				path, text)
+func (id *identity) readGeneration() error {
+	text, err := os.ReadFile(id.path(generationFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		id.Generation = uint64(time.Now().Unix())
+	case err != nil:
+		return err
+	default:
+		if id.Generation, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 63); err != nil {
+			return fmt.Errorf("%s: found %.40q, want a number: remove it, and the generation starts at the time of day",
+				id.path(generationFile), text)
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
 	}
-	generation++
-	return generation, writeDurably(path, fmt.Appendf(nil, "%15d\n", generation))
+	id.Generation++
+	return nil
 }
 
 // writeDurably replaces a file as a whole: after a crash the old or the new

@@ -16,7 +16,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,24 +50,25 @@ type Options struct {
 
 // Node is a running node.
 type Node struct {
-	options Options
-	log     *slog.Logger
-	site    *config.Site
-	machine *machine.Machine
-	start   time.Time
-	inbox   *inbox
-	pool    *buffer.Pool
-	devices []*device // by resource, as in site
-	link    *beatlink.Link
-	agents  agent.Finder
-	control *control.Server
-	answers answers
-	ctx     context.Context //nolint:containedctx // the life of the node, for the programs that it starts
-	stop    context.CancelFunc
-	working sync.WaitGroup
-	left    chan struct{} // closed when the groups are given up
-	once    sync.Once
-	calls   chan func() // questions to the machine, answered by the loop
+	options  Options
+	log      *slog.Logger
+	site     *config.Site
+	identity *identity
+	machine  *machine.Machine
+	start    time.Time
+	inbox    *inbox
+	pool     *buffer.Pool
+	devices  []*device // by resource, as in site
+	link     *beatlink.Link
+	agents   agent.Finder
+	control  *control.Server
+	answers  answers
+	ctx      context.Context //nolint:containedctx // the life of the node, for the programs that it starts
+	stop     context.CancelFunc
+	working  sync.WaitGroup
+	left     chan struct{} // closed when the groups are given up
+	once     sync.Once
+	calls    chan func() // questions to the machine, answered by the loop
 }
 
 // New makes a node of a configuration. Nothing runs before Run.
@@ -76,65 +76,59 @@ func New(site *config.Site, o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	id, crashed, err := identify(o.StateDir)
-	if err != nil {
-		return nil, fmt.Errorf("state of this node in %s: %w", o.StateDir, err)
-	}
-	if err := os.MkdirAll(o.RunDir, 0o755); err != nil {
-		return nil, err
-	}
-	m, err := machine.New(site.Machine(id))
-	if err != nil {
-		return nil, err
-	}
-	pool, err := buffer.NewPool(poolSize)
-	if err != nil {
-		return nil, fmt.Errorf("memory of the payloads: %w", err)
-	}
 	n := &Node{
-		options: o, log: o.Log, site: site, machine: m, start: time.Now(), inbox: newInbox(), pool: pool,
+		options: o, log: o.Log, site: site, start: time.Now(), inbox: newInbox(),
 		left: make(chan struct{}), calls: make(chan func()),
 	}
-	n.ctx, n.stop = context.WithCancel(context.Background())
-	n.answers.waiting = map[uint64]chan control.Answer{}
-	for i := range site.Resources {
-		d, err := newDevice(n, i, id.Seed)
-		if err != nil {
-			return nil, fmt.Errorf("resource %s: %w", site.Resources[i].Conf.Name, err)
-		}
-		n.devices = append(n.devices, d)
-	}
 	if site.HA != nil {
-		n.agents = n.finder()
-		if err := n.checkGroups(); err != nil {
+		n.agents = finder(site, o)
+		if err := checkGroups(site, n.agents); err != nil {
 			return nil, err
 		}
-		n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
-			Kind: failover.Started, Crashed: crashed,
-		}})
+	}
+	var err error
+	if n.identity, err = identify(o.StateDir); err != nil {
+		return nil, fmt.Errorf("state of this node in %s: %w", o.StateDir, err)
+	}
+	if err := n.assemble(); err != nil {
+		return nil, errors.Join(err, n.identity.lock.Close())
 	}
 	return n, nil
 }
 
-// checkGroups finds every resource of haresources before anything starts.
-func (n *Node) checkGroups() error {
-	var errs []error
-	for _, g := range n.site.Groups {
-		for _, r := range g.Resources {
-			if strings.HasPrefix(r.Text, "drbddisk::") {
-				continue
-			}
-			if _, err := n.agents.Find(r.Text); err != nil {
-				errs = append(errs, fmt.Errorf("haresources:%d: %w", g.Line, err))
-			}
-		}
+// assemble makes the cores of a node, and the drivers around them.
+func (n *Node) assemble() error {
+	var err error
+	if n.machine, err = machine.New(n.site.Machine(n.identity.Identity)); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	if err := os.MkdirAll(n.options.RunDir, 0o755); err != nil {
+		return err
+	}
+	if n.pool, err = buffer.NewPool(poolSize); err != nil {
+		return fmt.Errorf("memory of the payloads: %w", err)
+	}
+	n.ctx, n.stop = context.WithCancel(context.Background())
+	n.answers.waiting = map[uint64]chan control.Answer{}
+	for i := range n.site.Resources {
+		d, err := newDevice(n, i, n.identity.Seed)
+		if err != nil {
+			return fmt.Errorf("resource %s: %w", n.site.Resources[i].Conf.Name, err)
+		}
+		n.devices = append(n.devices, d)
+	}
+	if n.site.HA != nil {
+		n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
+			Kind: failover.Started, Crashed: n.identity.crashed,
+		}})
+	}
+	return nil
 }
 
 // Run runs the node until ctx ends; then the groups go to the peer, the data
 // to a state that needs no replay, and Run returns.
 func (n *Node) Run(ctx context.Context) error {
+	defer func() { _ = n.identity.lock.Close() }()
 	defer n.pool.Close()
 	defer n.stop()
 	var err error
@@ -151,6 +145,9 @@ func (n *Node) Run(ctx context.Context) error {
 			return err
 		}
 		defer n.link.Close()
+	}
+	if err := n.identity.claim(); err != nil {
+		return fmt.Errorf("state of this node in %s: %w", n.options.StateDir, err)
 	}
 	loop := make(chan struct{})
 	go func() {

@@ -129,6 +129,25 @@ func (n *Node) await(ctx context.Context, answer chan control.Answer) control.An
 // without: what is left then looks like a crash, and is treated like one.
 const leaveTime = 5 * time.Minute
 
+// busyPause is how long an order that meets another one waits.
+const busyPause = 50 * time.Millisecond
+
+// lastOrder gives an order at the end of a node: one that is being carried out
+// already goes first.
+func (n *Node) lastOrder(ctx context.Context, resource int, kind replica.OrderKind) control.Answer {
+	for {
+		a := n.orderContext(ctx, resource, kind, false)
+		if a.OK || drbdwire.Code(a.Code) != drbdwire.InTransientState {
+			return a
+		}
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return a
+		}
+	}
+}
+
 // leave gives the groups up and closes the disks cleanly.
 func (n *Node) leave() error {
 	ctx, cancel := context.WithTimeout(n.ctx, leaveTime)
@@ -145,10 +164,10 @@ func (n *Node) leave() error {
 	}
 	for i, r := range n.site.Resources {
 		for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderShutdown} {
-			if a := n.orderContext(ctx, i, kind, false); !a.OK {
+			if a := n.lastOrder(ctx, i, kind); !a.OK {
 				return fmt.Errorf("resource %s: not closed cleanly: %s", r.Conf.Name, a.Text)
 			}
 		}
 	}
-	return endCleanly(n.options.StateDir)
+	return n.identity.endCleanly()
 }

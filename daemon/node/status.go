@@ -115,8 +115,11 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 	for j, u := range []uint64{r.UUIDs.Current, r.UUIDs.Bitmap, r.UUIDs.History0, r.UUIDs.History1} {
 		s.Generations[j] = fmt.Sprintf("%016X", u)
 	}
+	if why := d.why(); why != "" {
+		s.Note = why
+	}
 	if s.Role == "Primary" {
-		s.Device = n.SocketOf(r.Name)
+		s.Device = n.options.socketOf(r.Name)
 	}
 	if r.Resync != nil {
 		s.Resync = resyncStatus(r.Resync)

@@ -1,6 +1,11 @@
 package node
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/driver/agent"
@@ -9,41 +14,60 @@ import (
 	"github.com/optionc/pollux/daemon/driver/xen"
 )
 
+// CheckGroups says which words of haresources mean nothing on this node; each
+// is one error, with its place.
+func CheckGroups(site *config.Site) error { return checkGroups(site, finder(site, Options{})) }
+
+func checkGroups(site *config.Site, agents agent.Finder) error {
+	var errs []error
+	for _, g := range site.Groups {
+		for _, r := range g.Resources {
+			if r.Script == config.RoleScript {
+				continue
+			}
+			if _, err := agents.Find(r.Text); err != nil {
+				errs = append(errs, fmt.Errorf("%s:%d: %w", filepath.Join(site.Dir, "ha.d", "haresources"), g.Line, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // finder knows what the words of haresources mean on this node.
-func (n *Node) finder() agent.Finder {
+func finder(site *config.Site, o Options) agent.Finder {
 	var parameters []string
-	for name, value := range n.site.HA.Parameters() {
+	for name, value := range site.HA.Parameters() {
 		parameters = append(parameters, name+"="+value)
 	}
-	confDir := n.site.Dir + "/ha.d"
-	settings := agent.Settings{Host: n.site.Node, ConfDir: confDir, Parameters: parameters}
+	confDir := filepath.Join(site.Dir, "ha.d")
+	settings := agent.Settings{Host: site.Node, ConfDir: confDir, Parameters: parameters}
 	return agent.Finder{
-		Override: n.options.Agents,
+		Override: o.Agents,
 		ConfDir:  confDir,
-		Env:      append(settings.Env(), n.environment()...),
+		Env:      append(settings.Env(), environment(site, o)...),
 		Run:      command.Exec,
 		Builtin: map[string]agent.Maker{
-			"LVM":   n.makeLVM,
+			"LVM":   func(args []string) (agent.Resource, error) { return makeLVM(site, args) },
 			"xenHA": func([]string) (agent.Resource, error) { return xen.Guests{Run: command.Exec}, nil },
 		},
 	}
 }
 
 // environment tells scripts where this node's devices are.
-func (n *Node) environment() []string {
-	env := []string{"POLLUX_RUN_DIR=" + n.options.RunDir, "POLLUX_NODE=" + n.site.Node}
-	for _, r := range n.site.Resources {
-		env = append(env, "POLLUX_NBD_"+r.Conf.Name+"="+n.SocketOf(r.Conf.Name))
+func environment(site *config.Site, o Options) []string {
+	env := []string{"POLLUX_RUN_DIR=" + o.RunDir, "POLLUX_NODE=" + site.Node}
+	for _, r := range site.Resources {
+		env = append(env, "POLLUX_NBD_"+r.Conf.Name+"="+o.socketOf(r.Conf.Name))
 	}
 	return env
 }
 
-func (n *Node) makeLVM(args []string) (agent.Resource, error) {
+func makeLVM(site *config.Site, args []string) (agent.Resource, error) {
 	if len(args) != 1 {
 		return nil, errOneGroup
 	}
 	g := lvm.Group{Name: args[0], Run: command.Exec}
-	for _, r := range n.site.Resources {
+	for _, r := range site.Resources {
 		g.Devices = append(g.Devices, r.Volume.Device)
 	}
 	return g, nil
