@@ -64,9 +64,11 @@ func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
 		if r.Conf.Name != name {
 			continue
 		}
-		if found, err := node.Metadata(r); err != nil {
-			return err
-		} else if found != "" && !force {
+		found, problem := node.Metadata(r)
+		switch {
+		case found == "" && problem != nil:
+			return problem // there is no room, or no disk
+		case found != "" && !force:
 			return fmt.Errorf("%s: found %s: overwrite it with --force, and its data is worthless until synced or declared good",
 				r.Volume.Disk, found)
 		}
