@@ -2,10 +2,14 @@ package local
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -83,4 +87,26 @@ func (n *Node) openDisk() *os.File {
 	f, err := os.Open(n.Disk)
 	Expect(err).NotTo(HaveOccurred())
 	return f
+}
+
+// Files has a digest of every file of the node, by its name below Dir: for
+// what must leave no trace.
+func (n *Node) Files() map[string]string {
+	GinkgoHelper()
+	files := map[string]string{}
+	Expect(filepath.WalkDir(n.Dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		digest := sha256.New()
+		_, err = io.Copy(digest, f)
+		files[strings.TrimPrefix(path, n.Dir+"/")] = hex.EncodeToString(digest.Sum(nil))
+		return err
+	})).To(Succeed())
+	return files
 }

@@ -153,3 +153,15 @@ func (n *Node) end(ctx context.Context) {
 func (n *Node) sink() io.Writer {
 	return io.MultiWriter(n.Log, gexec.NewPrefixedWriter(n.Name+": ", GinkgoWriter))
 }
+
+// Twin is a second daemon with the node's files and its disk, but with sockets
+// and a state of its own.
+func (n *Node) Twin() *Node {
+	GinkgoHelper()
+	twin := &Node{
+		Name: n.Name, Address: n.Address, Dir: GinkgoT().TempDir(), Disk: n.Disk, Log: gbytes.NewBuffer(), programs: n.programs,
+	}
+	Expect(os.CopyFS(twin.ConfigDir(), os.DirFS(n.ConfigDir()))).To(Succeed())
+	DeferCleanup(twin.end)
+	return twin
+}

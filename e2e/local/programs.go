@@ -24,6 +24,9 @@ func Build(ctx context.Context) *Programs {
 	return p
 }
 
+// Path is where a command is.
+func (p *Programs) Path(name string) string { return filepath.Join(p.dir, name) }
+
 // Polluxd is the command that runs the daemon of a node. Of a flag that is
 // there twice, the later one counts.
 func (p *Programs) Polluxd(n *Node, more ...string) *exec.Cmd {
@@ -31,11 +34,11 @@ func (p *Programs) Polluxd(n *Node, more ...string) *exec.Cmd {
 		"--config-dir", n.ConfigDir(), "--state-dir", n.StateDir(), "--run-dir", n.RunDir(), "--bind", n.Address,
 		"--node", n.Name,
 	}
-	return exec.Command(filepath.Join(p.dir, "polluxd"), append(args, more...)...)
+	return exec.Command(p.Path("polluxd"), append(args, more...)...)
 }
 
 // Pollux is a command of an administrator of a node.
 func (p *Programs) Pollux(n *Node, args ...string) *exec.Cmd {
-	return exec.Command(filepath.Join(p.dir, "pollux"),
+	return exec.Command(p.Path("pollux"),
 		append([]string{"--config-dir", n.ConfigDir(), "--run-dir", n.RunDir(), "--node", n.Name}, args...)...)
 }
