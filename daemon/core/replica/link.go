@@ -141,7 +141,7 @@ func (r *Resource) authArrived(cmd drbdwire.Command, data []byte) {
 		}
 		r.sendParameters()
 	default:
-		r.giveUp(fmt.Sprintf("%s came where the peer's authentication was expected", cmd))
+		r.giveUp(fmt.Sprintf("%s came where the peer's authentication was expected: it has no cram-hmac-alg", cmd))
 	}
 	r.progress()
 }
@@ -187,6 +187,9 @@ func (r *Resource) syncParam() drbdwire.SyncParam {
 func (r *Resource) dropLink(why drbdwire.ConnState, text string) {
 	if r.link.conn == 0 {
 		return
+	}
+	if why == drbdwire.ProtocolError {
+		r.note = text // it may happen again and again, and somebody must see why
 	}
 	r.emit(Effect{Kind: Hangup, Conn: r.link.conn})
 	r.lose(why, text)

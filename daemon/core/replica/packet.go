@@ -42,6 +42,9 @@ func (r *Resource) dispatch(in Input) error {
 	case drbdwire.CmdFeatures:
 		r.featuresArrived(in.Data)
 		return nil
+	case drbdwire.CmdAuthChallenge:
+		r.giveUp("the peer wants authentication, and this node has no cram-hmac-alg")
+		return nil
 	case drbdwire.CmdPing:
 		r.send(MetaSocket, drbdwire.CmdPingAck, nil)
 		return nil
