@@ -97,7 +97,11 @@ func printResource(b *strings.Builder, r *node.ResourceStatus) {
 		fmt.Fprintf(b, "  resync: %.1f %% of %s, %s/s, %s\n", y.PercentDone, size(y.TotalKiB), size(y.KiBPerSecond), eta)
 	}
 	if r.Device != "" {
-		fmt.Fprintf(b, "  device: nbd+unix:///%s?socket=%s (%d users)\n", r.Name, r.Device, r.Users)
+		where := r.Device
+		if !strings.HasPrefix(where, "/dev/") {
+			where = fmt.Sprintf("nbd+unix:///%s?socket=%s", r.Name, r.Device)
+		}
+		fmt.Fprintf(b, "  device: %s (%d users)\n", where, r.Users)
 	}
 	if r.Frozen != "" {
 		fmt.Fprintf(b, "  FROZEN: %s\n", r.Frozen)

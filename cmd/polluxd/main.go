@@ -12,10 +12,12 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/driver/guard"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -29,6 +31,7 @@ const exitConfig = 2
 const minProcs = 8
 
 func main() {
+	unprotected := guard.Process() // first: threads inherit it
 	runtime.GOMAXPROCS(max(minProcs, 4*runtime.NumCPU()))
 	var o options
 	cmd := &cobra.Command{
@@ -36,11 +39,13 @@ func main() {
 		Short: "replicate disks to the other node and run guests where they belong",
 		Long: `polluxd is the daemon of one node. It reads drbd.conf, and ha.cf, haresources and
 authkeys below ha.d, from its configuration directory. On SIGTERM it gives its
-groups to the peer, closes its disks cleanly and ends.`,
+groups to the peer, closes its disks cleanly and ends. On SIGUSR2 it replaces
+itself by the program that is installed now; the users of block devices wait
+for a moment.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o, unprotected) },
 	}
 	o.register(cmd)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -60,7 +65,8 @@ type runError struct{ error }
 func (e runError) Unwrap() error { return e.error }
 
 type options struct {
-	configDir, stateDir, runDir, agents, node, bind string
+	configDir, stateDir, runDir, agents, node, bind, frontend, lock string
+	deadTime                                                        time.Duration
 }
 
 func (o *options) register(cmd *cobra.Command) {
@@ -68,12 +74,18 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
 	f.StringVar(&o.stateDir, "state-dir", "/var/lib/pollux", "directory for who this node is, and whether it ended cleanly")
 	f.StringVar(&o.runDir, "run-dir", "/run/pollux", "directory for the sockets")
+	f.StringVar(&o.frontend, "frontend", string(node.FrontendAuto), "what makes the devices: kernel (block devices), "+
+		"nbd-socket, or auto (kernel for devices in /dev, if it has the nbd driver)")
+	f.DurationVar(&o.deadTime, "dead-time", 10*time.Minute,
+		"how long users of a block device wait for a daemon that died before they get errors")
+	f.StringVar(&o.lock, "lock-memory", string(guard.LockTouched),
+		"memory that is kept from being swapped: all (about 110 MB), touched, or no")
 	f.StringVar(&o.agents, "agents", "", "directory with scripts that replace the built-in resources (for tests)")
 	f.StringVar(&o.bind, "bind", "", "address to hear heartbeats on, instead of the interfaces of ha.cf (for tests)")
 	f.StringVar(&o.node, "node", "", "name of this node, if not what uname -n says (for tests)")
 }
 
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options, unprotected []string) error {
 	if o.node == "" {
 		name, err := config.HostName()
 		if err != nil {
@@ -86,8 +98,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	for _, w := range site.Warnings {
+	for _, w := range append(site.Warnings, unprotected...) {
 		log.Warn(w)
+	}
+	if err := guard.Memory(guard.Lock(o.lock)); err != nil {
+		log.Warn(err.Error())
 	}
 	var bind netip.Addr
 	if o.bind != "" {
@@ -97,11 +112,21 @@ func run(ctx context.Context, o options) error {
 	}
 	n, err := node.New(site, node.Options{
 		StateDir: o.stateDir, RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
+		Frontend: node.Frontend(o.frontend), DeadTime: o.deadTime, Inherited: inherited(),
 	})
 	if err != nil {
 		return err
 	}
-	if err := n.Run(ctx); err != nil {
+	ctx, stop := upgradable(ctx, n, log)
+	defer stop()
+	err = n.Run(ctx)
+	if errors.Is(context.Cause(ctx), node.ErrUpgrade) {
+		if err != nil {
+			log.Error("the next program has to recover", "cause", err)
+		}
+		err = replaceProgram(n.Sockets())
+	}
+	if err != nil {
 		return runError{err}
 	}
 	return nil

@@ -25,7 +25,7 @@ func (b beats) Datagram(medium string, data []byte) {
 // Drained hears that the sockets are empty: the core may judge the peer now.
 func (b beats) Drained() { b.node.beat(liveness.Input{Kind: liveness.Tick, Drained: true}) }
 
-// openBeats opens the media of ha.cf and starts the liveness core. A node that
+// openBeats opens the media of ha.cf; the liveness core starts later. A node that
 // shares its machine with its peer binds to an address and to no interface.
 func (n *Node) openBeats() error {
 	c := beatlink.Config{Media: n.site.HA.Media, Log: func(text string) { n.log.Warn(text) }}
@@ -37,11 +37,8 @@ func (n *Node) openBeats() error {
 		}
 	}
 	var err error
-	if n.link, err = beatlink.Open(n.ctx, c, beats{n}); err != nil {
-		return err
-	}
-	n.beat(liveness.Input{Kind: liveness.Start})
-	return nil
+	n.link, err = beatlink.Open(n.ctx, c, beats{n})
+	return err
 }
 
 // beat hands the liveness core an input.

@@ -16,6 +16,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/backing"
 	"github.com/optionc/pollux/daemon/driver/export"
+	"github.com/optionc/pollux/daemon/driver/export/kernel"
 	"github.com/optionc/pollux/daemon/driver/peerlink"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -29,6 +30,10 @@ type device struct {
 	conf  config.Resource
 	link  *peerlink.Peer
 	front export.Frontend
+	// kernel is front if that makes block devices.
+	kernel *kernel.Device
+	// upgraded: the program was replaced while this node was Primary.
+	upgraded bool
 
 	mu       sync.Mutex
 	data     *backing.Disk // nil while detached
@@ -60,9 +65,7 @@ func newDevice(n *Node, index int, seed uint64) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.front = export.NewServer(export.Config{
-		Socket: n.options.socketOf(conf.Conf.Name), Pool: n.pool, Handler: d.request, Log: n.log,
-	})
+	d.makeFront()
 	return d, nil
 }
 

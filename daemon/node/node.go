@@ -42,6 +42,13 @@ type Options struct {
 	// Agents is a directory whose scripts replace the built-in resources of
 	// haresources; "" is none.
 	Agents string
+	// Frontend makes the devices; "" is FrontendSocket.
+	Frontend Frontend
+	// DeadTime is how long users of a block device wait for a daemon that died
+	// before they get errors, in whole seconds; 0 is ten minutes.
+	DeadTime time.Duration
+	// Inherited are the Sockets of the program that this one replaces.
+	Inherited map[string]*os.File
 	// Bind is the address to hear heartbeats on, instead of the interfaces of
 	// ha.cf: for two nodes on one machine.
 	Bind netip.Addr
@@ -69,6 +76,7 @@ type Node struct {
 	left     chan struct{} // closed when the groups are given up
 	once     sync.Once
 	calls    chan func() // questions to the machine, answered by the loop
+	sockets  map[string]*os.File
 }
 
 // New makes a node of a configuration. Nothing runs before Run.
@@ -110,6 +118,9 @@ func (n *Node) assemble() error {
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.answers.waiting = map[uint64]chan control.Answer{}
+	if err := n.chooseFrontend(); err != nil {
+		return err
+	}
 	for i := range n.site.Resources {
 		d, err := newDevice(n, i, n.identity.Seed)
 		if err != nil {
@@ -117,16 +128,12 @@ func (n *Node) assemble() error {
 		}
 		n.devices = append(n.devices, d)
 	}
-	if n.site.HA != nil {
-		n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
-			Kind: failover.Started, Crashed: n.identity.crashed,
-		}})
-	}
 	return nil
 }
 
 // Run runs the node until ctx ends; then the groups go to the peer, the data
-// to a state that needs no replay, and Run returns.
+// to a state that needs no replay, and Run returns. If the cause of that is
+// ErrUpgrade, all stays where it is for the next program.
 func (n *Node) Run(ctx context.Context) error {
 	defer func() { _ = n.identity.lock.Close() }()
 	defer n.pool.Close()
@@ -158,8 +165,13 @@ func (n *Node) Run(ctx context.Context) error {
 		n.working.Go(d.up)
 	}
 	n.log.Info("running", "node", n.site.Node, "peer", n.site.Peer, "config", n.site.Dir)
+	n.begin(ctx)
 	<-ctx.Done()
-	err = n.leave()
+	if errors.Is(context.Cause(ctx), ErrUpgrade) {
+		err = n.handOver()
+	} else {
+		err = n.leave()
+	}
 	n.stop()
 	<-loop
 	n.working.Wait()
@@ -167,6 +179,19 @@ func (n *Node) Run(ctx context.Context) error {
 		d.close()
 	}
 	return err
+}
+
+// begin goes on where the last daemon was stopped, and only then takes part in
+// the cluster.
+func (n *Node) begin(ctx context.Context) {
+	n.resume(ctx)
+	if n.site.HA == nil {
+		return
+	}
+	n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
+		Kind: failover.Started, Crashed: n.identity.crashed,
+	}})
+	n.beat(liveness.Input{Kind: liveness.Start})
 }
 
 // loop is the only goroutine that touches the machine.

@@ -162,6 +162,14 @@ func (n *Node) leave() error {
 			return errors.New("leave the cluster: the groups did not stop in time")
 		}
 	}
+	if err := n.shut(ctx); err != nil {
+		return err
+	}
+	return n.identity.endCleanly()
+}
+
+// shut demotes all resources, and leaves their metadata as after a clean end.
+func (n *Node) shut(ctx context.Context) error {
 	for i, r := range n.site.Resources {
 		for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderShutdown} {
 			if a := n.lastOrder(ctx, i, kind); !a.OK {
@@ -169,5 +177,5 @@ func (n *Node) leave() error {
 			}
 		}
 	}
-	return n.identity.endCleanly()
+	return nil
 }

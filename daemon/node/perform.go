@@ -36,6 +36,7 @@ func (d *device) perform(e *replica.Effect) {
 		d.node.working.Go(func() { d.deviceDone(d.front.Withdraw(false)) })
 	case replica.Changed:
 		d.tell(e.Text)
+		d.abandonStale()
 	case replica.CloseDisk:
 		d.node.working.Go(d.letGo)
 	case replica.Broken:

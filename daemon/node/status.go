@@ -119,7 +119,7 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 		s.Note = why
 	}
 	if s.Role == "Primary" {
-		s.Device = n.options.socketOf(r.Name)
+		s.Device = d.path()
 	}
 	if r.Resync != nil {
 		s.Resync = resyncStatus(r.Resync)

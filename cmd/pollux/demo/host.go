@@ -46,7 +46,7 @@ func (h *host) start(ctx context.Context) error {
 	defer func() { _ = logFile.Close() }()
 	cmd := exec.Command(h.demo.daemon, "--config-dir", filepath.Join(h.demo.dir, "etc"), "--node", h.name,
 		"--state-dir", filepath.Join(h.dir, "state"), "--run-dir", h.runDir(), "--agents", h.demo.agents(),
-		"--bind", h.address)
+		"--bind", h.address, "--frontend", string(node.FrontendSocket))
 	cmd.Stderr = logFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
