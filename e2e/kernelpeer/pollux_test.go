@@ -31,7 +31,7 @@ func (p *pollux) up(ctx SpecContext) {
 		p.before += p.daemon.Stderr()
 	}
 	var err error
-	p.daemon, err = p.vm.Start("polluxd")
+	p.daemon, err = p.vm.Start("polluxd", "--frontend", "nbd-socket")
 	Expect(err).NotTo(HaveOccurred())
 	Eventually(func() string { return p.state(ctx).Disk }).WithContext(ctx).WithTimeout(soon).
 		ShouldNot(Or(BeEmpty(), Equal("Diskless"), Equal("Attaching")), func() string { return p.log(ctx) })

@@ -32,7 +32,7 @@ func (p *Programs) Path(name string) string { return filepath.Join(p.dir, name) 
 func (p *Programs) Polluxd(n *Node, more ...string) *exec.Cmd {
 	args := []string{
 		"--config-dir", n.ConfigDir(), "--state-dir", n.StateDir(), "--run-dir", n.RunDir(), "--bind", n.Address,
-		"--node", n.Name,
+		"--node", n.Name, "--frontend", "nbd-socket",
 	}
 	return exec.Command(p.Path("polluxd"), append(args, more...)...)
 }
