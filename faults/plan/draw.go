@@ -14,6 +14,8 @@ type Profile struct {
 	Faults   int           // how many
 	// Apart: the nodes may be cut off from each other altogether, and pause.
 	Apart bool
+	// BadDisks: one node's disk may fail requests.
+	BadDisks bool
 	// Deadtime is after how long a silent node counts as dead. Without Apart
 	// heartbeats are cut for a fraction of it only.
 	Deadtime time.Duration
@@ -29,15 +31,19 @@ func Draw(seed uint64, p Profile) Plan {
 	var allowed []Kind
 	for k := Power; k < Kinds; k++ {
 		apart := k == Pause || k == Cut || k == Split
-		if luck.Below(2) == 0 && (p.Apart || !apart) {
+		if luck.Below(2) == 0 && (p.Apart || !apart) && k != BadDisk {
 			allowed = append(allowed, k)
 		}
+	}
+	if p.BadDisks {
+		allowed = append(allowed, BadDisk)
 	}
 	if len(allowed) == 0 {
 		allowed = []Kind{Power, Break}
 	}
 	var out Plan
 	at := p.From
+	fragile := luck.Below(2) // one copy stays good
 	for range p.Faults {
 		if luck.Chance(p.Together) {
 			at = min(at+luck.Between(0, 4*time.Second), p.To)
@@ -47,6 +53,9 @@ func Draw(seed uint64, p Profile) Plan {
 		f := Fault{At: at.Round(time.Microsecond), Kind: allowed[luck.Below(len(allowed))], Node: luck.Below(2)}
 		if f.Kind.lasts() {
 			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		}
+		if f.Kind == BadDisk {
+			f.Node = fragile
 		}
 		out = append(out, f)
 	}
@@ -65,7 +74,7 @@ func (p Profile) duration(k Kind, luck *draw.Stream) time.Duration {
 		d += luck.Between(time.Second, 5*time.Second)
 	case k == CutBeats && !p.Apart:
 		d = min(d, p.Deadtime/3)
-	case k == HungDisk || k == SlowDisk:
+	case k == HungDisk || k == SlowDisk || k == BadDisk:
 		d = min(d, 20*time.Second)
 	case k == Pause:
 		d = min(d, 3*p.Deadtime)

@@ -31,16 +31,19 @@ const (
 	Stall    Kind = 9  // what the node sends on the replication link is held up for a time
 	SlowDisk Kind = 10 // its disk takes long for a time
 	HungDisk Kind = 11 // its disk answers nothing for a time
-	Standby  Kind = 12 // an operator moves everything off the node
-	Takeover Kind = 13 // an operator moves everything to the node
-	Kinds    Kind = 14 // how many there are, and one
+	BadDisk  Kind = 12 // its disk fails requests for a time
+	Restart  Kind = 13 // its daemon is stopped in order, and comes back after a time
+	Leave    Kind = 14 // an operator disconnects its replica for a time
+	Standby  Kind = 15 // an operator moves everything off the node
+	Takeover Kind = 16 // an operator moves everything to the node
+	Kinds    Kind = 17 // how many there are, and one
 )
 
 // words are the kinds in text form.
 var words = [Kinds]string{
 	Power: "power", Crash: "crash", Pause: "pause", CutData: "cut-data", CutBeats: "cut-beats", Cut: "cut",
 	Split: "split", Break: "break", Stall: "stall", SlowDisk: "slow-disk", HungDisk: "hung-disk",
-	Standby: "standby", Takeover: "takeover",
+	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 }
 
 // String is the kind's word.

@@ -1,5 +1,7 @@
 package oracle
 
+import "github.com/optionc/pollux/daemon/format/drbdwire"
+
 // The ledger is what the users of the device did: promises 1 and 2. Package
 // workload tells it of every request and answer.
 
@@ -51,6 +53,18 @@ func (o *Oracle) Wrote(w *Write) {
 	for s := w.sector; s < w.sector+w.sectors; s++ {
 		reg.end(s, w.began, now)
 		reg.decide(s, w.began, w.began, func(value uint64) { o.lapse(w.node, s, value) })
+	}
+}
+
+// Refused checks that an error was the last resort: promise 6.
+func (o *Oracle) Refused(n int) {
+	o.Counts.Refused++
+	s := o.w.Node(n).State()
+	switch {
+	case s.Disk == drbdwire.UpToDate:
+		o.w.Fail(promise6, "a request failed on %s, whose disk is UpToDate", name(n))
+	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
+		o.w.Fail(promise6, "a request failed on %s, whose peer has an UpToDate copy", name(n))
 	}
 }
 

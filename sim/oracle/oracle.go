@@ -27,6 +27,7 @@ const (
 	promise3  = "3: after a resync both copies are equal"
 	promise4  = "4: what may differ is marked"
 	promise5  = "5: stale data never wins by itself"
+	promise6  = "6: no error reaches the guest while there is a good copy"
 	promise7  = "7: a guest runs on at most one node"
 	promise8  = "8: every step in its order"
 	promise9  = "9: a node that crashed starts nothing before it has heard from its peer"
@@ -49,9 +50,11 @@ type Rules struct {
 // Counts tell how often each promise was put to the test.
 type Counts struct {
 	Writes, Reads           int // acknowledged and checked
+	Refused                 int // requests that failed: no good copy was left
 	Alone                   int // of the writes, those that one node alone has
 	Promotions              int // each compares a whole disk
 	Accepted                int // promotions that lost writes of a Primary that had gone on alone, unknown to the new one
+	Early                   int // the same, of protocols A and B
 	Forks                   int // histories that went apart
 	Resyncs                 int
 	Compared                int // sectors that had to be equal, and were
@@ -65,9 +68,11 @@ type Counts struct {
 func (c *Counts) Add(o Counts) {
 	c.Writes += o.Writes
 	c.Reads += o.Reads
+	c.Refused += o.Refused
 	c.Alone += o.Alone
 	c.Promotions += o.Promotions
 	c.Accepted += o.Accepted
+	c.Early += o.Early
 	c.Forks += o.Forks
 	c.Resyncs += o.Resyncs
 	c.Compared += o.Compared

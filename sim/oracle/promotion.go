@@ -47,7 +47,11 @@ func (o *Oracle) Exposed(n int) {
 	case o.rules.Protocol == drbdwire.ProtocolC && (at.evidence || at.restarted || connected):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
-		o.Counts.Accepted++
+		if o.rules.Protocol == drbdwire.ProtocolC {
+			o.Counts.Accepted++
+		} else {
+			o.Counts.Early++
+		}
 		o.fork(n)
 		for s, value := range data {
 			if !o.regs[n].may(s, value) {

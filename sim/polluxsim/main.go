@@ -1,6 +1,6 @@
 // Command polluxsim runs seeds of the simulator and prints what they broke.
 //
-//	polluxsim --seed 42 [--profile load|storm|apart] [--plan FILE] [--trace]
+//	polluxsim --seed 42 [--profile load|storm|disks|apart] [--plan FILE] [--trace]
 //	polluxsim --seeds 1..1000 [--profile ...]
 //
 // It exits with 1 if a promise was broken.
@@ -22,7 +22,7 @@ import (
 func main() {
 	seed := flag.Uint64("seed", 0, "run this seed")
 	seeds := flag.String("seeds", "", "run the seeds `A..B`")
-	profile := flag.String("profile", "", "load, storm or apart; each seed draws one unless this is given")
+	profile := flag.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
 	file := flag.String("plan", "", "what goes wrong, instead of what the seed draws")
 	trace := flag.Bool("trace", false, "print everything that happens")
 	keep := flag.Bool("keep-going", false, "go on after a broken promise")

@@ -6,6 +6,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/faults/plan"
 	"github.com/optionc/pollux/sim/world"
 )
 
@@ -39,6 +40,21 @@ func (t *trial) demote() {
 	})
 }
 
+// leave disconnects a node for a while.
+func (t *trial) leave(f plan.Fault) {
+	node := t.w.Node(f.Node)
+	if !node.Alive() {
+		return
+	}
+	node.Order(replica.OrderDisconnect, false, func(int, string) {
+		t.w.After(f.For, func() {
+			if node.Alive() {
+				node.Order(replica.OrderConnect, false, func(int, string) {})
+			}
+		})
+	})
+}
+
 // help does what only an operator can do: decide a split brain, and order the
 // groups to start where they failed.
 func (t *trial) help() {
@@ -49,6 +65,12 @@ func (t *trial) help() {
 	a, b := t.w.Node(0), t.w.Node(1)
 	if !a.Alive() || !b.Alive() {
 		return
+	}
+	for _, node := range [...]*world.Node{a, b} {
+		if node.State().Disk == drbdwire.Diskless {
+			t.repairs++
+			node.Attach(func(int, string) {})
+		}
 	}
 	switch {
 	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:

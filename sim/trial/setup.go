@@ -28,6 +28,8 @@ const (
 	Load Profile = "load"
 	// Storm has quiet guests and many faults, most of them in the wake of others.
 	Storm Profile = "storm"
+	// Disks has busy guests, and one node's disk fails.
+	Disks Profile = "disks"
 	// Apart lets the nodes lose each other altogether, and pause.
 	Apart Profile = "apart"
 )
@@ -164,6 +166,8 @@ func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
 	case Storm:
 		p.To = prelude + luck.Between(60*time.Second, 200*time.Second)
 		p.Faults, p.Together = 10+luck.Below(40), 500_000
+	case Disks:
+		p.BadDisks = true
 	case Apart:
 		p.Apart = true
 		p.Faults += 4

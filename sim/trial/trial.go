@@ -193,6 +193,12 @@ func (t *trial) strike(f plan.Fault) {
 		node.SlowDisk(f.For)
 	case plan.HungDisk:
 		node.HangDisk(f.For)
+	case plan.BadDisk:
+		node.FailDisk(f.For)
+	case plan.Restart:
+		node.Restart(f.For)
+	case plan.Leave:
+		t.leave(f)
 	case plan.Standby:
 		node.Move(failover.OrderStandby, failover.All, false)
 	case plan.Takeover:

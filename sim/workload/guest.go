@@ -137,6 +137,7 @@ func (g *Guest) Completed(n int, id uint64, failed bool, row []uint64) {
 	}
 	switch {
 	case failed:
+		g.o.Refused(n)
 		g.give(q)
 	case q.write != nil:
 		g.o.Wrote(q.write)

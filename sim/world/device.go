@@ -24,6 +24,7 @@ type device struct {
 	under  []*diskRequest // under way, in the order of submission
 	slow   time.Duration  // until then everything takes slowness times as long
 	hung   time.Duration  // until then nothing completes
+	bad    time.Duration  // until then some requests fail
 }
 
 // slowness is how much longer a slow disk takes.
@@ -40,7 +41,7 @@ type diskRequest struct {
 	flush     bool
 	dataStamp uint64
 	metaStamp uint64
-	then      func()
+	then      func(failed bool)
 	cancelled bool
 	onMeta    bool
 }
@@ -127,8 +128,29 @@ func (d *device) complete(q *diskRequest) {
 			break
 		}
 	}
+	if d.node.w.now < d.bad && d.node.w.luck.disk.Below(4) == 0 {
+		d.tear(q)
+		q.then(true)
+		return
+	}
 	d.apply(q)
-	q.then()
+	q.then(false)
+}
+
+// tear lets some sectors of a write have happened, and no more than that.
+func (d *device) tear(q *diskRequest) {
+	if !q.write {
+		return
+	}
+	for i := range max(len(q.row), len(q.blocks)) {
+		switch {
+		case d.node.w.luck.disk.Below(2) == 0:
+		case q.onMeta:
+			_ = d.meta.Write(q.sector+i, q.blocks[i:i+1], false)
+		default:
+			_ = d.data.Write(q.sector+i, q.row[i:i+1], false)
+		}
+	}
 }
 
 // apply lets a request have happened.
@@ -173,19 +195,7 @@ func (d *device) powerLoss(keep int) {
 	luck := d.node.w.luck.disk
 	for _, q := range d.under {
 		q.cancelled = true
-		if !q.write {
-			continue
-		}
-		for i := range max(len(q.row), len(q.blocks)) {
-			if luck.Below(2) == 0 {
-				continue
-			}
-			if q.onMeta {
-				_ = d.meta.Write(q.sector+i, q.blocks[i:i+1], false)
-			} else {
-				_ = d.data.Write(q.sector+i, q.row[i:i+1], false)
-			}
-		}
+		d.tear(q)
 	}
 	d.under = nil
 	survives := func() bool { return luck.Chance(keep) }
@@ -205,7 +215,11 @@ func (d *device) carryOut(e replica.Effect) {
 	first, count := int(e.Sector), int(e.Size)/sectorSize
 	switch e.Kind {
 	case replica.Read:
-		d.submit(&diskRequest{then: func() {
+		d.submit(&diskRequest{then: func(failed bool) {
+			if failed {
+				answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: true})
+				return
+			}
 			row := make([]uint64, count)
 			if err := d.data.Read(first, row); err != nil {
 				n.w.Fail(promiseInside, "%v", err)
@@ -225,22 +239,24 @@ func (d *device) carryOut(e replica.Effect) {
 		if e.FUA {
 			longest += times.Sync
 		}
-		d.submit(&diskRequest{write: true, sector: first, row: row, durable: e.FUA, then: func() {
-			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID})
+		d.submit(&diskRequest{write: true, sector: first, row: row, durable: e.FUA, then: func(failed bool) {
+			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: failed})
 		}}, longest)
 	case replica.Flush:
-		d.submit(&diskRequest{flush: true, then: func() {
-			answer(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: e.ID})
+		d.submit(&diskRequest{flush: true, then: func(failed bool) {
+			answer(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: e.ID, Failed: failed})
 		}}, times.Sync)
 	case replica.MetaRead:
-		d.submit(&diskRequest{then: func() {
+		d.submit(&diskRequest{then: func(failed bool) {
 			data := d.metadata(e.Offset, int64(e.Size))
-			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
+			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data, Failed: failed})
 		}}, times.Read)
 	case replica.MetaWrite:
 		d.submit(&diskRequest{
 			write: true, onMeta: true, sector: d.metaSector(e.Offset), blocks: toBlocks(e.Data),
-			durable: e.FUA, flush: e.FUA, then: func() { answer(replica.Input{Kind: replica.MetaDone, ID: e.ID}) },
+			durable: e.FUA, flush: e.FUA, then: func(failed bool) {
+				answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Failed: failed})
+			},
 		}, times.Write+times.Sync)
 	default:
 		panic(fmt.Sprintf("world: effect %d is not for the disk", e.Kind))
@@ -275,3 +291,6 @@ func (n *Node) SlowDisk(d time.Duration) { n.disk.slow = n.w.now + d }
 
 // HangDisk lets nothing complete on the disk, for a while.
 func (n *Node) HangDisk(d time.Duration) { n.disk.hung = n.w.now + d }
+
+// FailDisk makes the disk fail one request in four, for a while.
+func (n *Node) FailDisk(d time.Duration) { n.disk.bad = n.w.now + d }

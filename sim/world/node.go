@@ -46,6 +46,8 @@ type Node struct {
 	orders  uint64
 	answers map[uint64]func(code int, text string)
 	working bool // a tool is at work
+	// comeback is how long the daemon stays away after a stop in order.
+	comeback time.Duration
 }
 
 // request is what a user asked of the device.
@@ -115,9 +117,8 @@ func (n *Node) Boot(crashed bool) {
 	n.core, n.state = core, core.Resource(0).State()
 	w.Tracef("%s boots", Name(n.id))
 	w.mix(1, uint64(n.id))
-	size := replica.Disk{DataSectors: n.disk.size, MetaSectors: n.disk.size}
-	n.order(replica.Input{Order: replica.OrderAttach, Disk: size}, func(code int, text string) {
-		if code < int(drbdwire.Success) {
+	n.Attach(func(code int, text string) {
+		if code < int(drbdwire.Success) && n.disk.bad == 0 {
 			w.Fail("a disk that was in use can be attached", "%s: %s", Name(n.id), text)
 			return
 		}
@@ -143,6 +144,38 @@ func (n *Node) config() machine.Config {
 	cfg.Liveness.UUID[0] = byte(n.id + 1)
 	cfg.Failover.Node, cfg.Failover.Peer = Name(n.id), Name(1-n.id)
 	return cfg
+}
+
+// Attach gives the disk to the replica; then gets the answer.
+func (n *Node) Attach(then func(code int, text string)) {
+	size := replica.Disk{DataSectors: n.disk.size, MetaSectors: n.disk.size}
+	n.order(replica.Input{Order: replica.OrderAttach, Disk: size}, then)
+}
+
+// Restart stops everything on the node in order, and the daemon comes back
+// after a while.
+func (n *Node) Restart(after time.Duration) {
+	if n.alive {
+		n.w.Tracef("%s is stopped", Name(n.id))
+		n.comeback = after
+		n.Move(failover.OrderStop, failover.None, false)
+	}
+}
+
+// shutDown ends the daemon once its metadata is clean.
+func (n *Node) shutDown() {
+	n.Order(replica.OrderShutdown, false, func(code int, _ string) {
+		if code < int(drbdwire.Success) {
+			n.soon(n.shutDown)
+			return
+		}
+		n.w.Tracef("%s has stopped", Name(n.id))
+		n.down(false)
+		n.disk.settle()
+		n.w.net.processDied(n)
+		n.w.watcher.Down(n.id, false)
+		n.w.After(n.comeback, func() { n.Boot(false) })
+	})
 }
 
 // Order gives an administrator's order to the replica; then gets the answer.

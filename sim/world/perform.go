@@ -134,6 +134,8 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.runTool(e)
 	case failover.Answer, failover.Note:
 		n.w.Tracef("%s %s", Name(n.id), e.Text)
-	case failover.Held, failover.Left, failover.Say:
+	case failover.Left:
+		n.shutDown()
+	case failover.Held, failover.Say:
 	}
 }

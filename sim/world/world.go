@@ -170,6 +170,7 @@ func (w *World) Calm() {
 	for n, node := range w.nodes {
 		w.net.beats[n].Loss = 0
 		node.disk.slow, node.disk.hung = w.now, w.now
+		node.disk.bad = min(node.disk.bad, w.now)
 		if node.paused {
 			node.resume()
 		}
