@@ -158,7 +158,10 @@ func isAlone(end *socket) (bool, error) {
 	var pollErr error
 	err = raw.Control(func(fd uintptr) {
 		poll[0].Fd = int32(fd)
-		_, pollErr = unix.Poll(poll, 0)
+		pollErr = unix.EINTR // signals of the runtime come at any time
+		for errors.Is(pollErr, unix.EINTR) {
+			_, pollErr = unix.Poll(poll, 0)
+		}
 	})
 	return poll[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0, errors.Join(err, pollErr)
 }
