@@ -80,7 +80,8 @@ func (t tree) common(ctx context.Context, q debian.Quarry, files Files) error {
 	t.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
 	t.text("/etc/group", "root:x:0:\ndisk:x:6:\n")
 	t.text("/etc/mke2fs.conf", "[defaults]\n\tbase_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr\n"+
-		"[fs_types]\n\text4 = {\n\t\tfeatures = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize\n\t}\n")
+		"[fs_types]\n\text4 = {\n\t\tfeatures = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize\n\t}\n"+
+		"\tsmall = {\n\t\tinode_ratio = 4096\n\t}\n")
 	// No udevd runs: LVM must make its device nodes, and look at /dev, itself.
 	t.text("/etc/lvm/lvm.conf", "activation { udev_sync=0 udev_rules=0 }\ndevices { obtain_device_list_from_udev=0 }\n")
 	if err := t.goProgram(ctx, "/init", "vminit"); err != nil {

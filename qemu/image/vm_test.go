@@ -36,14 +36,16 @@ kernel = "/boot/vmlinux"
 ramdisk = "/boot/initramfs"
 extra = "console=hvc0 quiet"
 memory = 96
+on_crash = "destroy"
 disk = [ "phy:/dev/my_vg/web1,xvda,w" ]
 `
 	quickGuest = `
 name = "web1"
 kernel = "/boot/vmlinux"
 ramdisk = "/boot/initramfs"
-extra = "console=hvc0 quiet mitigations=off"
+extra = "console=hvc0 quiet"
 memory = 96
+on_crash = "destroy"
 disk = [ "format=raw,vdev=xvda,access=rw,script=block-quick,target=/dev/my_vg/web1" ]
 `
 )
