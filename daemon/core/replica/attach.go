@@ -18,6 +18,10 @@ func (r *Resource) attach(disk Disk) {
 		r.refuse(drbdwire.InTransientState, "a disk is attached, or was not let go yet")
 		return
 	}
+	if r.state.Role == drbdwire.Primary && r.state.Conn >= drbdwire.Connected {
+		r.refuse(drbdwire.NotSupported, "this node is Primary on the peer's disk: move its users there before the attach")
+		return
+	}
 	if r.state.Conn >= drbdwire.WFConnection {
 		// The peer learns of the new disk by a new handshake.
 		r.dropLink(drbdwire.Unconnected, "attaching a disk")
@@ -61,6 +65,10 @@ func (r *Resource) superRead(data []byte) {
 	}
 	if err == nil && super.Size > r.size && super.Flags&drbdmeta.MDConsistent != 0 {
 		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", r.size, super.Size)
+	}
+	if own := r.uuids.Current &^ 1; err == nil && r.state.Role == drbdwire.Primary && super.UUIDs.Current&^1 != own {
+		err = fmt.Errorf("can only attach to data with current UUID %016X, which this Primary has served; the disk's is %016X",
+			own, super.UUIDs.Current&^1)
 	}
 	if err != nil {
 		r.attachFailed(err.Error())
@@ -107,6 +115,8 @@ func (r *Resource) logRead(data []byte) {
 		next.Disk = drbdwire.Inconsistent
 	case m.flags&drbdmeta.MDWasUpToDate == 0:
 		next.Disk = drbdwire.Outdated
+	case r.state.Role == drbdwire.Primary:
+		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
 	case m.flags&drbdmeta.MDPeerOutdated != 0:
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.Outdated
 	default:

@@ -41,6 +41,7 @@ type phase uint8
 
 const (
 	phaseDown phase = iota
+	phaseParting // given up; the peer is left time to see why by itself
 	phaseFeatures
 	phaseAuth
 	phaseParams
@@ -195,10 +196,22 @@ func (r *Resource) dropLink(why drbdwire.ConnState, text string) {
 	r.lose(why, text)
 }
 
-// giveUp goes StandAlone: trying again would not help.
+// giveUp goes StandAlone: trying again would not help. In a handshake the peer
+// comes to the same result, but only if it still reads what was sent to it: a
+// link that just breaks makes it try again for ever, and nobody is told there
+// of a split brain. So the sockets stay open until the peer closes them, or
+// has had the time for it.
 func (r *Resource) giveUp(text string) {
 	r.link.wanted = false
 	r.note = text
+	if r.link.conn != 0 && r.state.Conn < drbdwire.Connected {
+		r.link.phase = phaseParting
+		r.progress()
+		next := r.state
+		next.Conn = drbdwire.Disconnecting
+		r.set(next, text)
+		return
+	}
 	if r.link.conn != 0 {
 		r.dropLink(drbdwire.Disconnecting, text)
 		return
@@ -273,7 +286,11 @@ func (r *Resource) linkTick() {
 		return
 	}
 	if r.now >= l.limit {
-		r.dropLink(drbdwire.NetworkFailure, "the peer did not go on with the handshake")
+		text := "the peer did not go on with the handshake"
+		if l.phase == phaseParting {
+			text = r.note
+		}
+		r.dropLink(drbdwire.NetworkFailure, text)
 		return
 	}
 	if oldest, ok := r.requests.oldestSent(); ok && r.cfg.KoCount > 0 &&

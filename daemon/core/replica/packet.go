@@ -20,6 +20,8 @@ func (r *Resource) packet(in Input) {
 	r.stats.Received += uint64(in.Size)
 	var err error
 	switch {
+	case r.link.phase == phaseParting:
+		r.free(in.Buf)
 	case in.Volume != 0:
 		err = fmt.Errorf("%s for volume %d, but only volume 0 is configured", in.Command, in.Volume)
 	case r.link.phase == phaseFeatures && in.Command != drbdwire.CmdFeatures:

@@ -103,6 +103,9 @@ func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 // needs to be copied is believed by a disk that was never used.
 func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	r.peer.uuids, r.peer.hasUUIDs = u, true
+	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent {
+		r.adopt(u)
+	}
 	if r.state.Conn == drbdwire.Connected && u.Flags&drbdwire.UUIDSkipInitialSync != 0 &&
 		r.uuids.Current == drbdmeta.JustCreated {
 		r.bits.ClearAll()
@@ -114,6 +117,20 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.UpToDate
 		r.set(next, "the peer skipped the initial sync")
 	}
+}
+
+// adopt follows the generation of the only copy that a Primary without a disk
+// has. Its users have seen the data up to its own: a copy that is older is not
+// theirs. The peer may be one ahead, since it makes a new generation when it
+// hears that the disk here failed. Source: DRBD 8.4 states, section 4.
+func (r *Resource) adopt(u drbdwire.UUIDs) {
+	own := r.uuids.Current &^ 1
+	if r.state.Conn < drbdwire.Connected && own != u.Current&^1 && own != u.Bitmap&^1 {
+		r.giveUp(fmt.Sprintf("can only connect to data with current UUID %016X, which this Primary without a disk "+
+			"has served; the peer's is %016X", own, u.Current&^1))
+		return
+	}
+	r.setCurrent(u.Current)
 }
 
 // stateArrived takes the peer's view of itself.

@@ -143,7 +143,7 @@ var _ = Describe("Roles", func() {
 		Expect(p.a.disk[4096]).To(Equal(byte('z')))
 	})
 
-	It("of a split brain are noticed at the first contact", func() {
+	It("of a split brain are noticed at the first contact, by both", func() {
 		p := synced()
 		p.cut = true
 		p.breakLink()
@@ -154,8 +154,17 @@ var _ = Describe("Roles", func() {
 		p.cut = false
 		p.meet()
 		p.run()
-		Expect(p.a.status()).To(HavePrefix("Primary/Unknown StandAlone"))
-		Expect(p.a.core.Status().Note).To(ContainSubstring("split brain"))
+		for _, e := range []*end{p.a, p.b} {
+			Expect(e.status()).To(HavePrefix("Primary/Unknown Disconnecting"), "the other must hear it too before the link ends")
+			Expect(e.core.Status().Note).To(ContainSubstring("split brain"))
+		}
+		for range 3 {
+			p.wait()
+		}
+		for _, e := range []*end{p.a, p.b} {
+			Expect(e.status()).To(HavePrefix("Primary/Unknown StandAlone"))
+			Expect(e.conn).To(BeZero())
+		}
 	})
 
 	It("survive a clean shutdown without a resync", func() {

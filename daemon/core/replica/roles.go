@@ -88,6 +88,8 @@ func (r *Resource) becomePrimary() {
 			r.setCurrent(r.uuids.Current)
 		}
 		r.meta.dirty()
+	} else {
+		r.setCurrent(r.peer.uuids.Current)
 	}
 	r.order.stage = stageRecord
 	r.afterSuper(gatePromoted)

@@ -77,7 +77,8 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 	if r.state.Conn != drbdwire.WFSyncUUID {
 		return fmt.Errorf("P_SYNC_UUID came in connection state %s", r.state.Conn)
 	}
-	r.uuids.Current, r.uuids.Bitmap = u.UUID, 0
+	r.setCurrent(u.UUID)
+	r.uuids.Bitmap = 0
 	next := r.state
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
 	r.sync.ready, r.sync.failed = false, 0
@@ -147,6 +148,9 @@ func (r *Resource) finishTarget() {
 		old := u.Current
 		u.Bitmap = 0
 		u.History0, u.History1 = old, p.Bitmap
+		if p.Bitmap == 0 { // a full sync by order: the source had nothing to rotate
+			u.History1 = p.History0
+		}
 		r.setCurrent(p.Current)
 		r.peer.uuids.Bitmap, r.peer.uuids.History0, r.peer.uuids.History1 = 0, u.History0, u.History1
 		next.Disk = drbdwire.UpToDate
