@@ -15,6 +15,12 @@ DEAD := go run golang.org/x/tools/cmd/deadcode@v0.52.0
 # package. A test whose tool is missing says so and is skipped.
 TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils
 
+# What machines in QEMU need, by Debian package.
+VMDEPS := e2fsprogs qemu-system-x86 util-linux
+
+# How often the power of the active dom0 is cut in `make e2e`.
+ROUNDS ?= 10
+
 .PHONY: help
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,18 +40,41 @@ build: ## build the commands into bin/
 demo: build ## two nodes and a disaster, on this machine
 	bin/pollux demo
 
+# missing tells which of the packages in $(1) are not installed.
+missing = $$(for package in $(1); do \
+	  [[ $$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null) == installed ]] || echo "$$package"; \
+	done)
+# install installs the packages in $$missing, as root on Debian.
+install = export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null
+can_install = (( EUID == 0 )) && command -v apt-get >/dev/null
+
 .PHONY: deps-test
 deps-test: ## install what the tests compare with (root on Debian), or say what is missing
-	@missing=(); \
-	for package in $(TESTDEPS); do \
-	  [[ $$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null) == installed ]] || missing+=("$$package"); \
-	done; \
-	if (( $${#missing[@]} == 0 )); then exit; fi; \
-	if (( EUID != 0 )) || ! command -v apt-get >/dev/null; then \
-	  echo "Some tests will be skipped. To run them: apt-get install $${missing[*]}"; exit; \
-	fi; \
-	export DEBIAN_FRONTEND=noninteractive; \
-	apt-get update -qq && apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null
+	@missing=$(call missing,$(TESTDEPS)); \
+	if [[ -z $$missing ]]; then exit; fi; \
+	if ! { $(can_install); }; then echo "Some tests will be skipped. To run them: apt-get install "$$missing; exit; fi; \
+	$(install)
+
+.PHONY: deps-vm
+deps-vm: ## install what machines in QEMU need (root on Debian), or say what is missing
+	@missing=$(call missing,$(VMDEPS)); \
+	if [[ -z $$missing ]]; then exit; fi; \
+	if ! { $(can_install); }; then echo "First, as root: apt-get install "$$missing; exit 1; fi; \
+	$(install)
+
+.PHONY: demo-xen
+demo-xen: deps-vm ## two Xen dom0s in QEMU, a guest, and a power loss
+	go run ./e2e/demoxen
+
+.PHONY: e2e
+e2e: deps-test deps-vm ## all suites against real things, one after the other; JUnit goes to reports/
+	@# A suite has two machines, and measures time: so there is one at a time.
+	@mkdir -p reports; status=0; \
+	for suite in $$(grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u); do \
+	  POLLUX_E2E=1 POLLUX_ROUNDS=$(ROUNDS) go test -count=1 -timeout 3h "./$$suite" -v -ginkgo.succinct -ginkgo.no-color \
+	    "-ginkgo.junit-report=$(CURDIR)/reports/$${suite//\//-}.xml" || status=1; \
+	done; exit $$status
 
 .PHONY: test
 test: deps-test ## unit tests, import rules and the short simulations, with and without planted bugs
