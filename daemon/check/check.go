@@ -18,6 +18,8 @@ import (
 type Host struct {
 	// Interfaces has the names of the network interfaces.
 	Interfaces []string
+	// Bridges has the bridge of each interface that is a port of one.
+	Bridges map[string]string
 	// Addresses has all addresses of the machine.
 	Addresses []string
 	// Resolve gives the addresses of a host name.
@@ -159,6 +161,10 @@ func (c *checker) cluster() {
 		if !slices.Contains(c.host.Interfaces, m.Device) {
 			c.mend(fmt.Sprintf("ha.cf:%d", m.Line), "interface %s is not there (found %s); in a dom0 it is the bridge",
 				m.Device, strings.Join(c.host.Interfaces, ", "))
+		}
+		if bridge := c.host.Bridges[m.Device]; bridge != "" {
+			c.mend(fmt.Sprintf("ha.cf:%d", m.Line), "interface %s is a port of the bridge %s, which gets all packets: want %s",
+				m.Device, bridge, bridge)
 		}
 	}
 	if k := c.site.Keys.Keys[c.site.Keys.Current]; k.Method == hbwire.CRC {

@@ -3,6 +3,7 @@ package check
 import (
 	"net"
 	"os"
+	"path/filepath"
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/format/lvmconf"
@@ -14,10 +15,13 @@ const lvmConf = "/etc/lvm/lvm.conf"
 
 // Machine is the machine that this program runs on.
 func Machine() Host {
-	h := Host{Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups}
+	h := Host{Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups, Bridges: map[string]string{}}
 	if list, err := net.Interfaces(); err == nil {
 		for _, i := range list {
 			h.Interfaces = append(h.Interfaces, i.Name)
+			if bridge, err := os.Readlink(filepath.Join("/sys/class/net", i.Name, "brport/bridge")); err == nil {
+				h.Bridges[i.Name] = filepath.Base(bridge)
+			}
 			addresses, err := i.Addrs()
 			if err != nil {
 				continue

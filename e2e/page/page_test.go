@@ -41,6 +41,13 @@ func must(ctx SpecContext, n *site.Node, script string) {
 }
 
 func steps() {
+	It("is told of each of its traps beforehand", func(ctx SpecContext) {
+		for _, t := range traps {
+			By(t.name)
+			Expect(milo1.Check(ctx, t.edit)).To(ContainSubstring(t.says), t.name)
+		}
+	}, SpecTimeout(5*time.Minute))
+
 	It("syncs two disks with fresh metadata", func(ctx SpecContext) {
 		Expect(pair.Replicate(ctx)).To(Succeed(), logs)
 		refused(milo1.Order(ctx, "create-md", "r1"), "found DRBD 8.4 metadata")
@@ -170,6 +177,18 @@ func daemonDeath() {
 		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
 		running(ctx)
 		row("4 kill -9 of polluxd under load", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+	}, SpecTimeout(20*time.Minute))
+
+	It("nor does an upgrade in place", func(ctx SpecContext) {
+		running(ctx)
+		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
+		before, err := milo1.Guests(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(milo1.Upgrade(ctx)).To(Succeed(), logs)
+		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
+		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
+		running(ctx)
+		row("4 upgrade in place under load", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 )
@@ -69,15 +70,27 @@ func (n *Node) file(name string) ([]byte, error) {
 	return text, nil
 }
 
+// places are where the files belong, below the folder of the configuration.
+var (
+	machineFiles = map[string]string{"hosts": "/etc/hosts", "lvm.conf": "/etc/lvm/lvm.conf"}
+	drbdFiles    = map[string]string{"drbd.conf": "drbd.conf"}
+	clusterFiles = map[string]string{
+		"ha.cf": "ha.d/ha.cf", "haresources": "ha.d/haresources", "authkeys": "ha.d/authkeys",
+	}
+)
+
 // configure gives the node its files; those of the cluster only with cluster.
 func (n *Node) configure(ctx context.Context, cluster bool) error {
-	places := map[string]string{"drbd.conf": "/etc/drbd.conf", "hosts": "/etc/hosts", "lvm.conf": "/etc/lvm/lvm.conf"}
+	err := errors.Join(n.put(ctx, "", machineFiles), n.put(ctx, "/etc", drbdFiles))
 	if cluster {
-		places["ha.cf"], places["haresources"] = "/etc/ha.d/ha.cf", "/etc/ha.d/haresources"
-		places["authkeys"] = "/etc/ha.d/authkeys"
+		err = errors.Join(err, n.put(ctx, "/etc", clusterFiles))
 	}
+	return errors.Join(err, n.Put(ctx, "/etc/xen/ha.d/web1.cfg", []byte(guestFile), 0o644))
+}
+
+func (n *Node) put(ctx context.Context, dir string, files map[string]string) error {
 	var errs []error
-	for name, place := range places {
+	for name, place := range files {
 		text, err := n.file(name)
 		if err != nil {
 			return err
@@ -86,7 +99,20 @@ func (n *Node) configure(ctx context.Context, cluster bool) error {
 			// No udevd runs in the machine.
 			text = append(text, "activation { udev_sync=0 udev_rules=0 }\ndevices/obtain_device_list_from_udev=0\n"...)
 		}
-		errs = append(errs, n.Put(ctx, place, text, 0o600))
+		errs = append(errs, n.Put(ctx, path.Join(dir, place), text, 0o600))
 	}
-	return errors.Join(append(errs, n.Put(ctx, "/etc/xen/ha.d/web1.cfg", []byte(guestFile), 0o644))...)
+	return errors.Join(errs...)
+}
+
+// Check is what `pollux check` says to the page's files after a script has
+// edited them in the folder that it runs in; what it did to those of the machine
+// is undone.
+func (n *Node) Check(ctx context.Context, edit string) (string, error) {
+	const dir = "/tmp/check"
+	if err := errors.Join(n.put(ctx, dir, drbdFiles), n.put(ctx, dir, clusterFiles)); err != nil {
+		return "", err
+	}
+	// Its exit status says no more than its text.
+	said, err := n.Shell(ctx, "cd "+dir+" && { "+edit+"; } && { pollux check --config-dir . 2>&1 || true; }")
+	return said, errors.Join(err, n.put(ctx, "", machineFiles))
 }

@@ -49,7 +49,6 @@ if ! mount /dev/disk/state /var/lib/pollux 2>/dev/null; then
   mkfs.ext4 -q /dev/disk/state
   mount /dev/disk/state /var/lib/pollux
 fi
-modprobe nbd nbds_max=16
 mkdir -p /run/pollux /run/lock/lvm
 dmesg -n 1
 `
@@ -123,7 +122,12 @@ func (n *Node) Start(ctx context.Context) error {
 	if n.daemon, err = n.vm.Start("polluxd"); err != nil {
 		return fmt.Errorf("%s: %w", n.Name, err)
 	}
-	err = Wait(ctx, "polluxd on "+n.Name+" answers", Soon, func() (bool, error) {
+	return n.answers(ctx)
+}
+
+// answers waits until polluxd answers, and follows its events from then on.
+func (n *Node) answers(ctx context.Context) error {
+	err := Wait(ctx, "polluxd on "+n.Name+" answers", Soon, func() (bool, error) {
 		if status, ended := n.ended(); ended {
 			return false, fmt.Errorf("polluxd ended with status %d: %s", status, n.daemon.Stderr())
 		}
@@ -148,6 +152,29 @@ func (n *Node) ended() (status int, ended bool) {
 	status, err := n.daemon.Wait(ctx)
 	return status, !errors.Is(err, context.DeadlineExceeded)
 }
+
+// Upgrade replaces the program of polluxd while it runs.
+func (n *Node) Upgrade(ctx context.Context) error {
+	n.pair.say("%s: another file becomes /usr/sbin/polluxd; killall -USR2 polluxd", n.Name)
+	before := strings.Count(n.Log(), runningLine)
+	_, err := n.Shell(ctx, "cd /usr/sbin && cp polluxd new && mv new polluxd && killall -USR2 polluxd")
+	if err != nil {
+		return err
+	}
+	err = Wait(ctx, "the new polluxd on "+n.Name+" runs", Soon, func() (bool, error) {
+		if status, ended := n.ended(); ended {
+			return false, fmt.Errorf("polluxd ended with status %d: %s", status, n.Log())
+		}
+		return strings.Count(n.Log(), runningLine) > before, nil
+	})
+	if err != nil {
+		return err
+	}
+	return n.answers(ctx)
+}
+
+// runningLine is what polluxd says when it has started.
+const runningLine = "msg=running"
 
 // Stop ends polluxd cleanly.
 func (n *Node) Stop(ctx context.Context) error {

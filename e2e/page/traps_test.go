@@ -1,0 +1,50 @@
+package page_test
+
+// traps are where the page's author was caught, or would be: an edit that sets
+// one, and what `pollux check` says then.
+var traps = []struct{ name, edit, says string }{
+	{
+		"a disk without metadata", "true",
+		"MEND  resource r1: /dev/sda3 carries no metadata",
+	},
+	{
+		"nobody who decides after a cut", "true",
+		"neither a witness nor fencing is configured",
+	},
+	{
+		"the interface below the bridge", "sed -i s/xen-br0/eth0/ ha.d/ha.cf",
+		"MEND  ha.cf:5: interface eth0 is a port of the bridge xen-br0",
+	},
+	{
+		"an interface that is not there", "sed -i s/xen-br0/xenbr0/ ha.d/ha.cf",
+		"MEND  ha.cf:5: interface xenbr0 is not there",
+	},
+	{
+		"LVM that sees the disk below", "sed -i /filter/d /etc/lvm/lvm.conf",
+		"LVM also sees the physical volume on /dev/sda3",
+	},
+	{
+		"LVM that hides the device", `sed -i 's/"a|.dev.drbd1|"/"r|.*|"/' /etc/lvm/lvm.conf`,
+		"LVM does not see /dev/drbd1",
+	},
+	{
+		"keys that all can read", "chmod 644 ha.d/authkeys",
+		"authkeys",
+	},
+	{
+		"a name that is not uname's", "sed -i s/milo1/Milo-1/ drbd.conf",
+		"node names must be what uname -n says",
+	},
+	{
+		"a name that does not resolve", "sed -i /milo2/d /etc/hosts",
+		"node name milo2 does not resolve",
+	},
+	{
+		"an address that disturbs Xen", "sed -i 's/ xenHA/ IPaddr::192.168.0.9 xenHA/' ha.d/haresources",
+		"an address is not needed",
+	},
+	{
+		"a resource of another name", "sed -i s/drbddisk::r1/drbddisk::r2/ ha.d/haresources",
+		"want a resource of drbd.conf: drbddisk::r1",
+	},
+}
