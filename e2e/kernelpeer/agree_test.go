@@ -56,7 +56,7 @@ var _ = Describe("Two nodes that are configured differently", Label("vm"), Order
 		both(func(n *node) { n.engine.up(ctx) })
 		milo1.isAlone(ctx, "StandAlone", "Secondary", "UpToDate")
 		milo2.isAlone(ctx, "StandAlone", "Secondary", "Consistent")
-		Expect(milo2.engine.log(ctx)).To(ContainSubstring("incompatible"))
+		Expect(milo2.engine.log(ctx)).To(ContainSubstring("settings do not go together"))
 		both(func(n *node) { n.engine.down(ctx) })
 	},
 		Entry("in the protocol", "protocol A;"),

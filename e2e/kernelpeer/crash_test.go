@@ -50,6 +50,7 @@ func kept(p *agent.Process, ops []workload.Op) {
 func (n *node) back(ctx SpecContext) {
 	GinkgoHelper()
 	n.boot(ctx)
+	n.configure(ctx, n.options)
 	if p, ok := n.engine.(*pollux); ok {
 		*p = pollux{node: n}
 	}

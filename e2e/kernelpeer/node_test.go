@@ -24,6 +24,7 @@ type node struct {
 	config        machine.Config
 	vm            *machine.Machine
 	engine        engine
+	options       options // that it is configured with
 }
 
 // engine is an implementation of DRBD on a node. An order that it refuses is an
@@ -100,7 +101,7 @@ func (n *node) is(ctx SpecContext, want string) {
 
 func tail(text string) string {
 	lines := strings.Split(text, "\n")
-	return strings.Join(lines[max(0, len(lines)-60):], "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }
 
 // io carries operations out on the node's device.

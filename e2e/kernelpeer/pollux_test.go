@@ -33,7 +33,12 @@ func (p *pollux) up(ctx SpecContext) {
 	var err error
 	p.daemon, err = p.vm.Start("polluxd", "--frontend", "nbd-socket")
 	Expect(err).NotTo(HaveOccurred())
-	Eventually(func() string { return p.state(ctx).Disk }).WithContext(ctx).WithTimeout(soon).
+	Eventually(func() string {
+		if s := p.daemon.Stderr(); !strings.Contains(s, "level=INFO") && strings.Contains(s, "polluxd:") {
+			StopTrying(s).Now()
+		}
+		return p.state(ctx).Disk
+	}).WithContext(ctx).WithTimeout(soon).
 		ShouldNot(Or(BeEmpty(), Equal("Diskless"), Equal("Attaching")), func() string { return p.log(ctx) })
 }
 

@@ -28,7 +28,7 @@ var _ = eachWay("When both were Primary while they were apart", func(from, to *n
 	It("is noticed at the first contact, and nothing is overwritten", func(ctx SpecContext) {
 		wire.Heal(milo1.name, milo2.name)
 		both(func(n *node) {
-			Eventually(func() string { return n.engine.log(ctx) }).WithContext(ctx).WithTimeout(soon).
+			Eventually(func() string { return tail(n.engine.log(ctx)) }).WithContext(ctx).WithTimeout(soon).
 				Should(MatchRegexp("(?i)split.brain"), n.name)
 			n.isAlone(ctx, "StandAlone", "Secondary", "UpToDate")
 		})

@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/format"
 
 	"github.com/optionc/pollux/qemu/block"
 	"github.com/optionc/pollux/qemu/cable"
@@ -23,6 +24,7 @@ import (
 
 func TestKernelPeer(t *testing.T) {
 	RegisterFailHandler(Fail)
+	format.MaxLength = 0 // logs are what a failure is explained by
 	RunSpecs(t, "e2e/kernelpeer")
 }
 

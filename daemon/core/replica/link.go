@@ -40,8 +40,8 @@ type link struct {
 type phase uint8
 
 const (
-	phaseDown phase = iota
-	phaseParting // given up; the peer is left time to see why by itself
+	phaseDown    phase = iota
+	phaseParting       // given up; the peer is left time to see why by itself
 	phaseFeatures
 	phaseAuth
 	phaseParams

@@ -116,6 +116,10 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		next := r.state
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.UpToDate
 		r.set(next, "the peer skipped the initial sync")
+		// It drops its bitmap generation when it has sent it. What it knows of this
+		// node is older still, and a full sync would end with that, so it is told.
+		r.peer.uuids.Bitmap = 0
+		r.sendUUIDs()
 	}
 }
 

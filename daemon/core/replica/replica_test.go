@@ -5,6 +5,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -22,6 +23,19 @@ var _ = Describe("Two fresh disks", func() {
 		Expect(p.b.data()).To(Equal(p.a.data()))
 		Expect(p.a.payloads).To(BeEmpty())
 		Expect(p.b.payloads).To(BeEmpty())
+	})
+
+	It("are taken for equal when the peer says so, which learns of that", func() {
+		p := newPair()
+		p.a.up()
+		p.b.up()
+		p.run()
+		u := drbdwire.UUIDs{Current: 0x1234, Bitmap: drbdmeta.JustCreated, Flags: drbdwire.UUIDSkipInitialSync}
+		p.b.sent = nil
+		p.b.step(replica.Input{Kind: replica.Packet, Conn: p.conns, Command: drbdwire.CmdUUIDs, Data: u.Append(nil)})
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.core.Status().UUIDs).To(Equal(drbdmeta.UUIDs{Current: 0x1234}))
+		Expect(p.b.sent).To(Equal([]drbdwire.Command{drbdwire.CmdUUIDs}))
 	})
 
 	It("are not promoted without force", func() {
