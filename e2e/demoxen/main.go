@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -60,8 +61,8 @@ func (s *show) Cleanup(f func()) {
 func (s *show) Logf(format string, args ...any) { s.say(fmt.Sprintf(format, args...)) }
 
 func (s *show) end() {
-	for i := len(s.ends) - 1; i >= 0; i-- {
-		s.ends[i]()
+	for _, f := range slices.Backward(s.ends) {
+		f()
 	}
 }
 

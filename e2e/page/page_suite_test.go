@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +53,8 @@ func (suite) Cleanup(f func()) { ended = append(ended, f) }
 var ended []func()
 
 var _ = AfterSuite(func() {
-	for i := len(ended) - 1; i >= 0; i-- {
-		ended[i]()
+	for _, f := range slices.Backward(ended) {
+		f()
 	}
 })
 

@@ -129,6 +129,7 @@ func planned() {
 		away := intact(ctx, milo2)
 		_, after := milo1.Printed()
 		Expect(after).To(BeNumerically(">=", before))
+		Expect(milo2.Writes(ctx, 20)).To(Succeed(), logs)
 
 		Expect(milo1.Order(ctx, "takeover", "all")).To(Succeed(), logs)
 		Expect(pair.Runs(ctx, milo1)).To(Succeed(), logs)
@@ -209,7 +210,6 @@ func badLink() {
 	It("nor when it is slow and loses packets besides", func(ctx SpecContext) {
 		running(ctx)
 		wan(pair.Wire)
-		Expect(milo1.Writes(ctx, 50)).To(Succeed(), logs)
 		cutShortly(ctx)
 		row("5 the same, 40 ms latency and 1 % loss", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
@@ -219,6 +219,7 @@ func badLink() {
 // wrote meanwhile is on both disks in the end.
 func cutShortly(ctx SpecContext) {
 	GinkgoHelper()
+	Expect(milo1.Writes(ctx, 50)).To(Succeed(), logs)
 	since := time.Now()
 	pair.Wire.Both("milo1", "milo2", (*link.Direction).Cut)
 	select {

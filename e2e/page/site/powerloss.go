@@ -40,7 +40,11 @@ type Phase struct {
 // List names them in their order, the total last.
 func (p Phases) List() []Phase {
 	return []Phase{
-		{"detect", p.Detect}, {"decide", p.Decide}, {"promote", p.Promote}, {"VG", p.VG}, {"guest", p.Guest},
+		{"detect", p.Detect},
+		{"decide", p.Decide},
+		{"promote", p.Promote},
+		{"VG", p.VG},
+		{"guest", p.Guest},
 		{"all", p.Total()},
 	}
 }
