@@ -171,6 +171,7 @@ func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
 	case Apart:
 		p.Apart = true
 		p.Faults += 4
+	default:
 	}
 	s.plan = plan.Draw(seed, p)
 	s.calm = p.To

@@ -70,7 +70,7 @@ func TestPlanOfOnesOwn(t *testing.T) {
 	p, err := plan.Parse("40s power milo1 20s\n70s break milo2\n")
 	g.Expect(err).NotTo(HaveOccurred())
 	r := trial.Run(5, trial.Options{Profile: trial.Load, Plan: p})
-	g.Expect(r.Broken).To(BeNil())
+	g.Expect(r.Broken).NotTo(HaveOccurred())
 	g.Expect(r.Plan).To(Equal(p))
 	g.Expect(r.Counts.Promotions).To(BeNumerically(">", 1), "the guest moved to the other node")
 }

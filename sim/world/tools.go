@@ -60,7 +60,7 @@ func (n *Node) runTool(e *failover.Effect) {
 			return
 		}
 		done := failover.Input{}
-		switch acts := true; {
+		switch {
 		case fate < cfg.Fail:
 			done.Failed, done.Text = true, "the program failed"
 		case fate < cfg.Fail+cfg.Half:
@@ -68,7 +68,7 @@ func (n *Node) runTool(e *failover.Effect) {
 			done.Failed, done.Text = true, "the program failed at its end"
 		case fate < cfg.Fail+cfg.Half+cfg.Lie:
 		case fate < cfg.Fail+cfg.Half+cfg.Lie+cfg.Hang:
-			if acts = luck.Below(2) == 0; acts {
+			if luck.Below(2) == 0 {
 				w.After(luck.Between(0, hanging), func() {
 					if n.epoch == epoch && n.alive {
 						n.act(tool, action)

@@ -28,8 +28,9 @@ var names = [2]string{"milo1", "milo2"}
 // Name is what node n is called.
 func Name(n int) string { return names[n] }
 
-// Violation is a promise that was broken.
-type Violation struct {
+// Violation is a promise that was broken. It is an error, but in what is
+// tested and not in the testing.
+type Violation struct { //nolint:errname // the oracles' own word
 	Promise string // which one, in the words of the design
 	Text    string
 	At      time.Duration

@@ -29,9 +29,9 @@ type vector struct {
 // at is the part of the area at byte offset from of the disk.
 func (v vector) at(from, length int64) []byte { return v.area[from-v.from:][:length] }
 
-func (v vector) superblock(t testing.TB) (drbdmeta.Superblock, drbdmeta.Layout) {
-	t.Helper()
-	g := NewWithT(t)
+func (v vector) superblock(tb testing.TB) (drbdmeta.Superblock, drbdmeta.Layout) {
+	tb.Helper()
+	g := NewWithT(tb)
 	l, err := drbdmeta.Internal(uint64(v.disk)/512, 1, 8)
 	g.Expect(err).NotTo(HaveOccurred())
 	s, err := drbdmeta.DecodeSuperblock(v.at(l.Superblock, drbdmeta.BlockSize))
@@ -39,9 +39,9 @@ func (v vector) superblock(t testing.TB) (drbdmeta.Superblock, drbdmeta.Layout) 
 	return s, l
 }
 
-func loadVector(t testing.TB, name string) vector {
-	t.Helper()
-	g := NewWithT(t)
+func loadVector(tb testing.TB, name string) vector {
+	tb.Helper()
+	g := NewWithT(tb)
 	f, err := os.Open(filepath.Join("testdata", "md", name+".bin.gz"))
 	g.Expect(err).NotTo(HaveOccurred())
 	defer f.Close() //nolint:errcheck // only read
@@ -64,15 +64,15 @@ func loadVector(t testing.TB, name string) vector {
 	return v
 }
 
-func loadVectors(t testing.TB) []vector {
-	t.Helper()
+func loadVectors(tb testing.TB) []vector {
+	tb.Helper()
 	files, err := filepath.Glob("testdata/md/*.bin.gz")
-	g := NewWithT(t)
+	g := NewWithT(tb)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(len(files)).To(BeNumerically(">", 30))
 	var vectors []vector
 	for _, file := range files {
-		vectors = append(vectors, loadVector(t, strings.TrimSuffix(filepath.Base(file), ".bin.gz")))
+		vectors = append(vectors, loadVector(tb, strings.TrimSuffix(filepath.Base(file), ".bin.gz")))
 	}
 	return vectors
 }

@@ -42,6 +42,7 @@ func TestCapturedBitmaps(t *testing.T) {
 					under[st].sendAgain(t, filepath.Base(path))
 					delete(under, st)
 				}
+			default:
 			}
 		}
 		NewWithT(t).Expect(under).To(BeEmpty(), "unfinished transfers in "+path)

@@ -44,20 +44,20 @@ type stream struct {
 
 // packetsOf cuts a recording into packets, in the order in which they were
 // complete.
-func packetsOf(t testing.TB, path string) []packet {
-	t.Helper()
+func packetsOf(tb testing.TB, path string) []packet {
+	tb.Helper()
 	file, err := os.Open(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	in, err := gzip.NewReader(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var global [24]byte
 	if _, err := io.ReadFull(in, global[:]); err != nil || binary.LittleEndian.Uint32(global[:]) != 0xa1b2c3d4 {
-		t.Fatalf("%s starts with %x, want a little-endian pcap: %v", path, global, err)
+		tb.Fatalf("%s starts with %x, want a little-endian pcap: %v", path, global, err)
 	}
 	var packets []packet
 	conns := map[[12]byte]*conn{}
@@ -67,11 +67,11 @@ func packetsOf(t testing.TB, path string) []packet {
 		if _, err := io.ReadFull(in, record[:]); errors.Is(err, io.EOF) {
 			return packets
 		} else if err != nil {
-			t.Fatalf("%s: frame %d: %v", path, frame, err)
+			tb.Fatalf("%s: frame %d: %v", path, frame, err)
 		}
 		b := make([]byte, binary.LittleEndian.Uint32(record[8:]))
 		if _, err := io.ReadFull(in, b); err != nil {
-			t.Fatalf("%s: frame %d: %v", path, frame, err)
+			tb.Fatalf("%s: frame %d: %v", path, frame, err)
 		}
 		s, ok := segmentOf(b)
 		if !ok {
@@ -85,7 +85,7 @@ func packetsOf(t testing.TB, path string) []packet {
 		}
 		complete, err := c.take(s)
 		if err != nil {
-			t.Fatalf("%s: frame %d: %v", path, frame, err)
+			tb.Fatalf("%s: frame %d: %v", path, frame, err)
 		}
 		for _, p := range complete {
 			p.frame, p.fromA, p.conn = frame, s.fromA, c

@@ -42,6 +42,7 @@ func TestCapturedResponses(t *testing.T) {
 		case drbdwire.CmdAuthResponse:
 			responses++
 			g.Expect(drbdwire.Respond("sha1", "optionc secret", challenges[!p.fromA])).To(Equal(p.payload))
+		default:
 		}
 	}
 	g.Expect(responses).To(Equal(2))
