@@ -224,15 +224,14 @@ func (n *Node) loop() {
 	}
 }
 
-// ask lets a question see the machine between two inputs.
-func (n *Node) ask(question func(m *machine.Machine)) bool {
+// ask lets a question see the machine between two inputs. A node that is
+// ending answers no more.
+func (n *Node) ask(question func(m *machine.Machine)) {
 	done := make(chan struct{})
 	select {
 	case n.calls <- func() { question(n.machine); close(done) }:
 		<-done
-		return true
 	case <-n.ctx.Done():
-		return false
 	}
 }
 
