@@ -23,30 +23,46 @@ const (
 // socket is this end of a pair.
 type socket = net.UnixConn
 
-// attach connects a socket with the device: the one that waits, or a new one.
+// attach connects a socket with the device, the one that waits or a new one, and
+// serves it. That comes first: what is set afterwards waits in the kernel for
+// requests that may be there already.
 func (d *Device) attach(spec export.Spec) (*wire, error) {
 	index, socket, fresh, err := d.connect(d.setup(spec))
 	if err != nil {
 		return nil, err
 	}
-	if err := d.host.tune(index); err != nil {
-		d.config.Log.Warn("the device is not set up for best speed and recovery", "device", node(index), "cause", err)
-	}
-	for _, path := range d.links() {
-		if err := d.host.link(path, index); err != nil {
-			err = errors.Join(err, socket.Close())
-			if fresh {
-				err = errors.Join(err, d.remove(index))
-			}
-			return nil, err
+	config := export.Config{Pool: d.config.Pool, Handler: d.config.Handler, Budget: d.config.Budget}
+	w := &wire{socket: socket, stream: export.NewStream(config, spec, socket), ended: make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		w.cause = w.stream.Serve()
+	}()
+	if err := d.name(index); err != nil {
+		if fresh {
+			err = errors.Join(err, d.remove(index))
 		}
+		w.stream.Abort()
+		<-w.ended
+		return nil, err
 	}
 	d.mu.Lock()
 	d.index = index
 	d.mu.Unlock()
 	d.config.Log.Info("the device is there", "device", d.config.Path, "node", node(index), "new", fresh)
-	config := export.Config{Pool: d.config.Pool, Handler: d.config.Handler, Budget: d.config.Budget}
-	return &wire{socket: socket, stream: export.NewStream(config, spec, socket)}, nil
+	return w, nil
+}
+
+// name sets the device up, and gives it its names.
+func (d *Device) name(index int) error {
+	if err := d.host.tune(index); err != nil {
+		d.config.Log.Warn("the device is not set up for best speed and recovery", "device", node(index), "cause", err)
+	}
+	for _, path := range d.links() {
+		if err := d.host.link(path, index); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Device) setup(spec export.Spec) setup {

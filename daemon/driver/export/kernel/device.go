@@ -97,15 +97,17 @@ type user struct {
 	quit   chan struct{}
 	ended  chan struct{}
 
-	mu    sync.Mutex
-	wire  *wire // nil while there is none
-	cause error // why the last one ended
+	mu   sync.Mutex
+	wire *wire // nil while there is none
 }
 
-// wire is one socket that the driver has the other end of.
+// wire is one socket that the driver has the other end of, and the goroutine
+// that serves it.
 type wire struct {
 	socket *socket
 	stream *export.Stream
+	ended  chan struct{}
+	cause  error // why it ended
 }
 
 var _ export.Frontend = (*Device)(nil)

@@ -176,7 +176,8 @@ var _ = Describe("The device of resource r1", func() {
 		Expect(fake.Drop(1)).To(Succeed())
 		Eventually(func() net.Conn { return fake.Conn(1) }).WithTimeout(10 * time.Second).ShouldNot(BeIdenticalTo(dropped))
 		serves()
-		Expect(file("sys/block/nbd1/queue/io_timeout")).To(Equal("10000"), "a reconfigure has set it back")
+		Eventually(func() string { return file("sys/block/nbd1/queue/io_timeout") }).
+			Should(Equal("10000"), "a reconfigure has set it back")
 	})
 
 	Describe("in use", func() {

@@ -63,7 +63,8 @@ func (h host) sectors(index int) uint64 {
 }
 
 // tune sets what the driver has no attribute for. A connect or reconfigure may
-// set some of it back.
+// set some of it back. Only what differs is written: the kernel lets a writer
+// wait until all requests that are under way are answered.
 func (h host) tune(index int) error {
 	var errs []error
 	for _, s := range []struct{ name, value string }{
@@ -74,6 +75,9 @@ func (h host) tune(index int) error {
 		{"scheduler", "none"},      // the disk below has one
 	} {
 		path := h.block(index, "queue", s.name)
+		if is := text(path); is == s.value || strings.Contains(is, "["+s.value+"]") {
+			continue
+		}
 		if err := os.WriteFile(path, []byte(s.value), 0o644); err != nil {
 			errs = append(errs, err)
 		}

@@ -10,16 +10,16 @@ import (
 	"github.com/optionc/pollux/daemon/driver/export"
 )
 
-// run answers the kernel's requests until the device is not exposed any more.
-// A connection that breaks before is made anew: the driver drops one when
+// run sees to it that the kernel's requests are answered until the device is
+// not exposed any more. A connection that breaks before is made anew: the driver drops one when
 // somebody else disconnects the device, and when it does not understand a
 // reply.
 func (u *user) run(w *wire) {
 	defer close(u.ended)
 	for w != nil {
-		err := w.stream.Serve()
+		<-w.ended
 		u.mu.Lock()
-		u.wire, u.cause = nil, err
+		u.wire = nil
 		u.mu.Unlock()
 		select {
 		case <-u.quit:
@@ -27,7 +27,7 @@ func (u *user) run(w *wire) {
 		default:
 		}
 		u.device.config.Log.Error("the connection with the kernel broke: it is made anew",
-			"device", u.device.config.Path, "cause", err)
+			"device", u.device.config.Path, "cause", w.cause)
 		w = u.mend()
 	}
 }
@@ -82,27 +82,27 @@ func (u *user) end(how func(*export.Stream)) {
 // drain makes run end at a request's edge, and returns the socket.
 func (u *user) drain(ctx context.Context) (*os.File, error) {
 	u.mu.Lock()
-	if u.wire == nil {
-		u.mu.Unlock()
+	w := u.wire
+	u.mu.Unlock()
+	if w == nil {
 		<-u.ended
 		return nil, errors.New("there is no connection with the kernel")
 	}
-	stream := u.wire.stream
-	file, err := u.wire.socket.File()
-	u.mu.Unlock()
-	if err == nil {
-		stream.Drain()
-		select {
-		case <-u.ended:
-			if err = u.cause; errors.Is(err, export.ErrDrained) {
-				return file, nil
-			}
-		case <-ctx.Done():
-			err = fmt.Errorf("requests under way: %w", context.Cause(ctx))
-		}
-		err = errors.Join(err, file.Close())
+	defer func() { <-u.ended }()
+	defer w.stream.Abort()
+	file, err := w.socket.File()
+	if err != nil {
+		return nil, err
 	}
-	stream.Abort()
-	<-u.ended
-	return nil, err
+	w.stream.Drain()
+	select {
+	case <-w.ended:
+		if errors.Is(w.cause, export.ErrDrained) {
+			return file, nil
+		}
+		err = w.cause
+	case <-ctx.Done():
+		err = fmt.Errorf("requests under way: %w", context.Cause(ctx))
+	}
+	return nil, errors.Join(err, file.Close())
 }
