@@ -12,6 +12,7 @@ import (
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/e2e/page/site"
@@ -95,19 +96,30 @@ func intact(ctx context.Context, n *site.Node) (gap time.Duration) {
 // looked is the first record after the last look.
 var looked int64
 
-// row puts a scenario's phases into the table at the end.
-func row(scenario string, phases ...site.Phase) {
-	text := fmt.Sprintf("%-44s Linux %-5s", scenario, image.DefaultKernel())
+// took notes how long the phases of a scenario took.
+func took(phases ...site.Phase) {
+	text := ""
 	for _, p := range phases {
 		text += fmt.Sprintf("  %s %.1f s", p.Name, p.Took.Seconds())
 	}
-	table = append(table, text)
+	AddReportEntry(phasesEntry, text)
 }
 
-var table []string
+const phasesEntry = "phases"
 
-var _ = ReportAfterSuite("table", func(Report) {
-	for _, text := range table {
-		fmt.Println(text)
+// The table: scenario, kernel, result, seconds by phase.
+var _ = ReportAfterSuite("table", func(r Report) {
+	for _, spec := range r.SpecReports {
+		if spec.LeafNodeType != types.NodeTypeIt || spec.State == types.SpecStateSkipped {
+			continue
+		}
+		name := strings.Join(append(spec.ContainerHierarchyTexts[1:], spec.LeafNodeText), " ")
+		fmt.Printf("%s\n    Linux %s  %s  %.0f s in all", name, image.DefaultKernel(), spec.State, spec.RunTime.Seconds())
+		for _, e := range spec.ReportEntries {
+			if e.Name == phasesEntry {
+				fmt.Print(e.StringRepresentation())
+			}
+		}
+		fmt.Println()
 	}
 })

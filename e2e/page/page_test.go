@@ -81,7 +81,6 @@ func steps() {
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 		Expect(milo2.Guests(ctx)).To(BeEmpty())
 		intact(ctx, milo1)
-		row("1 the page, step by step")
 	}, SpecTimeout(20*time.Minute))
 }
 
@@ -135,8 +134,7 @@ func planned() {
 		Expect(pair.Runs(ctx, milo1)).To(Succeed(), logs)
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 		home := intact(ctx, milo1)
-		row("2 standby and failback, the guest's downtime",
-			site.Phase{Name: "away", Took: away}, site.Phase{Name: "home", Took: home})
+		took(site.Phase{Name: "away", Took: away}, site.Phase{Name: "home", Took: home})
 	}, SpecTimeout(20*time.Minute))
 }
 
@@ -153,7 +151,7 @@ func powerLoss() {
 			Expect(pair.Return(ctx, milo1, &o)).To(Succeed(), logs)
 			Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 			intact(ctx, milo1)
-			row(fmt.Sprintf("3 power loss of the active dom0, round %d", round+1), o.Phases.List()...)
+			took(o.Phases.List()...)
 		}, SpecTimeout(30*time.Minute))
 	}
 }
@@ -177,7 +175,7 @@ func daemonDeath() {
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
 		running(ctx)
-		row("4 kill -9 of polluxd under load", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 
 	It("nor does an upgrade in place", func(ctx SpecContext) {
@@ -189,7 +187,7 @@ func daemonDeath() {
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
 		running(ctx)
-		row("4 upgrade in place under load", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 }
 
@@ -204,14 +202,14 @@ func badLink() {
 	It("moves nothing when it is cut for less than deadtime", func(ctx SpecContext) {
 		running(ctx)
 		cutShortly(ctx)
-		row("5 link cut for half of deadtime", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 
 	It("nor when it is slow and loses packets besides", func(ctx SpecContext) {
 		running(ctx)
 		wan(pair.Wire)
 		cutShortly(ctx)
-		row("5 the same, 40 ms latency and 1 % loss", site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 }
 

@@ -55,7 +55,7 @@ func (p *Pair) Crash(ctx context.Context, active, other *Node) (o Outcome, err e
 	died := time.Now()
 	active.PowerLoss()
 	o.Promised, _ = active.Printed()
-	p.say("%s: POWER LOSS; the guest's last promised record is %d", active.Name, o.Promised)
+	p.say("%s: the last record that its guest has promised is %d", active.Name, o.Promised)
 	var dead, decided, primary, vg time.Time
 	for _, step := range []struct {
 		text string
