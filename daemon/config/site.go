@@ -218,27 +218,23 @@ func (s *Site) checkRoles(file string) error {
 // findPeer takes the two nodes of ha.cf apart.
 func (s *Site) findPeer(file string) error {
 	node := strings.ToLower(s.Node)
-	peer := ""
-	own := false
+	var peers []string
 	for _, name := range s.HA.Nodes {
-		switch {
-		case name == node:
-			own = true
-		case peer == "":
-			peer = name
-		default:
-			return fmt.Errorf("%s: found nodes %s, want two", file, strings.Join(s.HA.Nodes, ", "))
+		if name != node {
+			peers = append(peers, name)
 		}
 	}
+	all := strings.Join(s.HA.Nodes, ", ")
 	switch {
-	case !own:
-		return fmt.Errorf("%s: found nodes %s, want %s among them: node names must be what uname -n says",
-			file, strings.Join(s.HA.Nodes, ", "), s.Node)
-	case peer == "":
+	case len(peers) == len(s.HA.Nodes):
+		return fmt.Errorf("%s: found nodes %s, want %s among them: node names must be what uname -n says", file, all, s.Node)
+	case len(peers) > 1:
+		return fmt.Errorf("%s: found nodes %s, want two", file, all)
+	case len(peers) == 0:
 		return fmt.Errorf("%s: found node %s alone, want its peer too", file, s.Node)
-	case s.Peer != "" && !strings.EqualFold(s.Peer, peer):
-		return fmt.Errorf("%s: found peer %s, but drbd.conf names %s", file, peer, s.Peer)
+	case s.Peer != "" && !strings.EqualFold(s.Peer, peers[0]):
+		return fmt.Errorf("%s: found peer %s, but drbd.conf names %s", file, peers[0], s.Peer)
 	}
-	s.Peer = peer
+	s.Peer = peers[0]
 	return nil
 }

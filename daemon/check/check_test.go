@@ -1,0 +1,218 @@
+package check_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/check"
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+)
+
+// seed loads the files of the page for milo1, with changes: file, old, new.
+func seed(t *testing.T, changes ...string) *config.Site {
+	t.Helper()
+	g := NewWithT(t)
+	dir := t.TempDir()
+	g.Expect(os.Mkdir(filepath.Join(dir, "ha.d"), 0o755)).To(Succeed())
+	for _, name := range []string{"drbd.conf", "ha.cf", "haresources", "authkeys"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "seed", name))
+		g.Expect(err).NotTo(HaveOccurred())
+		for i := 0; i < len(changes); i += 3 {
+			if changes[i] == name {
+				g.Expect(string(text)).To(ContainSubstring(changes[i+1]))
+				text = []byte(strings.ReplaceAll(string(text), changes[i+1], changes[i+2]))
+			}
+		}
+		path := filepath.Join(dir, "ha.d", name)
+		if name == "drbd.conf" {
+			path = filepath.Join(dir, name)
+		}
+		g.Expect(os.WriteFile(path, text, 0o600)).To(Succeed())
+	}
+	site, err := config.Load(dir, "milo1")
+	g.Expect(err).NotTo(HaveOccurred())
+	return site
+}
+
+// milo1 is a machine on which the page's files work.
+func milo1(t *testing.T) check.Host {
+	t.Helper()
+	lvm, err := os.ReadFile("testdata/seed/lvm.conf")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return check.Host{
+		Interfaces: []string{"lo", "eth0", "xen-br0"},
+		Bridges:    map[string]string{"eth0": "xen-br0"},
+		Addresses:  []string{"127.0.0.1", "192.168.0.1"},
+		Resolve:    func(string) ([]string, error) { return []string{"192.168.0.1"}, nil },
+		Disk:       func(config.Resource) check.Disk { return check.Disk{Metadata: "DRBD 8.4 metadata"} },
+		Groups:     func(*config.Site) error { return nil },
+		LVMConf:    lvm,
+	}
+}
+
+// TestThePage holds what somebody is told who does all that the page says.
+func TestThePage(t *testing.T) {
+	g := NewWithT(t)
+	site := seed(t)
+	findings := check.Site(site, milo1(t))
+	g.Expect(check.Count(findings)).To(BeZero())
+	var told []string
+	for _, f := range findings {
+		told = append(told, strings.ReplaceAll(f.String(), site.Dir, ""))
+	}
+	g.Expect(told).To(HaveExactElements(
+		HavePrefix("note  configuration: /drbd.conf:4:4: incon-degr-cmd is read as handler pri-on-incon-degr"),
+		HavePrefix("note  configuration: /drbd.conf:14:5: syncer rate is read as disk { resync-rate; }"),
+		HavePrefix("note  configuration: /drbd.conf:15:5: syncer group 2 is ignored"),
+		HavePrefix("note  configuration: /drbd.conf:2:2: resource r1 was written for DRBD 0.7, whose defaults were different"),
+		HavePrefix("note  configuration: /drbd.conf:2:2: resource r1: DRBD 0.7 kept meta-disk internal in the last 128 MiB"),
+		HavePrefix("note  configuration: /drbd.conf:2:2: resource r1: handlers are not called by this version"),
+		HavePrefix("note  authkeys: crc signs nothing"),
+		Equal("note  ha.cf: neither a witness nor fencing is configured: if the link is cut for longer than deadtime (1m30s), "+
+			"both nodes will run the guests, and one side's changes will have to be given up"),
+	))
+}
+
+func TestEachTrapIsOneFinding(t *testing.T) {
+	disk := func(d check.Disk) func(*check.Host) {
+		return func(h *check.Host) { h.Disk = func(config.Resource) check.Disk { return d } }
+	}
+	lvm := func(text string) func(*check.Host) {
+		return func(h *check.Host) { h.LVMConf = []byte(text) }
+	}
+	for name, tc := range map[string]struct {
+		files []string // as of seed
+		host  func(*check.Host)
+		want  check.Finding // Text is a part of it
+	}{
+		"an address that is not this machine's": {
+			host: func(h *check.Host) { h.Addresses = []string{"127.0.0.1", "192.168.0.7"} },
+			want: check.Finding{
+				Mend: true, Where: "resource r1", Text: "address 192.168.0.1 of this node is on none of its interfaces",
+			},
+		},
+		"an interface that is not there": {
+			host: func(h *check.Host) { h.Interfaces = []string{"lo", "eth0"} },
+			want: check.Finding{
+				Mend: true, Where: "ha.cf:5", Text: "interface xen-br0 is not there (found lo, eth0); in a dom0 it is the bridge",
+			},
+		},
+		"an interface that is a port of a bridge": {
+			files: []string{"ha.cf", "ucast xen-br0 192.168.0.2", "ucast eth0 192.168.0.2"},
+			want: check.Finding{
+				Mend: true, Where: "ha.cf:6", Text: "interface eth0 is a port of the bridge xen-br0",
+			},
+		},
+		"an address as a resource": {
+			files: []string{"haresources", "drbddisk::r1", "192.168.0.9/24 drbddisk::r1"},
+			want:  check.Finding{Where: "haresources:3", Text: "an address is not needed for guests that bring their own"},
+		},
+		"a name that does not resolve": {
+			host: func(h *check.Host) {
+				h.Resolve = func(name string) ([]string, error) {
+					if name == "milo2" {
+						return nil, errors.New("no such host")
+					}
+					return nil, nil
+				}
+			},
+			want: check.Finding{Where: "ha.cf", Text: "node name milo2 does not resolve: put it into /etc/hosts on both nodes"},
+		},
+		"LVM that scans the disk below": {
+			host: lvm(`devices { filter = [ "a|.*|" ] }`),
+			want: check.Finding{Where: "lvm.conf", Text: `LVM also sees the physical volume on /dev/sda3, below resource r1`},
+		},
+		"LVM that does not see the device": {
+			host: lvm("devices {\n filter = [ \"r|.*|\" ]\n}"),
+			want: check.Finding{Where: "lvm.conf:2", Text: `LVM does not see /dev/drbd1, the replicated device: accept it with "a|/dev/drbd1|"`},
+		},
+		"an lvm.conf that can't be read": {
+			host: lvm(`devices { filter = `),
+			want: check.Finding{Mend: true, Where: "lvm.conf", Text: "/etc/lvm/lvm.conf:1"},
+		},
+		"a disk that is not there": {
+			host: disk(check.Disk{Err: os.ErrNotExist}),
+			want: check.Finding{Mend: true, Where: "resource r1", Text: "file does not exist"},
+		},
+		"a disk without metadata": {
+			host: disk(check.Disk{}),
+			want: check.Finding{
+				Mend: true, Where: "resource r1", Text: "/dev/sda3 carries no metadata: write it with 'pollux create-md r1'",
+			},
+		},
+		"a disk of DRBD 0.7": {
+			host: disk(check.Disk{Metadata: "DRBD 0.7 metadata", Problem: drbdmeta.ErrV07}),
+			want: check.Finding{Mend: true, Where: "resource r1", Text: "this disk carries DRBD 0.7 meta-data (v07)"},
+		},
+		"a disk with LVM's data, which can be kept": {
+			host: disk(check.Disk{HasLVM: true}),
+			want: check.Finding{Where: "resource r1", Text: "It can be kept, if the metadata fits behind it"},
+		},
+		"a group that means nothing": {
+			host: func(h *check.Host) {
+				h.Groups = func(*config.Site) error { return errors.New("haresources:3: no such script") }
+			},
+			want: check.Finding{Mend: true, Where: "haresources", Text: "no such script"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			host := milo1(t)
+			if tc.host != nil {
+				tc.host(&host)
+			}
+			known := check.Site(seed(t), milo1(t))
+			var found []check.Finding
+			for _, f := range check.Site(seed(t, tc.files...), host) {
+				if f.Mend == tc.want.Mend && f.Where == tc.want.Where && strings.Contains(f.Text, tc.want.Text) {
+					found = append(found, f)
+				}
+			}
+			g.Expect(found).To(HaveLen(1))
+			g.Expect(known).NotTo(ContainElement(found[0]), "it is told only to those who fell into it")
+		})
+	}
+}
+
+func TestWithoutAClusterThereIsLittleToSay(t *testing.T) {
+	g := NewWithT(t)
+	site := seed(t)
+	site.HA, site.Warnings = nil, nil
+	g.Expect(check.Site(site, milo1(t))).To(HaveExactElements(
+		check.Finding{Where: "ha.d", Text: "no ha.cf: this node replicates, and moves nothing by itself"},
+	))
+}
+
+func TestASignedLinkIsNotWarnedAbout(t *testing.T) {
+	site := seed(t, "authkeys", "1 crc", "1 sha1 verysecret")
+	NewWithT(t).Expect(check.Site(site, milo1(t))).NotTo(ContainElement(HaveField("Where", "authkeys")))
+}
+
+func TestLoopbackIsOwn(t *testing.T) {
+	site := seed(t, "drbd.conf", "192.168.0.1:", "127.3.2.1:")
+	NewWithT(t).Expect(check.Count(check.Site(site, milo1(t)))).To(BeZero())
+}
+
+// TestMachine looks at the machine that the test runs on.
+func TestMachine(t *testing.T) {
+	g := NewWithT(t)
+	host := check.Machine()
+	g.Expect(host.Interfaces).To(ContainElement("lo"))
+	g.Expect(host.Addresses).To(ContainElement("127.0.0.1"))
+
+	path := filepath.Join(t.TempDir(), "disk")
+	site := seed(t, "drbd.conf", "/dev/sda3", path)
+	r := site.Resources[0]
+	g.Expect(host.Disk(r).Err).To(MatchError(os.ErrNotExist))
+	g.Expect(os.WriteFile(path, make([]byte, 1<<20), 0o600)).To(Succeed())
+	g.Expect(host.Disk(r)).To(Equal(check.Disk{}), "an empty disk carries nothing")
+	label := append(make([]byte, 512), "LABELONE"...)
+	g.Expect(os.WriteFile(path, append(label, make([]byte, 1<<20)...), 0o600)).To(Succeed())
+	g.Expect(host.Disk(r)).To(Equal(check.Disk{HasLVM: true}))
+}
