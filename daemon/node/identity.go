@@ -39,32 +39,34 @@ type identity struct {
 
 // identify reads who this node is. Nothing is written before claim, so that a
 // start that is refused for another reason leaves no trace.
-func identify(dir string) (id *identity, err error) {
-	id = &identity{dir: dir}
+func identify(dir string) (*identity, error) {
+	id := &identity{dir: dir}
 	if err := id.hold(); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, id.lock.Close())
-		}
-	}()
+	if err := id.read(); err != nil {
+		return nil, errors.Join(err, id.lock.Close())
+	}
+	return id, nil
+}
+
+func (id *identity) read() error {
 	if err := id.readUUID(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := id.readGeneration(); err != nil {
-		return nil, err
+		return err
 	}
 	var seed [8]byte
 	if _, err := rand.Read(seed[:]); err != nil {
-		return nil, err
+		return err
 	}
 	id.Seed = binary.NativeEndian.Uint64(seed[:])
-	_, err = os.Stat(id.path(runningFile))
+	_, err := os.Stat(id.path(runningFile))
 	if id.crashed = err == nil; err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
-	return id, nil
+	return nil
 }
 
 func (id *identity) path(name string) string { return filepath.Join(id.dir, name) }

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"context"
+
+	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/core/machine"
+)
+
+// Identity is identity, for tests.
+type Identity struct{ id *identity }
+
+// Identify is identify.
+func Identify(dir string) (Identity, error) {
+	id, err := identify(dir)
+	return Identity{id}, err
+}
+
+// Is says who the node is.
+func (i Identity) Is() config.Identity { return i.id.Identity }
+
+// Crashed says whether the last run left no sign of a clean end.
+func (i Identity) Crashed() bool { return i.id.crashed }
+
+// Claim makes it known that the node runs.
+func (i Identity) Claim() error { return i.id.claim() }
+
+// EndCleanly removes the sign of a running daemon.
+func (i Identity) EndCleanly() error { return i.id.endCleanly() }
+
+// Die lets the lock go, as the end of a process does.
+func (i Identity) Die() error { return i.id.lock.Close() }
+
+// Crowded is how many inputs an inbox takes from the network.
+const Crowded = crowded
+
+// Inbox is inbox, for tests.
+type Inbox struct{ b *inbox }
+
+// NewInbox is newInbox.
+func NewInbox() Inbox { return Inbox{newInbox()} }
+
+// Put is put.
+func (i Inbox) Put(in machine.Input) { i.b.put(in) }
+
+// Offer is offer.
+func (i Inbox) Offer(in machine.Input) bool { return i.b.offer(in) }
+
+// PutSlowly is putSlowly.
+func (i Inbox) PutSlowly(ctx context.Context, in machine.Input) bool { return i.b.putSlowly(ctx, in) }
+
+// Take is take, for an empty slice.
+func (i Inbox) Take() []machine.Input { return i.b.take(nil) }
