@@ -34,11 +34,19 @@ var _ = eachWay("Orders to copy everything", func(from, to *node) {
 		equal(ctx)
 	}, SpecTimeout(2*time.Minute))
 
-	It("are refused for a Primary", func(ctx SpecContext) {
-		Expect(from.engine.order(ctx, "invalidate")).NotTo(Succeed())
+	It("are refused where the first has the users, or serve them from the second", func(ctx SpecContext) {
 		Expect(to.engine.order(ctx, "invalidate-remote")).NotTo(Succeed())
+		if _, ours := from.engine.(*pollux); ours {
+			Expect(from.engine.order(ctx, "invalidate")).NotTo(Succeed())
+		} else {
+			from.do(ctx, "invalidate")
+			from.wrote(ctx, 1, write(10*mib, 64*kib, 3))
+			from.io(ctx, 1, check(20*mib, mib, 2), check(10*mib, 64*kib, 3))
+		}
+		from.is(ctx, "Connected Primary/Secondary UpToDate/UpToDate")
+		to.is(ctx, "Connected Secondary/Primary UpToDate/UpToDate")
 		equal(ctx)
-	}, SpecTimeout(soon))
+	}, SpecTimeout(2*time.Minute))
 })
 
 // reattach gives a Primary its disk back. Polluxd does that only when it has no

@@ -111,7 +111,7 @@ func settled(ctx SpecContext) {
 // That it could not receive ReportState is what it says of every handshake that
 // it gives up.
 var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|BAD|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
-	`error receiving [^R]|expected|FIXME|asender|not allowed|Could not find|WARNING|BUG:).*$`)
+	`error receiving [^R]|expected [A-Z]|FIXME|asender|not allowed|Could not find|WARNING|BUG:).*$`)
 
 // equal checks what must be true whenever two nodes are connected and no
 // resync runs: both have the same generations, nothing is marked, and both disks
