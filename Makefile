@@ -18,7 +18,9 @@ TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils
 # What machines in QEMU need, by Debian package.
 VMDEPS := e2fsprogs qemu-system-x86 util-linux
 
-# How often the power of the active dom0 is cut in `make e2e`.
+# What `make e2e` runs, and how often it cuts the power of the active dom0:
+# `make e2e SUITES=e2e/page ROUNDS=1` is the page once.
+SUITES ?= $(shell grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u)
 ROUNDS ?= 10
 
 .PHONY: help
@@ -71,7 +73,7 @@ demo-xen: deps-vm ## two Xen dom0s in QEMU, a guest, and a power loss
 e2e: deps-test deps-vm ## all suites against real things, one after the other; JUnit goes to reports/
 	@# A suite has two machines, and measures time: so there is one at a time.
 	@mkdir -p reports; status=0; \
-	for suite in $$(grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u); do \
+	for suite in $(SUITES); do \
 	  POLLUX_E2E=1 POLLUX_ROUNDS=$(ROUNDS) go test -count=1 -timeout 3h "./$$suite" -v -ginkgo.succinct -ginkgo.no-color \
 	    "-ginkgo.junit-report=$(CURDIR)/reports/$${suite//\//-}.xml" || status=1; \
 	done; exit $$status
