@@ -49,7 +49,8 @@ func newCreateMD(p *place) *cobra.Command {
 		Long: `Write fresh metadata on the disk of a resource. What the disk holds counts as
 worthless from then on, until it is declared good by 'primary --force' or
 fetched from the peer. A disk that carries metadata is refused without --force.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return createMD(cmd, p, args[0], force) },
+		ValidArgsFunction: p.completeResource,
+		RunE:              func(cmd *cobra.Command, args []string) error { return createMD(cmd, p, args[0], force) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite metadata that is there")
 	return cmd

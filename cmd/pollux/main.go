@@ -42,10 +42,14 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "pollux:", err)
+	os.Exit(exitStatus(err))
+}
+
+func exitStatus(err error) int {
 	if exit, ok := errors.AsType[exitError](err); ok {
-		os.Exit(exit.status)
+		return exit.status
 	}
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 // place says where the daemon and its configuration are.
@@ -73,6 +77,22 @@ func newRoot() *cobra.Command {
 
 func (p *place) dial() (*control.Client, error) {
 	return control.Dial(filepath.Join(p.runDir, "control.sock"))
+}
+
+// completeResource offers the resources of drbd.conf to a shell.
+func (p *place) completeResource(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	site, err := p.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, r := range site.Resources {
+		names = append(names, r.Conf.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // load reads the configuration; a mistake in it ends with status 2.

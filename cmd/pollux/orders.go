@@ -20,6 +20,7 @@ func resourceOrders(p *place) []*cobra.Command {
 		o := &control.Order{Order: verb}
 		cmd := &cobra.Command{
 			Use: verb + " RESOURCE", Short: short, Long: long, Args: cobra.ExactArgs(1),
+			ValidArgsFunction: p.completeResource,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				o.Resource = args[0]
 				return send(cmd, p, *o)
