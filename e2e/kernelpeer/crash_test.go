@@ -57,7 +57,7 @@ func (n *node) back(ctx SpecContext) {
 	n.engine.up(ctx)
 }
 
-var _ = eachWay("When the second loses power while the first writes", func(from, to *node) {
+var _ = Describe("When the second loses power while the first writes", Label("vm"), eachWay(func(from, to *node) {
 	var ops []workload.Op
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
@@ -81,9 +81,9 @@ var _ = eachWay("When the second loses power while the first writes", func(from,
 		from.is(ctx, "Connected Primary/Secondary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(2*time.Minute))
-})
+}))
 
-var _ = eachWay("When the first loses power while it writes", func(from, to *node) {
+var _ = Describe("When the first loses power while it writes", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
 		from.do(ctx, "primary")
@@ -116,9 +116,9 @@ var _ = eachWay("When the first loses power while it writes", func(from, to *nod
 		equal(ctx)
 		Expect(content[31*mib : 31*mib+64*kib]).To(ContainSubstring("write 5000 "))
 	}, SpecTimeout(3*time.Minute))
-})
+}))
 
-var _ = eachWay("When the second freezes", func(from, to *node) {
+var _ = Describe("When the second freezes", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
 		from.do(ctx, "primary")
@@ -138,4 +138,4 @@ var _ = eachWay("When the second freezes", func(from, to *node) {
 		to.is(ctx, "Connected Secondary/Primary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(3*time.Minute))
-})
+}))

@@ -38,7 +38,8 @@ func manyWrites() []workload.Op {
 		flush(),
 		trim(16*kib, 64*kib), trim(4*mib, 3584), trim(20*mib, 5*mib),
 		{Kind: workload.Zero, Offset: 4*mib + 64*kib, Length: 100 * kib},
-		{Kind: workload.Buffered, Offset: 12 * mib, Length: 40 * kib, Seed: 9}, flush(),
+		{Kind: workload.Buffered, Offset: 12 * mib, Length: 40 * kib, Seed: 9},
+		flush(),
 		write(deviceSize()-4*kib, 4*kib, 10),
 	}
 	for i := range int64(32) {

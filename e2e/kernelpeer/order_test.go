@@ -7,7 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var _ = eachWay("Orders to copy everything", func(from, to *node) {
+var _ = Describe("Orders to copy everything", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
 		from.do(ctx, "primary")
@@ -47,7 +47,7 @@ var _ = eachWay("Orders to copy everything", func(from, to *node) {
 		to.is(ctx, "Connected Secondary/Primary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(2*time.Minute))
-})
+}))
 
 // reattach gives a Primary its disk back. Polluxd does that only when it has no
 // users.
@@ -65,7 +65,7 @@ func reattach(ctx SpecContext, n *node) {
 	}
 }
 
-var _ = eachWay("A node without its disk", func(from, to *node) {
+var _ = Describe("A node without its disk", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
 		from.do(ctx, "primary")
@@ -124,4 +124,4 @@ var _ = eachWay("A node without its disk", func(from, to *node) {
 		from.is(ctx, "Connected Primary/Secondary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(2*time.Minute))
-})
+}))

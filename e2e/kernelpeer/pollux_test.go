@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -100,14 +99,4 @@ func (p *pollux) log(SpecContext) string {
 		return ""
 	}
 	return p.before + p.daemon.Stderr()
-}
-
-// gone waits until the daemon has let go of what it had.
-func (p *pollux) gone(ctx SpecContext) {
-	GinkgoHelper()
-	Eventually(func() string {
-		out, err := p.vm.Output(ctx, "cat", "/proc/net/tcp")
-		Expect(err).NotTo(HaveOccurred())
-		return strings.ToLower(out)
-	}).WithContext(ctx).WithTimeout(soon).WithPolling(200 * time.Millisecond).ShouldNot(ContainSubstring(":1e6d 00000000:0000 0a"))
 }

@@ -23,9 +23,9 @@ func (n *node) isAlone(ctx SpecContext, conn, role string, disks ...string) {
 		WithPolling(100*time.Millisecond).Should(alone(conn, role, disks...), func() string { return n.engine.log(ctx) })
 }
 
-var _ = func() bool {
+var _ = Describe("What the first writes while the second is away", func() {
 	for name, rle := range map[string]string{"run-length": "yes", "plain": "no"} {
-		eachWay("What the first writes while the second is away, with a "+name+" bitmap", func(from, to *node) {
+		Describe("with a "+name+" bitmap", Label("vm"), eachWay(func(from, to *node) {
 			BeforeAll(func(ctx SpecContext) {
 				connected(ctx, options{net: "use-rle " + rle + ";"})
 				from.do(ctx, "primary")
@@ -57,7 +57,6 @@ var _ = func() bool {
 				from.is(ctx, "Connected Primary/Secondary UpToDate/UpToDate")
 				equal(ctx)
 			}, SpecTimeout(soon))
-		})
+		}))
 	}
-	return true
-}()
+})

@@ -10,7 +10,7 @@ import (
 	"github.com/optionc/pollux/e2e/kernelpeer/workload"
 )
 
-var _ = eachWay("Roles", func(from, to *node) {
+var _ = Describe("Roles", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) { connected(ctx, options{}) }, NodeTimeout(3*time.Minute))
 
 	It("are refused to a second Primary", func(ctx SpecContext) {
@@ -52,4 +52,4 @@ var _ = eachWay("Roles", func(from, to *node) {
 		from.is(ctx, "Connected Primary/Secondary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(soon))
-})
+}))

@@ -9,7 +9,7 @@ import (
 	"github.com/optionc/pollux/faults/link"
 )
 
-var _ = eachWay("When both were Primary while they were apart", func(from, to *node) {
+var _ = Describe("When both were Primary while they were apart", Label("vm"), eachWay(func(from, to *node) {
 	var mine, theirs []byte // what the disks hold
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{})
@@ -46,9 +46,9 @@ var _ = eachWay("When both were Primary while they were apart", func(from, to *n
 		copy(content, mine)
 		equal(ctx)
 	}, SpecTimeout(2*time.Minute))
-})
+}))
 
-var _ = eachWay("When a policy says who wins a split brain", func(from, to *node) {
+var _ = Describe("When a policy says who wins a split brain", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		connected(ctx, options{net: "after-sb-0pri discard-zero-changes; after-sb-1pri discard-secondary;"})
 	}, NodeTimeout(3*time.Minute))
@@ -81,4 +81,4 @@ var _ = eachWay("When a policy says who wins a split brain", func(from, to *node
 		settled(ctx)
 		equal(ctx)
 	}, SpecTimeout(3*time.Minute))
-})
+}))

@@ -10,7 +10,7 @@ import (
 	"github.com/optionc/pollux/faults/link"
 )
 
-var _ = eachWay("When the first of two fresh nodes is made Primary by force", func(from, to *node) {
+var _ = Describe("When the first of two fresh nodes is made Primary by force", Label("vm"), eachWay(func(from, to *node) {
 	BeforeAll(func(ctx SpecContext) {
 		fresh(ctx, options{rate: "resync-rate 10M;"})
 		// Each disk has content of its own: only a full copy makes them equal.
@@ -42,9 +42,9 @@ var _ = eachWay("When the first of two fresh nodes is made Primary by force", fu
 		from.engine.down(ctx)
 		to.engine.down(ctx)
 	}, SpecTimeout(soon))
-})
+}))
 
-var _ = eachWay("A full sync that is interrupted while the first writes", func(from, to *node) {
+var _ = Describe("A full sync that is interrupted while the first writes", Label("vm"), eachWay(func(from, to *node) {
 	progress := func(ctx SpecContext) {
 		GinkgoHelper()
 		Eventually(func() int { return to.engine.state(ctx).OutOfSync }).WithContext(ctx).WithTimeout(soon).
@@ -78,4 +78,4 @@ var _ = eachWay("A full sync that is interrupted while the first writes", func(f
 		to.is(ctx, "Connected Secondary/Primary UpToDate/UpToDate")
 		equal(ctx)
 	}, SpecTimeout(3*time.Minute))
-})
+}))

@@ -6,9 +6,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 )
 
-var _ = func() bool {
+var _ = Describe("Writes", func() {
 	for _, protocol := range []string{"C", "B", "A"} {
-		eachWay("Writes in protocol "+protocol, func(from, to *node) {
+		Describe("in protocol "+protocol, Label("vm"), eachWay(func(from, to *node) {
 			BeforeAll(func(ctx SpecContext) {
 				connected(ctx, options{net: "protocol " + protocol + ";"})
 			}, NodeTimeout(3*time.Minute))
@@ -31,7 +31,6 @@ var _ = func() bool {
 				settled(ctx)
 				equal(ctx)
 			}, SpecTimeout(2*time.Minute))
-		})
+		}))
 	}
-	return true
-}()
+})

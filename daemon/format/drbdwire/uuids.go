@@ -19,7 +19,8 @@ const (
 	UUIDCrashedPrimary UUIDFlags = 2
 	// UUIDInconsistent: read the disk state Negotiating as Inconsistent.
 	UUIDInconsistent UUIDFlags = 4
-	// UUIDSkipInitialSync: two new disks are declared equal.
+	// UUIDSkipInitialSync: two new disks are declared equal. The bitmap UUID of
+	// that packet is one that the sender drops right after it.
 	UUIDSkipInitialSync UUIDFlags = 8
 )
 
@@ -70,7 +71,9 @@ func DecodeUUIDs(b []byte) (UUIDs, error) {
 }
 
 // SyncUUID is the payload of P_SYNC_UUID: 8 bytes, the current UUID that the
-// target of a resync takes on. Source: DRBD 8.4 wire, section 5.6.
+// target of a resync takes on, with bit 0 as the target's own role has it: so
+// the histories of both nodes differ in that bit afterwards. Source: DRBD 8.4
+// wire, section 5.6, and what a kernel's superblock says after a resync.
 type SyncUUID struct{ UUID uint64 }
 
 // Append adds the payload to dst.
