@@ -118,6 +118,9 @@ func (s *show) story(ctx context.Context) error {
 	if err := p.Ready(ctx); err != nil {
 		return err
 	}
+	if err := p.Milo1.Writes(ctx, 100); err != nil {
+		return err
+	}
 	s.say("== milo1 loses its power while the guest writes")
 	o, err := p.Crash(ctx, p.Milo1, p.Milo2)
 	if err != nil {
