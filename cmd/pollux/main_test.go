@@ -34,7 +34,7 @@ func pollux(t *testing.T, args ...string) (stdout string, status int, err error)
 func daemon(t *testing.T, h control.Handlers) (*control.Server, string) {
 	t.Helper()
 	g := NewWithT(t)
-	dir, err := os.MkdirTemp("", "pollux") // t.TempDir may be too long for a socket
+	dir, err := os.MkdirTemp("", "pollux") //nolint:usetesting // the name of t.TempDir is too long for a socket
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s, err := control.Serve(filepath.Join(dir, "control.sock"), h)
@@ -94,15 +94,18 @@ func TestARefusalEndsWithDrbdsetupsStatus(t *testing.T) {
 		text   string
 	}{
 		"no good data": {
-			control.Answer{Code: int(drbdwire.NoUpToDateDisk), Text: "the disk is Inconsistent"}, exitNoData,
+			control.Answer{Code: int(drbdwire.NoUpToDateDisk), Text: "the disk is Inconsistent"},
+			exitNoData,
 			"State change failed: (-2) Need access to UpToDate data: the disk is Inconsistent",
 		},
 		"a device in use": {
-			control.Answer{Code: int(drbdwire.DeviceInUse), Text: "withdraw r1: in use by process 7 (qemu-nbd)"}, exitRefused,
+			control.Answer{Code: int(drbdwire.DeviceInUse), Text: "withdraw r1: in use by process 7 (qemu-nbd)"},
+			exitRefused,
 			"State change failed: (-12) Device is held open by someone: withdraw r1: in use by process 7 (qemu-nbd)",
 		},
 		"a reason that says no more than the code": {
-			control.Answer{Code: int(drbdwire.NeedConnection), Text: drbdwire.NeedConnection.String()}, exitRefused,
+			control.Answer{Code: int(drbdwire.NeedConnection), Text: drbdwire.NeedConnection.String()},
+			exitRefused,
 			"State change failed: (-15) Need a connection to start verify or resync",
 		},
 		"a resource that there is not": {

@@ -71,8 +71,7 @@ func connected(ctx SpecContext, pair *local.Pair) *hostile {
 // packet is a packet with the header that fits its command.
 func packet(command drbdwire.Command, payload []byte) []byte {
 	format := drbdwire.H100
-	switch command {
-	case drbdwire.CmdInitialData, drbdwire.CmdInitialMeta, drbdwire.CmdFeatures:
+	if command >= drbdwire.CmdInitialMeta { // before there is a version
 		format = drbdwire.H80
 	}
 	return append(announce(format, command, uint32(len(payload))), payload...)

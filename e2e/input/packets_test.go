@@ -93,8 +93,8 @@ var _ = Describe("What comes to the DRBD port", Ordered, ContinueOnFailure, func
 			hungUp(conn)
 			Eventually(milo1.Note).WithContext(ctx).WithTimeout(moment).Should(MatchRegexp(reason), "the status says why")
 		},
-		Entry("noise", meet, false, []byte("noise noise noise noise"), "packet starts with 6e6f6973, want the magic"),
-		Entry("noise on the meta socket", meet, true, []byte("noise noise noise noise"), "packet starts with 6e6f6973"),
+		Entry("noise", meet, false, []byte("no packet at all"), "packet starts with 6e6f2070, want the magic"),
+		Entry("noise on the meta socket", meet, true, []byte("no packet at all"), "packet starts with 6e6f2070"),
 		Entry("a command that there is not", meet, false, announce(drbdwire.H100, 0x777, 0), "packet 0x0777 of 0 bytes"),
 		Entry("a write before anything was agreed on", meet, false,
 			packet(drbdwire.CmdData, make([]byte, drbdwire.DataSize+512)), "P_DATA came where the features were expected"),
@@ -196,7 +196,9 @@ var _ = Describe("What comes to the heartbeat port", Ordered, func() {
 		before, err := bad(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		packets := [][]byte{
-			{}, {0}, noise(60000), []byte(">>>\n"), []byte(">>>\nt=status\nst=active\n<<<\n"),
+			{},
+			{0},
+			noise(60000), []byte(">>>\n"), []byte(">>>\nt=status\nst=active\n<<<\n"),
 			[]byte("###\n5:t=status,%%%\n"), []byte("###\n999999999:t"), bytes.Repeat([]byte(">>>\n"), 4000),
 			[]byte(">>>\nt=status\nst=active\ndt=7d0\nprotocol=1\nsrc=milo2\n(1)srcuuid=AAAA\nseq=1\nhg=1\nts=1\nauth=1 00000000\n<<<\n"),
 		}

@@ -1,6 +1,7 @@
 package input_test
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -80,8 +81,9 @@ var _ = Describe("What comes to the sockets of a Primary", Ordered, ContinueOnFa
 		func(ctx SpecContext, method, path, body string, status int, told string) {
 			client := http.Client{Transport: &http.Transport{
 				DisableKeepAlives: true,
-				Dial: func(_, _ string) (net.Conn, error) {
-					return net.Dial("unix", filepath.Join(milo1.RunDir(), "control.sock"))
+				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					var dialer net.Dialer
+					return dialer.DialContext(ctx, "unix", filepath.Join(milo1.RunDir(), "control.sock"))
 				},
 			}}
 			request, err := http.NewRequestWithContext(ctx, method, "http://polluxd"+path, strings.NewReader(body))

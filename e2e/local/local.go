@@ -50,7 +50,7 @@ func New(o Options) *Pair {
 		o.DiskSize = DiskSize
 	}
 	dir, network := GinkgoT().TempDir(), ownNetwork()
-	make := func(name, host string) *Node {
+	node := func(name, host string) *Node {
 		n := &Node{
 			Name: name, Address: network + host, Dir: filepath.Join(dir, name),
 			programs: o.Programs, Log: gbytes.NewBuffer(),
@@ -59,7 +59,7 @@ func New(o Options) *Pair {
 		DeferCleanup(n.end)
 		return n
 	}
-	p := &Pair{Milo1: make("milo1", ".1"), Milo2: make("milo2", ".2")}
+	p := &Pair{Milo1: node("milo1", ".1"), Milo2: node("milo2", ".2")}
 	for _, n := range []*Node{p.Milo1, p.Milo2} {
 		MakeDisk(n.Disk, o.DiskSize)
 		p.writeFiles(n, o)

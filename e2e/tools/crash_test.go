@@ -113,7 +113,7 @@ var _ = Describe("When milo1's daemon is killed while a file system is written",
 		pair.InSync(ctx)
 		Expect(pair.Milo1.Order(ctx, "primary")).To(Succeed())
 		device = open(ctx, pair.Milo1)
-		dir := device.mount(ctx, "loop")
+		dir := device.mount(ctx)
 		synced = fillUntil(dir, 60, func() { pair.Milo1.Kill(ctx) })
 		device.drop()
 	}, limit)
@@ -121,7 +121,7 @@ var _ = Describe("When milo1's daemon is killed while a file system is written",
 	It("the file system is clean on milo2 after its journal is replayed", func(ctx SpecContext) {
 		Expect(pair.Milo2.Order(ctx, "primary")).To(Succeed())
 		device := open(ctx, pair.Milo2)
-		device.mount(ctx, "loop") // which replays the journal
+		device.mount(ctx) // which replays the journal
 		device.unmount(ctx)
 		run(ctx, "e2fsck", "-fn", device.file)
 		device.close(ctx)
@@ -129,7 +129,7 @@ var _ = Describe("When milo1's daemon is killed while a file system is written",
 
 	It("every file that was synced is there, as it was written", func(ctx SpecContext) {
 		device := open(ctx, pair.Milo2)
-		dir := device.mount(ctx, "loop")
+		dir := device.mount(ctx)
 		for i := range synced {
 			got, err := os.ReadFile(filepath.Join(dir, fileName(i)))
 			Expect(err).NotTo(HaveOccurred())

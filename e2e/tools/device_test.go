@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -39,7 +40,7 @@ var _ = Describe("The device of a Primary", Ordered, ContinueOnFailure, func() {
 		got, err := os.ReadFile(back)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(len(got)).To(BeNumerically(">", len(want)))
-		Expect(string(got[:len(want)]) == string(want)).To(BeTrue(), "what was copied there comes back")
+		Expect(bytes.Equal(got[:len(want)], want)).To(BeTrue(), "what was copied there comes back")
 	}, limit)
 
 	It("tells nbdinfo its size and what it can do", func(ctx SpecContext) {

@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 
@@ -24,7 +25,7 @@ var _ = Describe("A file system on the device", Ordered, func() {
 	It("is made and filled on milo1", func(ctx SpecContext) {
 		device := open(ctx, pair.Milo1)
 		run(ctx, "mkfs.ext4", "-q", "-E", "discard", device.file)
-		dir := device.mount(ctx, "loop")
+		dir := device.mount(ctx)
 		Expect(os.MkdirAll(filepath.Join(dir, "home", "milo"), 0o755)).To(Succeed())
 		Expect(os.WriteFile(filepath.Join(dir, "home", "milo", "letter"), letter, 0o640)).To(Succeed())
 		device.unmount(ctx)
@@ -43,10 +44,10 @@ var _ = Describe("A file system on the device", Ordered, func() {
 		pair.Switch(ctx)
 		device := open(ctx, pair.Milo2)
 		run(ctx, "e2fsck", "-fn", device.file)
-		dir := device.mount(ctx, "loop")
+		dir := device.mount(ctx)
 		got, err := os.ReadFile(filepath.Join(dir, "home", "milo", "letter"))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(string(got) == string(letter)).To(BeTrue(), "the letter reads as it was written on milo1")
+		Expect(bytes.Equal(got, letter)).To(BeTrue(), "the letter reads as it was written on milo1")
 		Expect(os.WriteFile(filepath.Join(dir, "answer"), letter, 0o600)).To(Succeed())
 		device.unmount(ctx)
 		device.close(ctx)
