@@ -110,7 +110,7 @@ func settled(ctx SpecContext) {
 // protocol, or it finds itself in a state that can't be.
 // That it could not receive ReportState is what it says of every handshake that
 // it gives up.
-var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|BAD|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
+var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|\bBAD|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
 	`error receiving [^R]|expected [A-Z]|FIXME|asender|not allowed|Could not find|WARNING|BUG:).*$`)
 
 // equal checks what must be true whenever two nodes are connected and no
