@@ -47,7 +47,8 @@ const (
 	// resumeTime bounds how long a node with ha.cf is silent after its start.
 	resumeTime = 10 * time.Second
 	resumeEach = 250 * time.Millisecond
-	// askTime is how long the peer is waited for after an upgrade.
+	// askTime is how long the peer is waited for after an upgrade, beyond the
+	// ping-timeout that finding it may take.
 	askTime = 3 * time.Second
 	// drainTime is how long requests may take to be answered before an upgrade,
 	// and then the demotion.
@@ -79,15 +80,17 @@ func (d *device) resume(ctx context.Context) {
 	ticks := time.NewTicker(resumeEach)
 	defer ticks.Stop()
 	said := ""
-	for begin := time.Now(); d.kernel.Waiting(); {
-		force := d.upgraded && time.Since(begin) > askTime && d.isConsistent()
+	alone := time.Now().Add(askTime + d.conf.Conf.Net.PingTimeout)
+	for d.kernel.Waiting() {
+		force := d.upgraded && time.Now().After(alone) && d.isConsistent()
 		a := d.node.orderContext(ctx, d.index, replica.OrderPrimary, force)
 		if a.OK {
 			return
 		}
-		if text := a.Text; text != said && ctx.Err() == nil {
+		transient := drbdwire.Code(a.Code) == drbdwire.InTransientState || ctx.Err() != nil
+		if text := a.Text; text != said && !transient {
 			said = text
-			d.tell("users of the device wait, it is not promoted: " + text)
+			d.tell("users of the device wait: not promoted: " + text)
 		}
 		select {
 		case <-ticks.C:

@@ -30,7 +30,7 @@ const diskSize = 48 << 20
 const config = `
 resource r1 {
   protocol C;
-  net { ping-timeout 100; timeout 90; }
+  net { ping-timeout 30; timeout 90; }
   on milo1 { device /dev/drbd1; disk /dev/disk/one; address 127.0.1.1:7789; meta-disk internal; }
   on milo2 { device /dev/drbd1; disk /dev/disk/two; address 127.0.1.2:7789; meta-disk internal; }
 }
@@ -72,6 +72,13 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		n.start(ctx)
 	}
 }, NodeTimeout(10*time.Minute))
+
+// The daemons' logs explain a failure.
+var _ = AfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		GinkgoWriter.Printf("milo1:\n%s\nmilo2:\n%s\n", milo1.log(), milo2.log())
+	}
+})
 
 // programs builds what the machine needs of ours.
 func programs(ctx SpecContext, dir string) image.Files {

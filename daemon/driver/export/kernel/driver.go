@@ -83,7 +83,7 @@ func (netlink) reconfigure(s setup) error {
 }
 
 func (netlink) disconnect(index int) error {
-	if _, err := call(commandDisconnect, appendUint32(nil, attributeIndex, uint32(index))); err != nil {
+	if _, err := call(commandDisconnect, appendAttribute(nil, attributeIndex, uint32Value(uint32(index)))); err != nil {
 		return fmt.Errorf("disconnect /dev/nbd%d: %w", index, err)
 	}
 	return nil
@@ -107,7 +107,7 @@ func call(command uint8, attributes []byte) ([]byte, error) {
 func connectAttributes(s setup) []byte {
 	var b []byte
 	if s.index != anyIndex {
-		b = appendUint32(b, attributeIndex, uint32(s.index))
+		b = appendAttribute(nil, attributeIndex, uint32Value(uint32(s.index)))
 	}
 	b = appendUint64(b, attributeSize, s.size)
 	b = appendUint64(b, attributeBlockSize, uint64(s.block))
@@ -120,7 +120,7 @@ func connectAttributes(s setup) []byte {
 // reconfigureAttributes leaves the flags out, which the driver does not take
 // again.
 func reconfigureAttributes(s setup) []byte {
-	b := appendUint32(nil, attributeIndex, uint32(s.index))
+	b := appendAttribute(nil, attributeIndex, uint32Value(uint32(s.index)))
 	b = appendUint64(b, attributeSize, s.size)
 	b = appendUint64(b, attributeDeadTime, uint64(s.deadTime/time.Second))
 	b = appendText(b, attributeIdentifier, s.identifier)
@@ -133,6 +133,6 @@ func appendSocket(b []byte, socket int) []byte {
 	if socket < 0 {
 		return b
 	}
-	item := appendUint32(nil, attributeDescriptor, uint32(socket))
+	item := appendAttribute(nil, attributeDescriptor, uint32Value(uint32(socket)))
 	return appendAttribute(b, attributeSockets, appendAttribute(nil, attributeItem, item))
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // host is the machine's file systems that tell of block devices: root is "" on
@@ -113,8 +115,12 @@ func (h host) link(path string, index int) error {
 // unlink removes the link if it leads to the device.
 func (h host) unlink(path string, index int) error {
 	path = h.path(path)
-	if to, err := os.Readlink(path); err != nil || to != node(index) {
-		return nil // it is gone, or somebody else's
+	to, err := os.Readlink(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EINVAL) || err == nil && to != node(index) {
+		return nil // it is gone, or something else is there
+	}
+	if err != nil {
+		return err
 	}
 	return os.Remove(path)
 }

@@ -52,9 +52,7 @@ func appendAttribute(b []byte, kind uint16, value []byte) []byte {
 	return b
 }
 
-func appendUint32(b []byte, kind uint16, value uint32) []byte {
-	return appendAttribute(b, kind, native.AppendUint32(nil, value))
-}
+func uint32Value(n uint32) []byte { return native.AppendUint32(nil, n) }
 
 func appendUint64(b []byte, kind uint16, value uint64) []byte {
 	return appendAttribute(b, kind, native.AppendUint64(nil, value))

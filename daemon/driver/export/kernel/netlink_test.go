@@ -96,19 +96,23 @@ func TestAnswersOfTheKernel(t *testing.T) {
 		"nothing yet":                {[]string{others}, nil, false, ""},
 		"a refusal":                  {[]string{refusal}, nil, true, unix.EBUSY.Error()},
 		"a length beyond the datagram": {
-			[]string{"ff000000 1b00 0000 01000000 00000000"}, nil, false,
+			[]string{"ff000000 1b00 0000 01000000 00000000"},
+			nil, false,
 			"malformed answer of the kernel: message of 255 bytes in a datagram of 16",
 		},
 		"a length of nothing": {
-			[]string{"00000000 1b00 0000 01000000 00000000"}, nil, false,
+			[]string{"00000000 1b00 0000 01000000 00000000"},
+			nil, false,
 			"malformed answer of the kernel: message of 0 bytes in a datagram of 16",
 		},
 		"an answer without a command": {
-			[]string{"10000000 1b00 0000 01000000 00000000"}, nil, false,
+			[]string{"10000000 1b00 0000 01000000 00000000"},
+			nil, false,
 			"malformed answer of the kernel: 16 bytes, want at least 20",
 		},
 		"an acknowledgement without an error": {
-			[]string{"12000000 0200 0000 01000000 00000000 0000"}, nil, false,
+			[]string{"12000000 0200 0000 01000000 00000000 0000"},
+			nil, false,
 			"malformed answer of the kernel: acknowledgement of 18 bytes",
 		},
 	} {
