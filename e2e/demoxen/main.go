@@ -85,8 +85,8 @@ func (s *show) play(ctx context.Context, kernel string) error {
 	defer unwatch()
 	go s.watch(watched)
 	if err = s.story(ctx); err != nil {
-		s.say("milo1's polluxd said:\n" + s.pair.Milo1.Log())
-		s.say("milo2's polluxd said:\n" + s.pair.Milo2.Log())
+		s.say(s.pair.Milo1.Explain())
+		s.say(s.pair.Milo2.Explain())
 	}
 	return err
 }

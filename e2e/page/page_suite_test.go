@@ -72,14 +72,7 @@ func running(ctx SpecContext) {
 }
 
 // logs explain a failure.
-func logs() string {
-	return fmt.Sprintf("polluxd on milo1:\n%s\npolluxd on milo2:\n%s", tail(milo1.Log()), tail(milo2.Log()))
-}
-
-func tail(text string) string {
-	lines := strings.Split(text, "\n")
-	return strings.Join(lines[max(0, len(lines)-40):], "\n")
-}
+func logs() string { return milo1.Explain() + "\n" + milo2.Explain() }
 
 // intact checks that all promised records are there, the file system is clean
 // and both disks are equal; the result is the longest time without a record.

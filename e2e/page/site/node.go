@@ -157,16 +157,16 @@ func (n *Node) ended() (status int, ended bool) {
 // Upgrade replaces the program of polluxd while it runs.
 func (n *Node) Upgrade(ctx context.Context) error {
 	n.pair.say("%s: another file becomes /usr/sbin/polluxd; killall -USR2 polluxd", n.Name)
-	before := strings.Count(n.Log(), runningLine)
+	before := strings.Count(n.log(), runningLine)
 	_, err := n.Shell(ctx, "cd /usr/sbin && cp polluxd new && mv new polluxd && killall -USR2 polluxd")
 	if err != nil {
 		return err
 	}
 	err = Wait(ctx, "the new polluxd on "+n.Name+" runs", Soon, func() (bool, error) {
 		if status, ended := n.ended(); ended {
-			return false, fmt.Errorf("polluxd ended with status %d: %s", status, n.Log())
+			return false, fmt.Errorf("polluxd ended with status %d: %s", status, n.log())
 		}
-		return strings.Count(n.Log(), runningLine) > before, nil
+		return strings.Count(n.log(), runningLine) > before, nil
 	})
 	if err != nil {
 		return err
@@ -201,12 +201,30 @@ func (n *Node) KillDaemon(ctx context.Context) error {
 	return err
 }
 
-// Log is what the last polluxd said.
-func (n *Node) Log() string {
+// log is what the last polluxd said.
+func (n *Node) log() string {
 	if n.daemon == nil {
 		return ""
 	}
 	return n.daemon.Stderr()
+}
+
+// explain asks a machine for what explains a failure.
+const explain = `xl list; lvs; dmesg | tail -n 20; xl dmesg | tail -n 10
+tail -n 30 /var/log/xen/console/guest-web1.log /var/log/xen/xl-web1.log`
+
+// Explain is for a person to read when something is wrong: the last that was
+// said by polluxd, Linux, Xen and the guest.
+func (n *Node) Explain() string {
+	ctx, cancel := context.WithTimeout(context.Background(), Soon)
+	defer cancel()
+	lines := strings.Split(n.log(), "\n")
+	text := fmt.Sprintf("polluxd on %s said last:\n%s\n", n.Name, strings.Join(lines[max(0, len(lines)-40):], "\n"))
+	r, err := n.vm.Run(ctx, "/bin/bash", "-c", explain)
+	if err != nil {
+		return text + err.Error()
+	}
+	return text + r.Stdout + r.Stderr
 }
 
 // PowerLoss takes the power from the machine and its disks at once. Of the
