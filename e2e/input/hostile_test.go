@@ -3,6 +3,7 @@ package input_test
 import (
 	"io"
 	"net"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,7 +22,7 @@ func from(ctx SpecContext, address string, milo1 *local.Node) net.Conn {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
 	var conn net.Conn
 	Eventually(func() (err error) {
-		conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(milo1.Address, "7789"))
+		conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(milo1.Address, strconv.Itoa(local.DRBDPort)))
 		return err
 	}).WithContext(ctx).WithTimeout(moment).Should(Succeed(), "milo1 looks for its peer")
 	DeferCleanup(func() { _ = conn.Close() })

@@ -102,5 +102,6 @@ func (p *Pair) InSync(ctx context.Context) {
 func (p *Pair) Switch(ctx context.Context) {
 	GinkgoHelper()
 	Expect(p.Milo1.Order(ctx, "secondary")).To(Succeed())
+	Eventually(p.Milo2.PeerRole).WithContext(ctx).WithTimeout(patience).Should(Equal("Secondary"), "milo2 hears of it")
 	Expect(p.Milo2.Order(ctx, "primary")).To(Succeed())
 }

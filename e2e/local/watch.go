@@ -38,6 +38,12 @@ func (n *Node) Role(ctx context.Context) (string, error) {
 	return r.Role, err
 }
 
+// PeerRole is the role of the node's peer, as the node knows it.
+func (n *Node) PeerRole(ctx context.Context) (string, error) {
+	r, err := n.Resource(ctx)
+	return r.PeerRole, err
+}
+
 // Connection is the state of the connection to the peer.
 func (n *Node) Connection(ctx context.Context) (string, error) {
 	r, err := n.Resource(ctx)

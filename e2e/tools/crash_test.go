@@ -49,7 +49,7 @@ var _ = Describe("When milo1's daemon is killed while qemu-io writes", Ordered, 
 		pair.InSync(ctx)
 		r, err := pair.Milo1.Resource(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(r.Role).To(Equal("Secondary"))
+		Expect(pair.Milo1.Role(ctx)).To(Equal("Secondary"))
 		// The two extents of 4 MiB that were hot, and what milo2 wrote.
 		Expect(r.Counters.ReceivedBytes).To(And(
 			BeNumerically(">=", 64<<10), BeNumerically("<=", 2*(4<<20)+64<<10)))
