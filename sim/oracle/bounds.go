@@ -1,10 +1,10 @@
 package oracle
 
-// The most that a node may hold at once: users are limited to 4096 requests,
-// the peer to 8192 pieces of work, and each may have one payload more on its
-// way.
+// The most that a node may hold at once: users are limited to 4096 requests
+// and as many that wait for the peer, the peer to 8192 pieces of work, and each
+// may have one payload more on its way.
 const (
-	mostRequests = 4096
+	mostRequests = 2 * 4096
 	mostWork     = 8192
 	mostPayloads = mostRequests + mostWork + 1024
 )
@@ -23,6 +23,20 @@ func (o *Oracle) Bounds() {
 				s.Queued, s.Unacked, node.Rows())
 		}
 	}
+}
+
+// Idle tells whether neither node has anything under way: protocol A may be
+// far behind what it has acknowledged.
+func (o *Oracle) Idle() bool {
+	for n := range 2 {
+		if node := o.w.Node(n); node.Alive() {
+			s := node.Core().Status().Resources[0].Stats
+			if s.Queued+s.Unacked > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Leaks checks that nodes with nothing to do hold nothing.

@@ -45,6 +45,7 @@ func (o *Oracle) Writes(n int, sector uint64, sectors int, value uint64) *Write 
 // Wrote notes that the user was told that the write is done.
 func (o *Oracle) Wrote(w *Write) {
 	o.Counts.Writes++
+	o.nodes[w.node].ahead++
 	now, reg := o.tick(), o.regs[w.node]
 	if o.isAlone(w.node) {
 		o.alone[w.value] = true

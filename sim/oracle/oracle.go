@@ -14,6 +14,7 @@ package oracle
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -109,7 +110,9 @@ type sight struct {
 	broke     time.Duration // when its connection to a Primary ended
 	watching  bool          // it has not been connected since
 	evidence  bool          // it was told, or could tell, that the Primary went on
+	known     bool          // that was so when it was promoted
 	restarted bool          // since it was connected
+	ahead     int           // writes that it alone acknowledged since the histories went apart
 	heard     bool          // it was given a datagram since it came up
 	vouched   bool          // an operator told it to go on since it came up
 	discard   bool          // an operator gave its data up
@@ -154,6 +157,9 @@ func (o *Oracle) Stepped(n int) {
 	case was && !is && old.Peer == drbdwire.Primary:
 		at.watching, at.broke = true, o.w.Now()
 	}
+	if now.Role == drbdwire.Primary && old.Role != drbdwire.Primary {
+		at.known = at.evidence
+	}
 	if now.Conn == drbdwire.SyncTarget && old.Conn != drbdwire.SyncTarget {
 		o.resyncBegins(n)
 	}
@@ -186,12 +192,13 @@ func (r *register) describe(s int) string {
 	if len(r.open[s]) == 0 {
 		return fmt.Sprintf("version %d", r.base[s])
 	}
-	text := "one of the versions"
+	var text strings.Builder
+	text.WriteString("one of the versions")
 	for _, c := range r.open[s] {
-		text += fmt.Sprintf(" %d", c.value)
+		fmt.Fprintf(&text, " %d", c.value)
 		if c.ended == 0 {
-			text += " (under way)"
+			text.WriteString(" (under way)")
 		}
 	}
-	return text
+	return text.String()
 }

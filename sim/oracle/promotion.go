@@ -13,6 +13,8 @@ func (o *Oracle) Exposed(n int) {
 	case state.Disk == drbdwire.UpToDate:
 	case connected && state.PeerDisk == drbdwire.UpToDate && state.Disk <= drbdwire.Failed:
 		source = 1 - n
+	case state.Disk <= drbdwire.Failed:
+		return // its disk has just failed: there is nothing that users could see
 	default:
 		o.w.Fail(promise5, "%s exposes a device whose data is %s", name(n), state.Disk)
 		return
@@ -37,14 +39,14 @@ func (o *Oracle) Exposed(n int) {
 		return
 	}
 	at := o.nodes[n]
-	o.w.Tracef("%s lacks acknowledged writes in %d sectors: evidence=%t restarted=%t connected=%t", name(n), stale,
-		at.evidence, at.restarted, connected)
+	o.w.Tracef("%s lacks acknowledged writes in %d sectors: known=%t restarted=%t connected=%t", name(n), stale,
+		at.known, at.restarted, connected)
 	text := "%s becomes Primary without writes that were acknowledged, in %d sectors; sector %d has version %d, want %s"
 	switch {
 	case o.rules.Protocol == drbdwire.ProtocolC && missing,
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
-	case o.rules.Protocol == drbdwire.ProtocolC && (at.evidence || at.restarted || connected):
+	case o.rules.Protocol == drbdwire.ProtocolC && (at.known || at.restarted || connected):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
 		if o.rules.Protocol == drbdwire.ProtocolC {
@@ -79,5 +81,6 @@ func (o *Oracle) isExcused(reg *register, s int) bool {
 func (o *Oracle) fork(n int) {
 	o.Counts.Forks++
 	o.regs[n] = o.regs[n].clone()
+	o.nodes[0].ahead, o.nodes[1].ahead = 0, 0
 	o.w.Tracef("the history of %s goes its own way", name(n))
 }

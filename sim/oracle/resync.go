@@ -9,7 +9,8 @@ func (o *Oracle) resyncBegins(t int) {
 	o.Counts.Resyncs++
 	reg, data := o.regs[t], o.w.Node(1-t).Data()
 	at := &o.nodes[t]
-	if o.rules.Protocol == drbdwire.ProtocolC && !at.discard {
+	behind := o.regs[0] != o.regs[1] && at.ahead == 0
+	if o.rules.Protocol == drbdwire.ProtocolC && !at.discard && !behind {
 		for s, value := range data {
 			if !reg.may(s, value) {
 				o.w.Fail(promise5, "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+

@@ -67,10 +67,7 @@ func (t *trial) help() {
 		return
 	}
 	for _, node := range [...]*world.Node{a, b} {
-		if node.State().Disk == drbdwire.Diskless {
-			t.repairs++
-			node.Attach(func(int, string) {})
-		}
+		t.mend(node)
 	}
 	switch {
 	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:
@@ -84,6 +81,21 @@ func (t *trial) help() {
 		t.w.Tracef("operator: takeover on %s", world.Name(n))
 		t.w.Node(n).Move(failover.OrderTakeover, failover.All, false)
 	}
+}
+
+// mend gives a node its disk again. One that is Primary on the peer's disk
+// moves its guest there first.
+func (t *trial) mend(node *world.Node) {
+	s := node.State()
+	if s.Disk != drbdwire.Diskless {
+		return
+	}
+	t.repairs++
+	if s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected {
+		node.Move(failover.OrderStandby, failover.All, false)
+		return
+	}
+	node.Attach(func(_ int, text string) { t.w.Tracef("operator: attach: %s", text) })
 }
 
 // reconcile connects the nodes again. The data of the one that does not run

@@ -28,7 +28,7 @@ const (
 	Load Profile = "load"
 	// Storm has quiet guests and many faults, most of them in the wake of others.
 	Storm Profile = "storm"
-	// Disks has busy guests, and one node's disk fails.
+	// Disks has busy guests, and one node's disk fails; protocol C alone.
 	Disks Profile = "disks"
 	// Apart lets the nodes lose each other altogether, and pause.
 	Apart Profile = "apart"
@@ -115,6 +115,9 @@ func (s *setup) drawMachine(luck *draw.Stream) {
 		protocol = drbdwire.ProtocolA
 	case 1:
 		protocol = drbdwire.ProtocolB
+	}
+	if s.profile == Disks {
+		protocol = drbdwire.ProtocolC // A and B lose what a failed disk alone had
 	}
 	r := replica.Config{
 		Name: "r1", Protocol: protocol, ALExtents: [...]int{257, 7, 9, 20}[luck.Below(4)],

@@ -74,7 +74,7 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	switch {
 	case is:
 		w.lost = false
-	case was && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary:
+	case was && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent:
 		w.lost, w.since = true, m.now
 	case was && now.Role == drbdwire.Primary && m.alive != nil:
 		m.sayAlone(i)

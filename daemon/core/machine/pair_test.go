@@ -35,7 +35,6 @@ type node struct {
 	peer     *node
 	disk     []byte
 	rows     map[replica.Buf][]byte
-	last     replica.Buf
 	conn     uint32
 	dialling bool
 	running  map[int]bool // resources of the group, by index
@@ -173,6 +172,7 @@ func (n *node) doReplica(e replica.Effect) {
 		answer(replica.Input{Kind: replica.DeviceDone})
 	case replica.Broken:
 		Fail(n.name + ": " + e.Text)
+	default:
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // read, a log that was not closed is replayed. Source: DRBD 8.4 metadata,
 // section 8.2.
 func (r *Resource) attach(disk Disk) {
-	if r.state.Disk != drbdwire.Diskless || r.meta.busy != metaIdle {
+	if r.state.Disk != drbdwire.Diskless || r.meta.busy != metaIdle || r.diskBusy() {
 		r.refuse(drbdwire.InTransientState, "a disk is attached, or was not let go yet")
 		return
 	}
@@ -74,7 +74,7 @@ func (r *Resource) superRead(data []byte) {
 		r.attachFailed(err.Error())
 		return
 	}
-	m.super, m.flags, r.uuids = super, super.Flags, super.UUIDs
+	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
 	r.readMeta(metaReadBitmap, m.layout.Bitmap, int64(r.bits.Pages())*pageSize)
@@ -161,7 +161,6 @@ func (r *Resource) replayed() {
 
 func (r *Resource) attachFailed(why string) {
 	r.letGoOfDisk("not attached: " + why)
-	r.refuse(drbdwire.IsDiskless, why)
 	r.dialAgain()
 }
 
@@ -188,6 +187,9 @@ func (r *Resource) letGoOfDisk(why string) {
 	if m.busy != metaIdle {
 		m.busy = metaOrphan
 	}
+	if m.onDisk != 0 {
+		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
+	}
 	gates := m.gates
 	m.gates = nil
 	for _, g := range gates {
@@ -199,7 +201,10 @@ func (r *Resource) letGoOfDisk(why string) {
 	next.Disk = drbdwire.Diskless
 	r.set(next, why)
 	r.sendState()
-	r.requests.loseLog()
+	if r.order.kind == OrderAttach {
+		r.refuse(drbdwire.IsDiskless, why)
+	}
+	r.requests.loseDisk()
 	r.mirror.loseLog()
 	r.diskIdle()
 }

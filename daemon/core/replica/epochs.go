@@ -76,8 +76,8 @@ func (e *epochs) lose(r *Resource) {
 			if q.remote == halfPending {
 				q.remote = halfFailed
 			}
-			if q.local == halfNone && !q.told && r.cfg.SuspendIONoData {
-				q.remote, q.started = halfNone, false // sent again when the peer is back
+			if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
+				q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
 			}
 		}
 	}

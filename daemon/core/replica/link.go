@@ -55,6 +55,7 @@ func (l *link) reset() {
 // peer is what the peer said in the handshake.
 type peer struct {
 	protocol bool // P_PROTOCOL came
+	served   bool // it is Primary, and had no disk in the handshake
 	sizes    drbdwire.Sizes
 	uuids    drbdwire.UUIDs
 	hasUUIDs bool

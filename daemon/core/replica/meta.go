@@ -22,6 +22,7 @@ type metadata struct {
 	// The superblock is versioned: wanted counts changes, durable is the
 	// newest change that is on disk.
 	wanted, durable uint64
+	onDisk          uint64 // the current generation as it is durable
 	gates           []gate
 
 	busy    metaJob
@@ -228,7 +229,7 @@ func (r *Resource) metaDone(in Input) {
 	case metaPage:
 		r.stats.BitmapWrites++
 	case metaSuper:
-		m.durable = m.writing
+		m.durable, m.onDisk = m.writing, m.super.UUIDs.Current
 		r.passGates()
 	case metaIdle, metaOrphan:
 	}

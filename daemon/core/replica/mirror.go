@@ -216,17 +216,9 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	if r.frozen != "" {
 		return false
 	}
-	for j := range before {
-		o := &before[j]
-		if (w.writes() || o.writes()) && overlap(w.sector, w.end(), o.sector, o.end()) {
-			return false
-		}
-	}
-	switch {
-	case w.kind == workSource || w.kind == workRead:
-		return !r.requests.writing(w.sector, w.end())
-	case !r.meta.ready:
-		return true // refused by begin
+	reads := w.kind == workSource || w.kind == workRead
+	switch { // what costs least to find out comes first
+	case reads || !r.meta.ready: // without a disk begin refuses
 	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,
 		r.state.Conn == drbdwire.SyncTarget && !r.sync.ready:
 		return false // the superblock must say first that this copy is behind
@@ -234,7 +226,13 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 		r.mirror.barriers[0].epoch < w.epoch:
 		return false // an epoch is on disk before the next begins
 	}
-	return true
+	for j := range before {
+		o := &before[j]
+		if (w.writes() || o.writes()) && overlap(w.sector, w.end(), o.sector, o.end()) {
+			return false
+		}
+	}
+	return !reads || !r.requests.writing(w.sector, w.end())
 }
 
 // writing tells whether a write of a user into the range is on its way to the

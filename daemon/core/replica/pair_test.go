@@ -42,6 +42,7 @@ type end struct {
 	// hold keeps effects of these kinds back until release.
 	hold map[replica.EffectKind]bool
 	held []func()
+	bad  bool // the disk fails whatever it is asked
 }
 
 // pair is two ends and the wire between them: a queue of things to happen.
@@ -136,8 +137,26 @@ func (e *end) later(in replica.Input) {
 	e.pair.queue = append(e.pair.queue, func() { e.step(in) })
 }
 
+// fail answers for a disk that is bad.
+func (e *end) fail(f replica.Effect) bool {
+	switch f.Kind {
+	case replica.Read, replica.Write, replica.Trim, replica.Zero:
+		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID, Failed: true})
+	case replica.Flush:
+		e.later(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: f.ID, Failed: true})
+	case replica.MetaRead, replica.MetaWrite:
+		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Failed: true})
+	default:
+		return false
+	}
+	return true
+}
+
 func (e *end) perform(f replica.Effect) {
 	at := int(f.Sector) * 512
+	if e.bad && e.fail(f) {
+		return
+	}
 	switch f.Kind {
 	case replica.Dial:
 		e.dialling = true

@@ -137,6 +137,19 @@ func (r *Resource) adopt(u drbdwire.UUIDs) {
 	r.setCurrent(u.Current)
 }
 
+// accept goes on with a handshake in which the Primary had no disk: it knows
+// which data it has served, and parts from other data. That it is Connected
+// says that it has found its own.
+func (r *Resource) accept(s drbdwire.State, next *drbdwire.State) {
+	switch {
+	case r.peer.served && s.Conn == drbdwire.Connected && isBehind(next.Disk):
+		next.Disk = drbdwire.UpToDate
+	case next.Role == drbdwire.Primary && next.Disk < drbdwire.Inconsistent &&
+		r.state.PeerDisk == drbdwire.UpToDate && isBehind(next.PeerDisk):
+		next.PeerDisk = drbdwire.UpToDate // it has not heard yet
+	}
+}
+
 // stateArrived takes the peer's view of itself.
 func (r *Resource) stateArrived(s drbdwire.State) {
 	negotiating := s.Disk == drbdwire.Negotiating
@@ -165,6 +178,7 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 	next := old
 	next.Peer, next.PeerDisk = s.Role, disk
 	next.PeerPause = s.AfterPause || s.UserPause
+	r.accept(s, &next)
 	r.set(next, "the peer's state")
 }
 
@@ -234,6 +248,10 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	again := r.state.Conn == drbdwire.Connected
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = conn, role, disk
+	r.peer.served = !again && role == drbdwire.Primary && disk < drbdwire.Negotiating
+	if !again && next.Role == drbdwire.Primary && next.Disk < drbdwire.Negotiating && isBehind(disk) {
+		next.PeerDisk = drbdwire.UpToDate // adopt has compared
+	}
 	r.link.discard = false
 	r.order.peerLeft = false
 	if again {

@@ -8,7 +8,8 @@ import (
 )
 
 // maxRequests bounds what users may have under way at once; the shell's own
-// limit is lower.
+// limit is lower. As many writes that they were told about may wait for the
+// peer's barrier ack: beyond that, writes wait.
 const maxRequests = 4096
 
 // table holds the requests of the device's users, in the order of their
@@ -17,6 +18,7 @@ const maxRequests = 4096
 type table struct {
 	list []request
 	next uint64 // arrival number
+	told int    // of the list, those whose users have the answer
 }
 
 // A request is one of the device's users', on its way through both disks.
@@ -104,10 +106,15 @@ func (t *table) oldestSent() (time.Duration, bool) {
 	return 0, false
 }
 
-// loseLog forgets the references on an activity log that is gone.
-func (t *table) loseLog() {
+// loseDisk forgets what a disk that is gone had: the references on its
+// activity log, and writes that nobody was told about.
+func (t *table) loseDisk() {
 	for i := range t.list {
-		t.list[i].logged = false
+		q := &t.list[i]
+		q.logged = false
+		if q.isWrite() && q.local == halfDone && !q.told {
+			q.local = halfFailed
+		}
 	}
 }
 
@@ -121,7 +128,7 @@ func (r *Resource) request(in Input) {
 		r.free(in.Buf)
 	}
 	flush := in.Op == OpFlush
-	if r.state.Role != drbdwire.Primary || len(r.requests.list) >= maxRequests ||
+	if r.state.Role != drbdwire.Primary || len(r.requests.list)-r.requests.told >= maxRequests ||
 		!flush && r.inside(in.Sector, in.Size) != nil {
 		fail()
 		return
@@ -156,9 +163,10 @@ func (r *Resource) startWaiting() {
 // dropFinished removes the requests that nothing needs any more, and lets go
 // of activity-log extents that are equal on both nodes or marked.
 func (r *Resource) dropFinished() {
-	kept := r.requests.list[:0]
-	for i := range r.requests.list {
-		q := r.requests.list[i]
+	list, kept := r.requests.list, 0
+	r.requests.told = 0
+	for i := range list {
+		q := &list[i]
 		settled := q.started && q.local != halfPending && q.remote != halfPending && !q.barrier
 		if settled && q.logged {
 			r.log.Put(q.extents())
@@ -168,9 +176,15 @@ func (r *Resource) dropFinished() {
 			r.free(q.buf)
 			continue
 		}
-		kept = append(kept, q)
+		if q.told {
+			r.requests.told++
+		}
+		if kept != i {
+			list[kept] = *q
+		}
+		kept++
 	}
-	r.requests.list = kept
+	r.requests.list = list[:kept]
 }
 
 // blocked tells whether the request at i must wait for an earlier one, or for
@@ -207,7 +221,7 @@ func (r *Resource) access() access {
 		return accessLocal
 	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
 		return accessRemote
-	case s.Conn == drbdwire.WFReportParams || s.Disk == drbdwire.Attaching || r.cfg.SuspendIONoData:
+	case s.Conn == drbdwire.WFReportParams || r.meta.open && !r.meta.ready || r.cfg.SuspendIONoData:
 		return accessWait
 	default:
 		return accessNone
@@ -248,6 +262,11 @@ func (r *Resource) startFlush(q *request, i int) {
 		r.emit(Effect{Kind: Flush, ID: q.arrived})
 		return
 	}
+	for j := range i {
+		if r.cfg.Protocol != drbdwire.ProtocolC && r.requests.list[j].barrier {
+			return // the peer has the only copy, and not yet on stable storage
+		}
+	}
 	q.started, q.local = true, halfDone
 	r.tell(q)
 }
@@ -257,7 +276,10 @@ func (r *Resource) tell(q *request) {
 	if q.told || r.frozen != "" || q.local == halfPending {
 		return
 	}
-	if q.remote == halfPending && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA) {
+	if q.remote == halfPending && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone) {
+		if q.barrier && q.epoch == r.epochs.current && r.cfg.Protocol == drbdwire.ProtocolA {
+			r.epochs.closeSoon() // nothing but the barrier is acknowledged
+		}
 		return
 	}
 	ok := q.local == halfDone || q.remote == halfDone
@@ -284,6 +306,9 @@ func (r *Resource) requestDone(q *request, in Input) {
 		q.buf = in.Buf
 	}
 	q.local = halfDone
+	if q.isWrite() && !r.meta.open {
+		q.local = halfFailed // on a disk that was given up
+	}
 	if !in.Failed {
 		return
 	}
@@ -292,7 +317,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 		r.bits.Set(q.sector, q.size)
 	}
 	r.diskFailed("an i/o error on the data")
-	if q.op == OpRead {
+	if q.op == OpRead || q.op == OpFlush {
 		// The peer may still have it.
 		r.free(q.buf)
 		q.buf, q.started, q.local = 0, false, halfNone

@@ -37,10 +37,12 @@ func sanitise(s drbdwire.State) drbdwire.State {
 		s.Conn = drbdwire.Connected
 	}
 	if s.Conn >= drbdwire.Connected && s.Conn < drbdwire.Ahead {
-		if s.Disk == drbdwire.Consistent || s.Disk == drbdwire.Outdated {
+		// The handshake has compared both copies. A node without a disk may have
+		// had newer data on it: then accept decides.
+		if isBehind(s.Disk) && s.PeerDisk >= drbdwire.Inconsistent {
 			s.Disk = drbdwire.UpToDate
 		}
-		if s.PeerDisk == drbdwire.Consistent || s.PeerDisk == drbdwire.Outdated {
+		if isBehind(s.PeerDisk) && s.Disk >= drbdwire.Inconsistent {
 			s.PeerDisk = drbdwire.UpToDate
 		}
 	}
@@ -49,6 +51,9 @@ func sanitise(s drbdwire.State) drbdwire.State {
 	s.PeerDisk = min(max(s.PeerDisk, lim.minPeer), lim.maxPeer)
 	return s
 }
+
+// isBehind tells whether a copy is whole, and may be older than another.
+func isBehind(d drbdwire.DiskState) bool { return d == drbdwire.Consistent || d == drbdwire.Outdated }
 
 type diskLimits struct{ minDisk, maxDisk, minPeer, maxPeer drbdwire.DiskState }
 

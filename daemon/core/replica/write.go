@@ -9,7 +9,7 @@ import (
 // disk names its extents.
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
-	if r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
+	if r.requests.told >= maxRequests || r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
 		return
 	}
 	where := r.access()
@@ -35,6 +35,9 @@ func (r *Resource) startWrite(q *request, i int) {
 	stable := q.fua || r.cfg.Protocol == drbdwire.ProtocolC
 	if r.mirrored() {
 		r.sendWrite(q, stable)
+		if where == accessRemote && r.cfg.Protocol == drbdwire.ProtocolA {
+			r.epochs.closeSoon() // the barrier is its only acknowledgement
+		}
 	} else {
 		r.bits.Set(q.sector, q.size)
 		if s.Conn == drbdwire.WFBitMapS || s.Conn == drbdwire.Ahead {
@@ -138,13 +141,16 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 	if q == nil {
 		return unknownBlock(cmd, a)
 	}
+	if cmd == drbdwire.CmdNegAck {
+		// Also after the answer that protocol B gives early.
+		q.remote = halfFailed
+		r.markDifferent(q)
+		return nil
+	}
 	if q.remote != halfPending {
 		return nil // a second answer: protocol B and C in one, or a late one
 	}
 	switch cmd {
-	case drbdwire.CmdNegAck:
-		q.remote = halfFailed
-		r.markDifferent(q)
 	case drbdwire.CmdNegDReply:
 		q.remote = halfFailed
 	case drbdwire.CmdRSWriteAck:

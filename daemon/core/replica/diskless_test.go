@@ -1,0 +1,182 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// part cuts the connection, and no other comes about before join.
+func (p *pair) part() {
+	p.cut = true
+	p.breakLink()
+}
+
+func (p *pair) join() {
+	p.cut = false
+	p.meet()
+	p.run()
+	p.wait()
+	p.wait()
+	p.wait()
+}
+
+// loseDisk makes the next write find out that the disk is bad.
+func (e *end) loseDisk(id uint64) {
+	GinkgoHelper()
+	e.bad = true
+	e.write(id, 800, 'l', 4096)
+	e.pair.run()
+	Expect(e.core.State().Disk).To(Equal(drbdwire.Diskless))
+}
+
+var _ = Describe("A Primary whose disk has failed", func() {
+	It("goes on over the peer's copy, also after a broken connection", func() {
+		p := synced()
+		p.a.loseDisk(1)
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.part()
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("does not acknowledge what that disk alone had", func() {
+		p := synced()
+		p.b.hold[replica.Write] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty(), "written here, and on its way there")
+		p.a.loseDisk(2)
+		p.part()
+		Expect(p.a.done[1].Failed).To(BeTrue())
+	})
+
+	It("goes on with a copy of the generation that is on its disk, though it had begun a new one", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+	})
+
+	It("parts from a copy that lacks what it wrote alone", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.loseDisk(2)
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+		Expect(p.a.core.Status().Note).To(ContainSubstring("can only connect to data with current UUID"))
+	})
+
+	It("attaches only the data that it has served", func() {
+		p := synced()
+		p.a.loseDisk(1)
+		p.a.bad = false
+		answer := p.a.order(replica.OrderAttach, false)
+		Expect(answer.Text).To(ContainSubstring("move its users there"))
+		p.part()
+		answer = p.a.order(replica.OrderAttach, false)
+		Expect(answer.Text).To(ContainSubstring("can only attach to data with current UUID"))
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+	})
+
+	It("has its disk again when nothing was written since", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.loseDisk(2)
+		Expect(p.a.done[2].Failed).To(BeTrue(), "there is no other copy")
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		p.a.write(3, 8, 'y', 4096)
+		p.run()
+		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('y')))
+	})
+
+	DescribeTable("reports a flush done over the peer's copy", func(protocol drbdwire.WireProtocol) {
+		p := synced(func(c *replica.Config) { c.Protocol = protocol })
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.bad = true
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: 2})
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.write(3, 8, 'y', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(3)))
+		Expect(p.a.done[3].Failed).To(BeFalse())
+	}, Entry("A", drbdwire.ProtocolA), Entry("B", drbdwire.ProtocolB), Entry("C", drbdwire.ProtocolC))
+})
+
+var _ = Describe("A Secondary", func() {
+	It("whose data is old stays Outdated beside a peer without a disk", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.crash()
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected Outdated/Diskless"))
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(BeNumerically("<", drbdwire.Success))
+	})
+
+	It("whose disk fails during the attach says so", func() {
+		p := synced()
+		p.b.crash()
+		p.b.hold[replica.MetaWrite] = true
+		p.b.order(replica.OrderAttach, false)
+		p.b.bad = true
+		p.b.release()
+		Expect(orderID).NotTo(BeZero())
+		Expect(p.b.answers[orderID].Code).To(Equal(drbdwire.IsDiskless))
+	})
+
+	It("that acknowledged a write in memory and can't write it has it marked", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.b.hold[replica.Write] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		p.b.bad = true
+		p.b.release()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.core.Status().OutOfSync).To(BeNumerically(">=", 4))
+	})
+
+	It("that is far behind in protocol A makes writes wait, and none fails", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolA })
+		p.b.hold[replica.Write] = true
+		for id := range uint64(4100) {
+			p.a.write(id, 8*id, 'x', 4096)
+			p.run()
+		}
+		Expect(p.a.done).To(HaveLen(4096))
+		p.part()
+		Expect(p.a.done).To(HaveLen(4100))
+		for _, answer := range p.a.done {
+			Expect(answer.Failed).To(BeFalse())
+		}
+	})
+})
