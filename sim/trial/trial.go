@@ -129,7 +129,7 @@ func (t *trial) finish() *world.Violation {
 	w := t.w
 	t.g.Quiet()
 	limit := w.Now() + finalQuiet
-	for !(t.g.Idle() && t.o.Idle()) && w.Now() < limit {
+	for (!t.g.Idle() || !t.o.Idle()) && w.Now() < limit {
 		if v := w.Run(w.Now() + time.Second); v != nil {
 			return v
 		}
