@@ -1,6 +1,6 @@
 // Command polluxsim runs seeds of the simulator and prints what they broke.
 //
-//	polluxsim --seed 42 [--profile load|storm|disks|apart] [--plan FILE] [--trace]
+//	polluxsim --seed 42 [--profile load|storm|disks|apart] [--plan FILE] [--trace] [--shrink]
 //	polluxsim --seeds 1..1000 [--profile ...]
 //
 // It exits with 1 if a promise was broken.
@@ -25,6 +25,7 @@ func main() {
 	profile := flag.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
 	file := flag.String("plan", "", "what goes wrong, instead of what the seed draws")
 	trace := flag.Bool("trace", false, "print everything that happens")
+	shrink := flag.Bool("shrink", false, "look for a smaller plan that breaks the same promise")
 	keep := flag.Bool("keep-going", false, "go on after a broken promise")
 	flag.Parse()
 	opt := trial.Options{Profile: trial.Profile(*profile)}
@@ -39,7 +40,7 @@ func main() {
 		}
 	}
 	if *seeds == "" {
-		os.Exit(one(*seed, opt, *trace))
+		os.Exit(one(*seed, opt, *trace, *shrink))
 	}
 	var from, to uint64
 	if _, err := fmt.Sscanf(*seeds, "%d..%d", &from, &to); err != nil || from > to {
@@ -50,11 +51,15 @@ func main() {
 }
 
 // one runs one seed and says all about it.
-func one(seed uint64, opt trial.Options, trace bool) int {
+func one(seed uint64, opt trial.Options, trace, shrink bool) int {
 	if trace {
 		opt.Trace = func(line string) { fmt.Println(line) }
 	}
-	r := trial.Run(seed, opt)
+	run := trial.Run
+	if shrink {
+		run = trial.Shrink
+	}
+	r := run(seed, opt)
 	fmt.Printf("seed %d, profile %s, %v simulated, %d events, hash %016x\n", seed, r.Profile, r.Time, r.Events, r.Hash)
 	fmt.Printf("%+v, %d repairs\n", r.Counts, r.Repairs)
 	if r.Broken != nil {

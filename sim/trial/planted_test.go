@@ -33,8 +33,12 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				if r.Broken == nil {
 					continue
 				}
-				t.Logf("seed %d: %v", seed, r.Broken)
-				NewWithT(t).Expect(tc.promise).To(ContainElement(r.Broken.Promise[:2]))
+				small := trial.Shrink(seed, trial.Options{})
+				t.Logf("seed %d: %v\n%d of %d faults are enough:\n%v", seed, r.Broken, len(small.Plan), len(r.Plan), small.Plan)
+				g := NewWithT(t)
+				g.Expect(tc.promise).To(ContainElement(r.Broken.Promise[:2]))
+				g.Expect(small.Broken.Promise).To(Equal(r.Broken.Promise))
+				g.Expect(len(small.Plan)).To(BeNumerically("<=", 4))
 				return
 			}
 			t.Errorf("not found within %d seeds", tc.within)

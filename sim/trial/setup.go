@@ -54,7 +54,7 @@ const (
 // draft draws a setup.
 func draft(seed uint64, profile Profile) setup {
 	luck := draw.New(seed, "setup")
-	drawn := [...]Profile{Load, Load, Storm, Storm, Apart}[luck.Below(5)]
+	drawn := [...]Profile{Load, Load, Storm, Storm, Disks, Apart}[luck.Below(6)]
 	if profile == Any {
 		profile = drawn
 	}

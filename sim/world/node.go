@@ -87,9 +87,6 @@ func (n *Node) Data() []uint64 { return n.disk.data.Seen() }
 // Rows is how many payloads its core holds.
 func (n *Node) Rows() int { return len(n.rows.live) }
 
-// Backlog is how much waits for a paused daemon.
-func (n *Node) Backlog() int { return len(n.backlog) }
-
 // local is the node's monotonic clock.
 func (n *Node) local() time.Duration { return n.w.now - n.booted + n.clock }
 
@@ -144,64 +141,6 @@ func (n *Node) config() machine.Config {
 	cfg.Liveness.UUID[0] = byte(n.id + 1)
 	cfg.Failover.Node, cfg.Failover.Peer = Name(n.id), Name(1-n.id)
 	return cfg
-}
-
-// Attach gives the disk to the replica; then gets the answer.
-func (n *Node) Attach(then func(code int, text string)) {
-	size := replica.Disk{DataSectors: n.disk.size, MetaSectors: n.disk.size}
-	n.order(replica.Input{Order: replica.OrderAttach, Disk: size}, then)
-}
-
-// Restart stops everything on the node in order, and the daemon comes back
-// after a while.
-func (n *Node) Restart(after time.Duration) {
-	if n.alive {
-		n.w.Tracef("%s is stopped", Name(n.id))
-		n.comeback = after
-		n.Move(failover.OrderStop, failover.None, false)
-	}
-}
-
-// shutDown ends the daemon once its metadata is clean.
-func (n *Node) shutDown() {
-	n.Order(replica.OrderShutdown, false, func(code int, _ string) {
-		if code < int(drbdwire.Success) {
-			n.soon(n.shutDown)
-			return
-		}
-		n.w.Tracef("%s has stopped", Name(n.id))
-		n.down(false)
-		n.disk.settle()
-		n.w.net.processDied(n)
-		n.w.watcher.Down(n.id, false)
-		n.w.After(n.comeback, func() { n.Boot(false) })
-	})
-}
-
-// Order gives an administrator's order to the replica; then gets the answer.
-func (n *Node) Order(kind replica.OrderKind, force bool, then func(code int, text string)) {
-	n.order(replica.Input{Order: kind, Force: force}, then)
-}
-
-func (n *Node) order(in replica.Input, then func(code int, text string)) {
-	n.orders++
-	in.Kind, in.ID = replica.Order, n.orders
-	n.answers[n.orders] = then
-	epoch := n.epoch
-	n.w.After(0, func() {
-		if n.epoch == epoch {
-			n.deliver(in)
-		}
-	})
-}
-
-// Move gives an administrator's order to the failover core.
-func (n *Node) Move(kind failover.OrderKind, set failover.Set, force bool) {
-	if n.alive {
-		n.deliverAll(machine.Input{Part: machine.Failover, Failover: failover.Input{
-			Kind: failover.Order, Order: kind, Set: set, Force: force, ID: 1,
-		}})
-	}
 }
 
 // Submit is a request of a user of the device.
