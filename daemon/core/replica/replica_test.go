@@ -109,24 +109,6 @@ var _ = Describe("A node that returns", func() {
 		Expect(p.a.core.Status().Stats.Sent - before).To(Equal(uint64(8192)))
 	})
 
-	It("is known however often its resync broke off before it wrote anything down", func() {
-		p := synced()
-		p.part()
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		p.b.hold[replica.MetaWrite] = true
-		for range 5 {
-			p.join()
-			Expect(p.a.core.State().Conn).To(Equal(drbdwire.SyncSource))
-			p.part()
-		}
-		p.b.crash()
-		p.b.up()
-		p.join()
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.b.disk[4096]).To(Equal(byte('x')))
-	})
-
 	It("after a crash as Primary is overwritten where its log says that it may differ", func() {
 		p := synced()
 		p.a.write(1, 8, 'a', 4096)

@@ -47,15 +47,7 @@ func (r *Resource) becomeSource() {
 	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
 		uuid = r.rng.next() &^ 1
 	}
-	theirs := r.peer.uuids.Current &^ 1
-	switch {
-	case theirs == u.Bitmap&^1 && r.state.PeerDisk == drbdwire.Inconsistent,
-		theirs == u.History0&^1, theirs == u.History1&^1:
-		// The last resync did not end, or did not begin there. Its generation is
-		// used again: the target may lose it in a crash, and more of them would
-		// push what it has then out of the history.
-		uuid = u.Bitmap
-	case u.Bitmap != 0:
+	if u.Bitmap != 0 {
 		u.History1, u.History0 = u.History0, u.Bitmap
 	}
 	u.Bitmap = uuid
