@@ -91,7 +91,7 @@ func (t *trial) mend(node *world.Node) {
 		return
 	}
 	t.repairs++
-	if s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected {
+	if s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
 		node.Move(failover.OrderStandby, failover.All, false)
 		return
 	}

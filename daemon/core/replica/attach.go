@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/optionc/pollux/daemon/core/actlog"
@@ -18,7 +19,7 @@ func (r *Resource) attach(disk Disk) {
 		r.refuse(drbdwire.InTransientState, "a disk is attached, or was not let go yet")
 		return
 	}
-	if r.state.Role == drbdwire.Primary && r.state.Conn >= drbdwire.Connected {
+	if s := r.state; s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
 		r.refuse(drbdwire.NotSupported, "this node is Primary on the peer's disk: move its users there before the attach")
 		return
 	}
@@ -66,18 +67,30 @@ func (r *Resource) superRead(data []byte) {
 	if err == nil && super.Size > r.size && super.Flags&drbdmeta.MDConsistent != 0 {
 		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", r.size, super.Size)
 	}
-	if own := r.uuids.Current &^ 1; err == nil && r.state.Role == drbdwire.Primary && super.UUIDs.Current&^1 != own {
-		err = fmt.Errorf("can only attach to data with current UUID %016X, which this Primary has served; the disk's is %016X",
-			own, super.UUIDs.Current&^1)
+	if err == nil && r.state.Role == drbdwire.Primary {
+		err = r.hasServed(super.UUIDs.Current &^ 1)
 	}
 	if err != nil {
 		r.attachFailed(err.Error())
 		return
 	}
-	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
+	m.super, m.flags, r.uuids, m.onDisk, m.behind = super, super.Flags, super.UUIDs, super.UUIDs.Current, false
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
 	r.readMeta(metaReadBitmap, m.layout.Bitmap, int64(r.bits.Pages())*pageSize)
+}
+
+// hasServed fails unless the users of this Primary have seen the data of that
+// generation, and nothing newer.
+func (r *Resource) hasServed(generation uint64) error {
+	switch own := r.uuids.Current &^ 1; {
+	case own != generation:
+		return fmt.Errorf("can only attach to data with current UUID %016X, which this Primary has served; the disk's is %016X",
+			own, generation)
+	case r.meta.behind:
+		return errors.New("can only attach to current data, and users of this Primary have written to the peer's disk alone")
+	}
+	return nil
 }
 
 func (r *Resource) bitmapRead(data []byte) {

@@ -94,6 +94,30 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
 	})
 
+	It("does not take its disk back after writes to an Outdated peer that it found again", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true // the generation of a Primary alone never gets there
+		p.part()
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.bad = true
+		p.a.write(1, 8, 'w', 4096)
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.a.bad = false
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.part()
+		Expect(p.a.order(replica.OrderAttach, false).Text).To(ContainSubstring("can only attach"))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	})
+
 	It("has its disk again when nothing was written since", func() {
 		p := synced()
 		p.part()

@@ -23,7 +23,9 @@ type metadata struct {
 	// newest change that is on disk.
 	wanted, durable uint64
 	onDisk          uint64 // the current generation as it is durable
-	gates           []gate
+	// behind: users of this Primary wrote to the peer's disk alone.
+	behind bool
+	gates  []gate
 
 	busy    metaJob
 	writing uint64 // version of the superblock under way

@@ -287,6 +287,9 @@ func (r *Resource) tell(q *request) {
 		return // the peer lacks it: that must be on record first
 	}
 	q.told = true
+	if q.isWrite() && ok && q.local != halfDone {
+		r.meta.behind = true
+	}
 	r.emit(Effect{Kind: Complete, ID: q.id, Failed: !ok, Buf: readBuf(q, ok)})
 	if q.barrier && q.epoch == r.epochs.current {
 		r.epochs.closeSoon()

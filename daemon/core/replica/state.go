@@ -89,7 +89,8 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 		old.PeerDisk == drbdwire.UpToDate
 	gone := s.PeerDisk < drbdwire.Inconsistent || s.PeerDisk == drbdwire.DUnknown || s.PeerDisk == drbdwire.Outdated
 	primary := s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary
-	promotedBeyond := s.Peer == drbdwire.Primary && old.Peer != drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent
+	promotedBeyond := s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent &&
+		(old.Peer != drbdwire.Primary || old.Disk != drbdwire.UpToDate)
 	if primary && had && gone || promotedBeyond {
 		r.newGeneration()
 		if s.Conn >= drbdwire.Connected {
