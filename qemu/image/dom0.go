@@ -90,7 +90,7 @@ func Dom0(ctx context.Context, kernel string, files Files) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	if i.GuestDisk, err = guestDisk(ctx, archive, kernel); err != nil {
+	if i.GuestDisk, err = guestDisk(ctx, archive, Kernels[0]); err != nil {
 		return Image{}, err
 	}
 	return assemble(i, linux, t, "dom0")
@@ -131,7 +131,9 @@ func (t tree) toolstack(q debian.Quarry) error {
 }
 
 // guestDisk is a file system with the guest's kernel and initramfs. In dom0's
-// own initramfs they would take of its memory.
+// own initramfs they would take of its memory. The kernel is the older one
+// whatever dom0 runs: Linux 6.12 as a paravirtual guest dies early when QEMU
+// emulates the processor.
 func guestDisk(ctx context.Context, archive *debian.Archive, kernel string) (string, error) {
 	guest, err := Guest(ctx, archive, kernel)
 	if err != nil {
