@@ -6,7 +6,6 @@ package blockdev_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -46,12 +45,12 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	if os.Getenv("POLLUX_E2E") != "1" {
 		Skip("boots a machine in QEMU: run with POLLUX_E2E=1")
 	}
-	version := os.Getenv("POLLUX_KERNEL")
-	if version == "" {
-		version = image.Kernels[0]
-	}
 	dir := GinkgoT().TempDir()
-	plain, err := image.Plain(ctx, version, programs(ctx, dir))
+	programs, err := image.Programs(ctx, dir, map[string]string{
+		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux", "/usr/bin/writer": "e2e/blockdev/writer",
+	})
+	Expect(err).NotTo(HaveOccurred())
+	plain, err := image.Plain(ctx, image.DefaultKernel(), programs)
 	Expect(err).NotTo(HaveOccurred())
 	var disks []machine.Disk
 	for _, name := range []string{"one", "two"} {
@@ -79,23 +78,6 @@ var _ = AfterEach(func() {
 		GinkgoWriter.Printf("milo1:\n%s\nmilo2:\n%s\n", milo1.log(), milo2.log())
 	}
 })
-
-// programs builds what the machine needs of ours.
-func programs(ctx SpecContext, dir string) image.Files {
-	files := image.Files{}
-	for name, pkg := range map[string]string{
-		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux", "/usr/bin/writer": "e2e/blockdev/writer",
-	} {
-		out := filepath.Join(dir, filepath.Base(name))
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-buildvcs=false", "-o", out,
-			"github.com/optionc/pollux/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		said, err := cmd.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(said))
-		files[name] = out
-	}
-	return files
-}
 
 // shell runs a script that must succeed.
 func shell(ctx SpecContext, script string) string {

@@ -12,13 +12,13 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/optionc/pollux/e2e/page/site"
 	"github.com/optionc/pollux/qemu/image"
+	"github.com/optionc/pollux/qemu/machine"
 )
 
 // limit is for a busy machine with two processors and no KVM.
@@ -30,40 +30,22 @@ func main() {
 	log.SetOutput(io.Discard) // of vmtest: machines that are killed are part of the show
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	s := &show{start: time.Now()}
+	s.machines.Say = s.say
 	err := s.play(ctx, *kernel)
 	stop()
-	s.end()
+	s.machines.End()
 	if err != nil {
 		s.say("FAILED: " + err.Error())
 		os.Exit(1)
 	}
 }
 
-// show is one run; machines take it for their test.
+// show is one run.
 type show struct {
-	start time.Time
-	mu    sync.Mutex
-	ends  []func()
-	pair  *site.Pair
-}
-
-// Helper is for tests.
-func (*show) Helper() {}
-
-// Cleanup keeps what is to be done at the end.
-func (s *show) Cleanup(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ends = append(s.ends, f)
-}
-
-// Logf prints a line of the timeline.
-func (s *show) Logf(format string, args ...any) { s.say(fmt.Sprintf(format, args...)) }
-
-func (s *show) end() {
-	for _, f := range slices.Backward(s.ends) {
-		f()
-	}
+	start    time.Time
+	mu       sync.Mutex
+	machines machine.Owner
+	pair     *site.Pair
 }
 
 // say prints a line of the timeline.
@@ -78,7 +60,7 @@ func (s *show) play(ctx context.Context, kernel string) error {
 	defer cancel()
 	s.say("== two Xen dom0s boot")
 	var err error
-	if s.pair, err = site.New(ctx, s, kernel, site.Usual(), s.say); err != nil {
+	if s.pair, err = site.New(ctx, &s.machines, kernel, site.Usual(), s.say); err != nil {
 		return err
 	}
 	watched, unwatch := context.WithCancel(ctx)

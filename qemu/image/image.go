@@ -13,13 +13,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/optionc/pollux/qemu/debian"
@@ -106,11 +103,8 @@ func (t tree) goProgram(ctx context.Context, name, program string) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	out := filepath.Join(dir, program)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-buildvcs=false", "-o", out,
-		"github.com/optionc/pollux/qemu/"+program)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("program %s of an image: go build: %w: %s", name, err, strings.TrimSpace(string(said)))
+	if err := build(ctx, out, "qemu/"+program); err != nil {
+		return err
 	}
 	content, err := os.ReadFile(out)
 	if err != nil {

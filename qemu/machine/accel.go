@@ -18,6 +18,12 @@ type Accel struct {
 	linuxArgs []string
 }
 
+// counted emulates a processor whose clock is the number of its instructions.
+var counted = Accel{
+	Name: "tcg", qemu: "tcg,thread=single",
+	linuxArgs: []string{"tsc=reliable", "tsc_early_khz=1000000"},
+}
+
 // probe is how long a kernel may take to boot with KVM before it counts as not
 // working. There it takes a second.
 const probe = 20 * time.Second

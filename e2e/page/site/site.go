@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -63,7 +62,9 @@ func New(ctx context.Context, test machine.Test, kernel string, timers Timers, s
 		return nil, err
 	}
 	test.Cleanup(func() { _ = os.RemoveAll(dir) })
-	files, err := programs(ctx, dir)
+	files, err := image.Programs(ctx, dir, map[string]string{
+		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,22 +104,6 @@ func (n *Node) plug(dir, name string, size int64) (*block.Disk, error) {
 	n.pair.test.Cleanup(func() { _ = disk.Close() })
 	n.config.Disks = append(n.config.Disks, machine.Disk{Name: name, Socket: socket})
 	return disk, nil
-}
-
-// programs builds what the machines need of ours.
-func programs(ctx context.Context, dir string) (image.Files, error) {
-	files := image.Files{}
-	for name, program := range map[string]string{"/usr/sbin/polluxd": "polluxd", "/usr/bin/pollux": "pollux"} {
-		out := filepath.Join(dir, program)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-buildvcs=false", "-o", out,
-			"github.com/optionc/pollux/cmd/"+program)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("program %s: go build: %w: %s", program, err, said)
-		}
-		files[name] = out
-	}
-	return files, nil
 }
 
 // Wait looks until the condition holds. The error says what it was waiting for.
