@@ -55,22 +55,33 @@ const (
 	drainTime = 20 * time.Second
 )
 
-// resume promotes the resources again whose users wait. It waits for the
-// outcome on a node with ha.cf only.
+// resume promotes the resources again whose users wait, however long the peer
+// must be waited for. A node with ha.cf first gives that resumeTime, and begins
+// without it then.
 func (n *Node) resume(ctx context.Context) {
-	if n.site.HA == nil {
-		for _, d := range n.devices {
-			n.working.Go(func() { d.resume(n.ctx) })
-		}
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, resumeTime)
-	defer cancel()
 	var all sync.WaitGroup
 	for _, d := range n.devices {
-		all.Go(func() { d.resume(ctx) })
+		all.Add(1)
+		n.working.Go(func() {
+			defer all.Done()
+			d.resume(n.ctx)
+		})
 	}
-	all.Wait()
+	if n.site.HA == nil {
+		return
+	}
+	done := make(chan struct{})
+	n.working.Go(func() {
+		all.Wait()
+		close(done)
+	})
+	limit := time.NewTimer(resumeTime)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
 }
 
 func (d *device) resume(ctx context.Context) {
