@@ -16,7 +16,7 @@ const PairConditions = "Both nodes of a pair run in the machine and are connecte
 // connect are two resources of the kernel's DRBD, the first Primary.
 const connect = `set -e
 for i in 0 1; do
-  yes yes | drbdmeta --force $i v08 /dev/nullb$i internal create-md >/dev/null
+  drbdmeta --force $i v08 /dev/nullb$i internal create-md </dev/null >/dev/null
   drbdsetup new-resource k$i
   drbdsetup new-minor k$i $((8+i)) 0
   drbdsetup attach $((8+i)) /dev/nullb$i /dev/nullb$i internal

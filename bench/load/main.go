@@ -26,7 +26,7 @@ type Result struct {
 	Writes  int     `json:"writes"`
 	Seconds float64 `json:"seconds"`
 	Busy    float64 `json:"busy-seconds"` // of all processors, whatever ran
-	P50     float64 `json:"p50-us"` // of one write, in µs
+	P50     float64 `json:"p50-us"`       // of one write, in µs
 	P99     float64 `json:"p99-us"`
 }
 
