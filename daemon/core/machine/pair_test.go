@@ -47,6 +47,7 @@ type pair struct {
 	queue []func()
 	conns uint32
 	nodes [2]*node
+	cut   bool // no connection comes about
 }
 
 func newPair() *pair {
@@ -195,7 +196,7 @@ func (p *pair) later(do func()) { p.queue = append(p.queue, do) }
 
 func (p *pair) meet() {
 	a, b := p.nodes[0], p.nodes[1]
-	if b == nil || !a.dialling || !b.dialling {
+	if p.cut || b == nil || !a.dialling || !b.dialling {
 		return
 	}
 	p.conns++
@@ -208,12 +209,12 @@ func (p *pair) meet() {
 
 // breakLink ends the connection, and no other comes about.
 func (p *pair) breakLink() {
+	p.cut = true
 	for _, n := range p.nodes {
 		if conn := n.conn; conn != 0 {
 			n.conn = 0
 			p.later(func() {
 				n.replica(replica.Input{Kind: replica.LinkDown, Conn: conn, Text: "connection reset"})
-				n.dialling = false
 			})
 		}
 	}

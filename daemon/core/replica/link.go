@@ -62,7 +62,9 @@ type peer struct {
 }
 
 // dialAgain looks for the peer, unless nobody wants it or the own disk is
-// about to change what there is to say.
+// about to change what there is to say. A node that was the target of a resync
+// says only what it would still say after a crash: the source's history has
+// room for two starts, so one that the target forgets must be the last.
 func (r *Resource) dialAgain() {
 	if !r.link.wanted || r.link.conn != 0 || r.state.Disk == drbdwire.Attaching {
 		return
@@ -71,6 +73,11 @@ func (r *Resource) dialAgain() {
 		return
 	}
 	next := r.state
+	if !r.generationDurable() {
+		next.Conn = drbdwire.Unconnected
+		r.set(next, "what the peer will be told is being written down")
+		return
+	}
 	next.Conn = drbdwire.WFConnection
 	r.set(next, "looking for the peer")
 	r.emit(Effect{Kind: Dial})

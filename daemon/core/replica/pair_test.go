@@ -349,6 +349,17 @@ func (e *end) crash() {
 	e.pair.run()
 }
 
+// has puts generations on the disk of a node that is down.
+func (e *end) has(u drbdmeta.UUIDs) {
+	GinkgoHelper()
+	layout, err := drbdmeta.Internal(sectors, 1, 8)
+	Expect(err).NotTo(HaveOccurred())
+	super, err := drbdmeta.DecodeSuperblock(e.disk[layout.Superblock : layout.Superblock+4096])
+	Expect(err).NotTo(HaveOccurred())
+	super.UUIDs = u
+	copy(e.disk[layout.Superblock:], super.Append(nil))
+}
+
 func (e *end) up() {
 	GinkgoHelper()
 	e.mustOrder(replica.OrderAttach, false)

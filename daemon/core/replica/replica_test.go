@@ -109,6 +109,45 @@ var _ = Describe("A node that returns", func() {
 		Expect(p.a.core.Status().Stats.Sent - before).To(Equal(uint64(8192)))
 	})
 
+	It("is known however often its resync broke off before it wrote anything down", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.b.hold[replica.MetaWrite] = true
+		for range 5 {
+			p.join()
+			p.part()
+		}
+		Expect(p.b.core.State().Conn).To(Equal(drbdwire.Unconnected), "it says nothing that it may forget")
+		p.b.crash()
+		p.b.up()
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("is known however often the start of a full resync did not reach it", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.part()
+		old := p.b.core.Status().UUIDs.Current
+		p.a.crash()
+		p.a.has(drbdmeta.UUIDs{Current: 0xC10, Bitmap: 0xB10, History0: 0xB20, History1: old})
+		p.a.disk[4096] = 'x'
+		p.a.up()
+		for range 5 {
+			p.a.hold[replica.MetaWrite] = true
+			p.join()
+			Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFBitMapS))
+			p.part()
+			p.a.release()
+		}
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
 	It("after a crash as Primary is overwritten where its log says that it may differ", func() {
 		p := synced()
 		p.a.write(1, 8, 'a', 4096)

@@ -136,6 +136,9 @@ func (r *Resource) settle() {
 		r.closeEpoch()
 		r.advanceOrder()
 		r.advanceMeta()
+		if r.state.Conn == drbdwire.Unconnected {
+			r.dialAgain()
+		}
 	}
 }
 

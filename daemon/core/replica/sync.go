@@ -40,14 +40,16 @@ func (s *synchronisation) deadline(conn drbdwire.ConnState) time.Duration {
 }
 
 // becomeSource names the generation that the target has while it is behind,
-// and waits until that is durable. Source: DRBD 8.4 states, section 4.
+// and waits until that is durable. The generation that the target is known by
+// stays in the history, however often a start does not reach it. Source: DRBD
+// 8.4 states, section 4.
 func (r *Resource) becomeSource() {
 	u := &r.uuids
 	uuid := u.Bitmap + 1<<48
 	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
 		uuid = r.rng.next() &^ 1
 	}
-	if u.Bitmap != 0 {
+	if u.Bitmap != 0 && u.History1&^1 != r.peer.uuids.Current&^1 {
 		u.History1, u.History0 = u.History0, u.Bitmap
 	}
 	u.Bitmap = uuid
