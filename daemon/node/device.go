@@ -34,6 +34,7 @@ type device struct {
 	kernel *kernel.Device
 	// upgraded: the program was replaced while this node was Primary.
 	upgraded bool
+	metaRead []byte // see metaBuffer; only the loop uses it
 
 	mu       sync.Mutex
 	data     *backing.Disk // nil while detached

@@ -137,6 +137,15 @@ func (d *device) diskDone(in replica.Input, err error) {
 	d.put(in)
 }
 
+// metaBuffer is memory for a read of metadata. There is one at a time, and the
+// core has used what it read before it asks for more.
+func (d *device) metaBuffer(size int) []byte {
+	if cap(d.metaRead) < size {
+		d.metaRead = make([]byte, size)
+	}
+	return d.metaRead[:size]
+}
+
 // onMeta starts an operation on the metadata.
 func (d *device) onMeta(e *replica.Effect) {
 	_, meta := d.disks()
@@ -147,7 +156,7 @@ func (d *device) onMeta(e *replica.Effect) {
 		return
 	}
 	if e.Kind == replica.MetaRead {
-		data := make([]byte, e.Size)
+		data := d.metaBuffer(int(e.Size))
 		meta.ReadMeta(e.Offset, data, func(err error) {
 			in.Data = data
 			d.diskDone(in, err)

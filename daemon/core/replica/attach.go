@@ -67,6 +67,9 @@ func (r *Resource) superRead(data []byte) {
 	if err == nil && super.Size > r.size && super.Flags&drbdmeta.MDConsistent != 0 {
 		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", r.size, super.Size)
 	}
+	if err == nil && m.layout.ALSize > maxLog {
+		err = fmt.Errorf("the activity log has %d MiB, at most %d are supported", m.layout.ALSize>>20, maxLog>>20)
+	}
 	if err == nil && r.state.Role == drbdwire.Primary {
 		err = r.hasServed(super.UUIDs.Current &^ 1)
 	}
@@ -77,7 +80,8 @@ func (r *Resource) superRead(data []byte) {
 	m.super, m.flags, r.uuids, m.onDisk, m.behind = super, super.Flags, super.UUIDs, super.UUIDs.Current, false
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
-	r.readMeta(metaReadBitmap, m.layout.Bitmap, int64(r.bits.Pages())*pageSize)
+	m.loaded = 0
+	r.loadBitmap()
 }
 
 // hasServed fails unless the users of this Primary have seen the data of that
@@ -93,16 +97,9 @@ func (r *Resource) hasServed(generation uint64) error {
 	return nil
 }
 
-func (r *Resource) bitmapRead(data []byte) {
-	for page := range r.bits.Pages() {
-		r.bits.LoadPage(page, data[page*pageSize:])
-	}
-	r.readMeta(metaReadLog, r.meta.layout.ActivityLog, r.meta.layout.ALSize)
-}
-
-// logRead turns what the activity log names into bits, if the node was Primary
+// replay turns what the activity log names into bits, if the node was Primary
 // when it last wrote the superblock. Source: DRBD 8.4 metadata, section 6.3.
-func (r *Resource) logRead(data []byte) {
+func (r *Resource) replay(data []byte) {
 	m := &r.meta
 	primary := m.flags&drbdmeta.MDPrimaryInd != 0
 	if m.super.NeedsReplay() {
@@ -146,16 +143,6 @@ func (r *Resource) logRead(data []byte) {
 	m.dirty()
 	r.set(next, "attached")
 	r.afterSuper(gateAttached)
-}
-
-// attached goes on once the bits of the replayed log are durable: only then
-// may the log be emptied.
-func (r *Resource) attached() {
-	blocks := make([]byte, 0, r.meta.layout.ALSize)
-	for int64(len(blocks)) < r.meta.layout.ALSize {
-		blocks = drbdmeta.AppendInitialized(blocks)
-	}
-	r.startMeta(metaLogInit, r.meta.layout.ActivityLog, blocks, true)
 }
 
 func (r *Resource) replayed() {

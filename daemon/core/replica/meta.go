@@ -29,7 +29,10 @@ type metadata struct {
 
 	busy    metaJob
 	writing uint64 // version of the superblock under way
-	page    int    // bitmap page under way
+	// loaded is how many bytes an attach has read of the bitmap, or emptied of the
+	// activity log; logImage is what it has read of that.
+	loaded   int64
+	logImage []byte
 
 	allPages   bool     // the changed bitmap pages go before the next superblock
 	logEvicted []uint32 // extents whose pages precede the transaction
@@ -165,11 +168,19 @@ func (r *Resource) writeNextPage() bool {
 	return ok
 }
 
+// pagesAtOnce is how many neighbouring pages go in one write: a bitmap that
+// changed as a whole has a hundred thousand of them.
+const pagesAtOnce = 64
+
+// writePage writes a page, and the changed ones behind it.
 func (r *Resource) writePage(page int) {
-	r.meta.page = page
-	data := r.bits.AppendPage(r.scratch(), page)
-	r.bits.MarkClean(page)
-	r.startMeta(metaPage, r.meta.layout.Bitmap+int64(page)*pageSize, data, false)
+	data, first := r.scratch(), page
+	for page < r.bits.Pages() && page < first+pagesAtOnce && r.bits.Dirty(page) {
+		data = r.bits.AppendPage(data, page)
+		r.bits.MarkClean(page)
+		page++
+	}
+	r.startMeta(metaPage, r.meta.layout.Bitmap+int64(first)*pageSize, data, false)
 }
 
 func (r *Resource) writeSuper() {
@@ -224,7 +235,7 @@ func (r *Resource) metaDone(in Input) {
 	case metaReadBitmap:
 		r.bitmapRead(in.Data)
 	case metaLogInit:
-		r.replayed()
+		r.logEmptied()
 	case metaLog:
 		r.log.Committed()
 		r.stats.ALWrites++

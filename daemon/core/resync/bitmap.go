@@ -299,10 +299,13 @@ func (b *Bitmap) countPage(page int) (n uint16) {
 	return n
 }
 
-// fit cuts a slice, or fills it up with zeros.
+// fit cuts a slice, or makes one of just that length, filled up with zeros:
+// the words of a large device take half a gigabyte.
 func fit[T any](s []T, n int) []T {
 	if n <= len(s) {
 		return s[:n]
 	}
-	return append(s, make([]T, n-len(s))...)
+	longer := make([]T, n)
+	copy(longer, s)
+	return longer
 }
