@@ -75,7 +75,8 @@ func (r Resource) replica(node string) replica.Config {
 		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: r.Conf.Startup.DegrWFCTimeout,
 		SuspendIONoData: r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
 		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
-		Resync: resyncParams(d, n), UseRLE: n.UseRLE,
+		IntegrityAlg: n.DataIntegrityAlg,
+		Resync:       resyncParams(d, n), UseRLE: n.UseRLE,
 	}
 	return c
 }

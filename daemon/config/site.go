@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
@@ -105,12 +106,28 @@ func (s *Site) addResource(r *drbdconf.Resource) error {
 	case r.Net.AllowTwoPrimaries:
 		return fmt.Errorf("%s: found allow-two-primaries in resource %s, want no: two Primaries are not supported",
 			r.Pos, r.Name)
-	case r.Net.DataIntegrityAlg != "":
-		return fmt.Errorf("%s: found data-integrity-alg in resource %s, want none: this version does not check digests",
-			r.Pos, r.Name)
+	}
+	if err := checkAlgorithms(r); err != nil {
+		return err
 	}
 	s.warnAbout(r)
 	s.Resources = append(s.Resources, Resource{Conf: r, Own: own, Peer: peer, Volume: volume})
+	return nil
+}
+
+// checkAlgorithms refuses digests that this node can't make: the peer would be
+// met once, and never again.
+func checkAlgorithms(r *drbdconf.Resource) error {
+	for _, o := range []struct{ name, alg string }{
+		{"data-integrity-alg", r.Net.DataIntegrityAlg},
+	} {
+		if o.alg == "" {
+			continue
+		}
+		if _, err := drbdwire.DigestSize(o.alg); err != nil {
+			return fmt.Errorf("%s: resource %s: %s: %w", r.Pos, r.Name, o.name, err)
+		}
+	}
 	return nil
 }
 

@@ -133,9 +133,9 @@ func TestMistakesNameTheirPlaceAndTheWayOut(t *testing.T) {
 			changes: []string{"drbd.conf", "protocol C;", "protocol C; net { allow-two-primaries; }"},
 			want:    []string{"/drbd.conf:2:2: found allow-two-primaries in resource r1, want no"},
 		},
-		"digests of data": {
-			changes: []string{"drbd.conf", "protocol C;", "protocol C; net { data-integrity-alg sha1; }"},
-			want:    []string{"/drbd.conf:2:2: found data-integrity-alg in resource r1, want none"},
+		"a digest that nobody can make": {
+			changes: []string{"drbd.conf", "protocol C;", "protocol C; net { data-integrity-alg rot13; }"},
+			want:    []string{"/drbd.conf:2:2: resource r1: data-integrity-alg: digest algorithm \"rot13\" is unknown"},
 		},
 		"a resource without a disk here": {
 			changes: []string{"drbd.conf", "/dev/sda3", "none"},

@@ -37,6 +37,8 @@ func (d *device) perform(e *replica.Effect) {
 	case replica.Changed:
 		d.tell(e.Text)
 		d.abandonStale()
+	case replica.Digest:
+		d.digest(e)
 	case replica.CloseDisk:
 		d.node.working.Go(d.letGo)
 	case replica.Broken:

@@ -78,6 +78,7 @@ func draft(seed uint64, profile Profile) setup {
 	}
 	s.drawLoad(luck)
 	s.drawMachine(luck)
+	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPlan(seed, luck)
 	s.rules = oracle.Rules{
 		Protocol: s.world.Machine.Resources[0].Protocol, Apart: profile == Apart,
@@ -154,6 +155,15 @@ func (s *setup) drawMachine(luck *draw.Stream) {
 				{Script: "xenHA", Text: "xenHA"},
 			},
 		}}},
+	}
+}
+
+// drawDigests gives every second seed something that needs digests.
+func (s *setup) drawDigests(luck *draw.Stream) {
+	alg := func() string { return [...]string{"", "sha1", "md5"}[luck.Below(3)] }
+	r := &s.world.Machine.Resources[0]
+	if luck.Below(2) == 0 {
+		r.IntegrityAlg = alg()
 	}
 }
 

@@ -36,7 +36,9 @@ type end struct {
 	// last is when the last segment of each socket arrives at the other side.
 	last [2]time.Duration
 	held []segment // sent while the way out was cut
-	late bool      // what arrives after the end is still handed up
+	// digest is the length of the digest in the data packets of this end.
+	digest int
+	late   bool // what arrives after the end is still handed up
 }
 
 // segment is one packet, or the end of a connection.
@@ -117,13 +119,24 @@ func (t *network) send(n *Node, e *replica.Effect) {
 	if e.Size > 0 {
 		seg.row = n.rows.live[e.Buf]
 	}
-	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, 0)
+	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, c.ends[n.id].digest)
 	if err != nil || int(fixed) != len(seg.data) || int(bulk) != len(seg.row)*sectorSize || bulk != e.Size {
 		t.w.Fail("packets are well formed", "%s sends %s with %d and %d bytes: %v", Name(n.id), header.Command,
 			len(seg.data), len(seg.row)*sectorSize, err)
 		return
 	}
+	c.ends[n.id].learn(seg)
 	t.push(c, n.id, seg)
+}
+
+// learn follows which digest an end puts into its data packets.
+func (e *end) learn(seg segment) {
+	if seg.header.Command != drbdwire.CmdProtocol {
+		return
+	}
+	if p, err := drbdwire.DecodeProtocol(seg.data); err == nil && p.IntegrityAlg != "" {
+		e.digest, _ = drbdwire.DigestSize(p.IntegrityAlg)
+	}
 }
 
 func (t *network) push(c *conn, from int, seg segment) {

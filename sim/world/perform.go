@@ -50,6 +50,8 @@ func (n *Node) performReplica(e *replica.Effect) {
 		n.soon(func() { n.withdraw() })
 	case replica.Changed:
 		n.w.Tracef("%s %s", Name(n.id), e.Text)
+	case replica.Digest:
+		n.digest(e)
 	case replica.Broken:
 		n.w.Fail("assertions hold", "%s: %s", Name(n.id), e.Text)
 	case replica.CloseDisk:

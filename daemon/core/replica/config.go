@@ -46,6 +46,10 @@ type Config struct {
 
 	CramAlg, SharedSecret string
 
+	// IntegrityAlg is the algorithm of the digest that goes with every block on
+	// its way to the peer; "" is none. The peer must have the same.
+	IntegrityAlg string
+
 	Resync resync.Params
 	UseRLE bool
 

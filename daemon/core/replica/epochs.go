@@ -70,6 +70,8 @@ func (e *epochs) lose(r *Resource) {
 		switch {
 		case q.op == OpRead && q.remote == halfPending:
 			q.remote, q.started = halfNone, false
+			r.free(q.buf)
+			q.buf, q.digest, q.asked = 0, nil, 0
 		case q.barrier || q.remote == halfPending:
 			r.markDifferent(q)
 			q.barrier = false

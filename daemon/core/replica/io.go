@@ -74,6 +74,9 @@ const (
 	// DeviceDone answers Expose and Withdraw; Failed with Text naming who holds
 	// the device, or why it can't be made.
 	DeviceDone InputKind = 10
+	// Digested answers Digest of number ID with the digest in Data, which is
+	// valid during the Step only.
+	Digested InputKind = 11
 )
 
 // An OrderKind says what an administrator wants.
@@ -182,6 +185,10 @@ const (
 	// Broken: an assertion of the core failed; the device is frozen. Text says
 	// which.
 	Broken EffectKind = 18
+	// Digest makes the digest, by the algorithm that Text names, of the first
+	// Size bytes of Buf; or tells whether they are all zero, where Text is
+	// AllZero. Answered by Digested with the same ID.
+	Digest EffectKind = 19
 )
 
 // Effect is one thing for the shell to do. Effects are carried out in the

@@ -56,9 +56,11 @@ func (l *link) reset() {
 type peer struct {
 	protocol bool // P_PROTOCOL came
 	served   bool // it is Primary, and had no disk in the handshake
-	sizes    drbdwire.Sizes
-	uuids    drbdwire.UUIDs
-	hasUUIDs bool
+	// integrity is the algorithm of the digest in its data packets.
+	integrity string
+	sizes     drbdwire.Sizes
+	uuids     drbdwire.UUIDs
+	hasUUIDs  bool
 }
 
 // dialAgain looks for the peer, unless nobody wants it or the own disk is
@@ -93,8 +95,19 @@ func (r *Resource) linkUp(conn uint32, resolve bool) {
 	r.link.conn, r.link.resolve, r.link.phase = conn, resolve, phaseFeatures
 	r.link.heard = r.now
 	r.progress()
-	f := drbdwire.Features{Min: minVersion, Max: maxVersion, Flags: featureFlags}
+	f := r.features()
 	r.sendAs(drbdwire.H80, DataSocket, drbdwire.CmdFeatures, f.Append(nil))
+}
+
+// features is what this end offers. A kernel looks for a digest in a P_ZEROES,
+// which has none, so there is none of those where digests are configured.
+// Source: DRBD 8.4 wire, section 8.2.
+func (r *Resource) features() drbdwire.Features {
+	f := drbdwire.Features{Min: minVersion, Max: maxVersion, Flags: featureFlags}
+	if r.cfg.IntegrityAlg != "" {
+		f.Flags &^= drbdwire.FeatureWZeroes
+	}
+	return f
 }
 
 // progress gives the handshake time for its next packet.
@@ -108,8 +121,7 @@ func (r *Resource) featuresArrived(data []byte) {
 		r.giveUp(err.Error())
 		return
 	}
-	own := drbdwire.Features{Min: minVersion, Max: maxVersion, Flags: featureFlags}
-	r.link.version, r.link.flags, err = handshake.MatchFeatures(own, theirs)
+	r.link.version, r.link.flags, err = handshake.MatchFeatures(r.features(), theirs)
 	if err != nil {
 		r.giveUp(err.Error())
 		return
@@ -174,6 +186,7 @@ func (r *Resource) sendParameters() {
 func (r *Resource) protocol() drbdwire.Protocol {
 	p := drbdwire.Protocol{
 		Wire: r.cfg.Protocol, AfterSB0: r.cfg.AfterSB0, AfterSB1: r.cfg.AfterSB1, AfterSB2: r.cfg.AfterSB2,
+		IntegrityAlg: r.cfg.IntegrityAlg,
 	}
 	if r.link.discard {
 		p.Flags = drbdwire.DiscardMyData

@@ -39,6 +39,11 @@ type peerWork struct {
 	id      drbdwire.BlockID
 	flags   drbdwire.DataFlags
 	buf     Buf
+	// digest came with the block, or goes with it; asked is the number of the
+	// Digest under way, 0 is none.
+	digest   []byte
+	asked    uint64
+	checking bool // not believed before its digest was compared
 }
 
 type workKind uint8
@@ -138,8 +143,21 @@ func (r *Resource) work(w peerWork) error {
 	if w.kind == workWrite && planted.On(planted.AckBeforeDisk) {
 		r.ack(drbdwire.CmdWriteAck, w.sector, w.id, w.size)
 	}
+	if w.buf != 0 && r.peer.integrity != "" {
+		w.checking = true
+		w.asked = r.askDigest(r.peer.integrity, w.buf, w.size, peerBase)
+	} else {
+		r.ackReceipt(&w)
+	}
 	r.mirror.list = append(r.mirror.list, w)
 	return nil
+}
+
+// ackReceipt answers a write in memory, where protocol B wants that.
+func (r *Resource) ackReceipt(w *peerWork) {
+	if w.inEpoch() && w.flags&drbdwire.FlagSendReceiveAck != 0 {
+		r.ack(drbdwire.CmdRecvAck, w.sector, w.id, w.size)
+	}
 }
 
 // dataArrived takes a write of the Primary's.
@@ -154,11 +172,9 @@ func (r *Resource) dataArrived(in Input) error {
 	if in.Size == 0 {
 		return nil // an empty flush: the barrier that follows does it
 	}
-	err = r.work(peerWork{kind: workWrite, sector: d.Sector, size: in.Size, id: d.ID, flags: d.Flags, buf: in.Buf})
-	if err == nil && d.Flags&drbdwire.FlagSendReceiveAck != 0 {
-		r.ack(drbdwire.CmdRecvAck, d.Sector, d.ID, in.Size)
-	}
-	return err
+	return r.work(peerWork{
+		kind: workWrite, sector: d.Sector, size: in.Size, id: d.ID, flags: d.Flags, buf: in.Buf, digest: digestIn(in.Data),
+	})
 }
 
 // trimArrived takes a discard or a zero-out of the Primary's.
@@ -171,14 +187,11 @@ func (r *Resource) trimArrived(in Input) error {
 		return fmt.Errorf("%s came, but this node is Primary itself and two are not allowed", in.Command)
 	}
 	kind := workTrim
-	if in.Command == drbdwire.CmdZeroes && t.Flags&drbdwire.FlagDiscard == 0 {
+	if in.Command == drbdwire.CmdZeroes && t.Flags&drbdwire.FlagDiscard == 0 ||
+		r.link.flags&drbdwire.FeatureWZeroes == 0 {
 		kind = workZero
 	}
-	err = r.work(peerWork{kind: kind, sector: t.Sector, size: t.Size, id: t.ID, flags: t.Flags})
-	if err == nil && t.Flags&drbdwire.FlagSendReceiveAck != 0 {
-		r.ack(drbdwire.CmdRecvAck, t.Sector, t.ID, t.Size)
-	}
-	return err
+	return r.work(peerWork{kind: kind, sector: t.Sector, size: t.Size, id: t.ID, flags: t.Flags})
 }
 
 // readWanted takes a read of a Primary that can't read its own disk.
@@ -213,7 +226,7 @@ func (r *Resource) startMirrored() {
 // mayStart tells whether nothing stands in the way of w, given the work that
 // came before it.
 func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
-	if r.frozen != "" {
+	if r.frozen != "" || w.checking {
 		return false
 	}
 	reads := w.kind == workSource || w.kind == workRead
@@ -310,6 +323,9 @@ func (r *Resource) refuseWork(w *peerWork) {
 func (r *Resource) workDone(number uint64, in Input) {
 	for i := range r.mirror.list {
 		if r.mirror.list[i].number == number {
+			if r.askAbout(&r.mirror.list[i], in) {
+				return
+			}
 			w := r.mirror.list[i]
 			r.mirror.list = append(r.mirror.list[:i], r.mirror.list[i+1:]...)
 			r.finishWork(&w, in)
@@ -365,7 +381,7 @@ func (r *Resource) answerRead(w *peerWork) {
 		cmd = drbdwire.CmdRSDataReply
 	}
 	d := drbdwire.Data{Sector: w.sector, ID: w.id}
-	r.sendBulk(drbdwire.H100, DataSocket, cmd, d.Append(nil), w.buf, w.size)
+	r.sendBulk(drbdwire.H100, DataSocket, cmd, append(d.Append(nil), w.digest...), w.buf, w.size)
 }
 
 // readAnswered takes what the peer read for a user of this node.
@@ -375,10 +391,16 @@ func (r *Resource) readAnswered(in Input) error {
 		return err
 	}
 	q := r.requests.find(d.ID, d.Sector)
-	if q == nil || q.op != OpRead || q.remote != halfPending || q.size != in.Size {
+	if q == nil || q.op != OpRead || q.remote != halfPending || q.size != in.Size || q.asked != 0 {
 		return fmt.Errorf("P_DATA_REPLY for block id %x at sector %d, which was never asked for", d.ID, d.Sector)
 	}
-	q.remote, q.buf = halfDone, in.Buf
+	q.buf = in.Buf
+	if r.peer.integrity != "" {
+		q.digest = digestIn(in.Data)
+		q.asked = r.askDigest(r.peer.integrity, q.buf, q.size, 0)
+		return nil
+	}
+	q.remote = halfDone
 	return nil
 }
 

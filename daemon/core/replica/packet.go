@@ -53,9 +53,9 @@ func (r *Resource) dispatch(in Input) error {
 	case drbdwire.CmdPingAck:
 		r.pingAnswered()
 		return nil
-	case drbdwire.CmdUnplugRemote, drbdwire.CmdDelayProbe, drbdwire.CmdProtocolUpdate:
+	case drbdwire.CmdUnplugRemote, drbdwire.CmdDelayProbe:
 		return nil
-	case drbdwire.CmdProtocol, drbdwire.CmdSyncParam89, drbdwire.CmdSizes, drbdwire.CmdUUIDs, drbdwire.CmdState:
+	case drbdwire.CmdProtocol, drbdwire.CmdProtocolUpdate, drbdwire.CmdSyncParam89, drbdwire.CmdSizes, drbdwire.CmdUUIDs, drbdwire.CmdState:
 		return r.parameter(in.Command, in.Data)
 	case drbdwire.CmdStateChgReq, drbdwire.CmdConnStChgReq:
 		return r.peerWants(in.Command, in.Data)

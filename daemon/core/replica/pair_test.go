@@ -39,10 +39,13 @@ type end struct {
 	done     map[uint64]replica.Effect
 	notes    []string
 	sent     []drbdwire.Command
+	digest   int // bytes, in the data packets it sends
 	// hold keeps effects of these kinds back until release.
 	hold map[replica.EffectKind]bool
 	held []func()
 	bad  bool // the disk fails whatever it is asked
+	// damage changes the next block that is sent.
+	damage bool
 }
 
 // pair is two ends and the wire between them: a queue of things to happen.
@@ -205,8 +208,25 @@ func (e *end) perform(f replica.Effect) {
 		e.notes = append(e.notes, f.Text)
 	case replica.Broken:
 		Fail(e.name + ": " + f.Text)
+	case replica.Digest:
+		e.later(replica.Input{Kind: replica.Digested, ID: f.ID, Data: digestOf(f.Text, e.payloads[f.Buf][:f.Size])})
 	case replica.CloseDisk:
 	}
+}
+
+func digestOf(alg string, data []byte) []byte {
+	if alg == replica.AllZero {
+		zero := byte(1)
+		for _, b := range data {
+			if b != 0 {
+				zero = 0
+			}
+		}
+		return []byte{zero}
+	}
+	sum, err := drbdwire.AppendDigest(nil, alg, data)
+	Expect(err).NotTo(HaveOccurred())
+	return sum
 }
 
 func (e *end) transmit(f replica.Effect) {
@@ -214,17 +234,26 @@ func (e *end) transmit(f replica.Effect) {
 	Expect(err).NotTo(HaveOccurred())
 	size, err := drbdwire.HeaderSize(f.Data)
 	Expect(err).NotTo(HaveOccurred())
-	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, 0)
+	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, e.digest)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(bulk).To(Equal(f.Size))
 	Expect(f.Data[size:]).To(HaveLen(int(fixed)))
 	e.sent = append(e.sent, header.Command)
+	if header.Command == drbdwire.CmdProtocol {
+		p, err := drbdwire.DecodeProtocol(f.Data[size:])
+		Expect(err).NotTo(HaveOccurred())
+		e.digest, _ = drbdwire.DigestSize(p.IntegrityAlg)
+	}
 	conn, to := e.conn, e.peer
 	data := f.Data[size:]
 	var payload []byte
 	if bulk > 0 {
 		payload = append([]byte(nil), e.payloads[f.Buf]...)
 		Expect(payload).To(HaveLen(int(bulk)))
+		if e.damage {
+			e.damage = false
+			payload[len(payload)-1] ^= 1
+		}
 	}
 	e.pair.queue = append(e.pair.queue, func() {
 		if e.pair.cut || to.conn != conn {

@@ -25,7 +25,9 @@ func (r *Resource) parameter(cmd drbdwire.Command, data []byte) error {
 			r.giveUp(err.Error())
 			return nil
 		}
-		r.peer.protocol = true
+		r.peer.protocol, r.peer.integrity = true, theirs.IntegrityAlg
+	case drbdwire.CmdProtocolUpdate:
+		return r.protocolChanged(data)
 	case drbdwire.CmdSyncParam89:
 		theirs, err := drbdwire.DecodeSyncParam(data)
 		if err != nil {

@@ -38,6 +38,8 @@ type request struct {
 	remote  half
 	barrier bool // waits for the barrier ack of its epoch
 	sent    time.Duration
+	digest  []byte // that goes with a write, or came with what a read found
+	asked   uint64 // number of the Digest under way, 0 is none
 }
 
 // half is how far one of the two copies is.

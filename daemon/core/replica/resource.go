@@ -63,6 +63,7 @@ type Resource struct {
 
 	requests table
 	mirror   mirror // what the peer wrote here
+	asked    uint64 // number of the last Digest
 	epochs   epochs
 	sync     synchronisation
 	stats    Stats
@@ -122,6 +123,8 @@ func (r *Resource) take(in Input) {
 		r.command(in)
 	case DeviceDone:
 		r.deviceDone(in.Failed, in.Text)
+	case Digested:
+		r.digested(in.ID, in.Data)
 	}
 }
 

@@ -219,7 +219,7 @@ func (r *Resource) blockArrived(in Input) error {
 		r.free(in.Buf)
 		return nil
 	}
-	return r.work(peerWork{kind: workResync, sector: d.Sector, size: in.Size, id: d.ID, buf: in.Buf})
+	return r.work(peerWork{kind: workResync, sector: d.Sector, size: in.Size, id: d.ID, buf: in.Buf, digest: digestIn(in.Data)})
 }
 
 // deallocatedArrived takes the source's word that a range is all zeros.

@@ -22,6 +22,9 @@ func (r *Resource) startWrite(q *request, i int) {
 		return
 	case accessLocal, accessRemote:
 	}
+	if r.mirrored() && !r.hasDigest(q) {
+		return
+	}
 	if where == accessLocal {
 		first, last := q.extents()
 		if !planted.On(planted.SkipActivityLog) {
@@ -100,17 +103,18 @@ func (r *Resource) sendWrite(q *request, stable bool) {
 	}
 	r.mirror.sequence++
 	d := drbdwire.Data{Sector: q.sector, ID: q.blockID(), Sequence: r.mirror.sequence, Flags: flags}
-	switch q.op {
-	case OpTrim:
-		d.Flags |= drbdwire.FlagDiscard
+	switch {
+	case q.op == OpTrim, q.op == OpZero && r.link.flags&drbdwire.FeatureWZeroes == 0:
+		d.Flags |= drbdwire.FlagDiscard // which zeroes as well, see trimArrived
 		t := drbdwire.Trim{Data: d, Size: q.size}
 		r.send(DataSocket, drbdwire.CmdTrim, t.Append(nil))
-	case OpZero:
+	case q.op == OpZero:
 		d.Flags |= drbdwire.FlagZeroes
 		t := drbdwire.Trim{Data: d, Size: q.size}
 		r.send(DataSocket, drbdwire.CmdZeroes, t.Append(nil))
 	default:
-		r.sendBulk(drbdwire.H100, DataSocket, drbdwire.CmdData, d.Append(nil), q.buf, q.size)
+		r.sendBulk(drbdwire.H100, DataSocket, drbdwire.CmdData, append(d.Append(nil), q.digest...), q.buf,
+			q.size)
 	}
 }
 

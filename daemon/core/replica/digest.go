@@ -1,0 +1,161 @@
+package replica
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// AllZero stands in a Digest for an algorithm: the answer is one byte, 1 if
+// every byte of the payload is zero.
+const AllZero = "all-zero"
+
+// askDigest has a question about the content of a payload answered. Base tells
+// the peer's work from requests; who asks keeps the number.
+func (r *Resource) askDigest(alg string, buf Buf, size uint32, base uint64) uint64 {
+	r.asked++
+	r.emit(Effect{Kind: Digest, ID: base | r.asked, Buf: buf, Size: size, Text: alg})
+	return r.asked
+}
+
+// digestIn is the digest behind the fixed part of a data packet. It is kept
+// longer than the packet.
+func digestIn(data []byte) []byte { return bytes.Clone(data[drbdwire.DataSize:]) }
+
+// digested hands an answer to whoever asked. Nobody does any more if the link
+// broke meanwhile.
+func (r *Resource) digested(id uint64, sum []byte) {
+	if id&peerBase != 0 {
+		r.workDigested(id&^peerBase, sum)
+		return
+	}
+	for i := range r.requests.list {
+		q := &r.requests.list[i]
+		switch {
+		case q.asked != id:
+		case q.op == OpRead:
+			r.readChecked(q, sum)
+			return
+		default:
+			q.digest, q.asked = bytes.Clone(sum), 0
+			return
+		}
+	}
+}
+
+// hasDigest tells whether a write has the digest that goes with it to the
+// peer, if any; it asks for one that is missing.
+func (r *Resource) hasDigest(q *request) bool {
+	if r.cfg.IntegrityAlg == "" || q.op != OpWrite || q.digest != nil {
+		return true
+	}
+	if q.asked == 0 {
+		q.asked = r.askDigest(r.cfg.IntegrityAlg, q.buf, q.size, 0)
+	}
+	return false
+}
+
+// readChecked takes what the peer read for a user if it came unharmed; else
+// the read is asked for again, over another link.
+func (r *Resource) readChecked(q *request, sum []byte) {
+	q.asked = 0
+	if !bytes.Equal(q.digest, sum) {
+		r.damaged(drbdwire.CmdDataReply, q.sector, q.size)
+		return
+	}
+	q.remote = halfDone
+}
+
+// damaged gives up a link on which a block arrived that is not what was sent.
+func (r *Resource) damaged(cmd drbdwire.Command, sector uint64, size uint32) {
+	r.dropLink(drbdwire.ProtocolError, fmt.Sprintf("digest integrity check failed: the %d bytes of a %s for sector %d "+
+		"arrived damaged", size, cmd, sector))
+}
+
+// protocolChanged takes what an administrator changed on the peer. Its data
+// packets have another digest from now on. Source: DRBD 8.4 wire, section 5.1.
+func (r *Resource) protocolChanged(data []byte) error {
+	theirs, err := drbdwire.DecodeProtocol(data)
+	if err == nil && r.knows("data-integrity-alg", theirs.IntegrityAlg) {
+		r.peer.integrity = theirs.IntegrityAlg
+	}
+	return err
+}
+
+// knows tells whether this node can make the digests that an option of the
+// peer's asks for, and gives the peer up if it can't.
+func (r *Resource) knows(option, alg string) bool {
+	if alg == "" {
+		return true
+	}
+	_, err := drbdwire.DigestSize(alg)
+	if err != nil {
+		r.giveUp(fmt.Sprintf("the peer changed its %s: %v", option, err))
+	}
+	return err == nil
+}
+
+// askAbout asks for the digest that the peer wants of what was read for it, if
+// any, and tells whether it did: the work goes on with the answer.
+func (r *Resource) askAbout(w *peerWork, in Input) bool {
+	if in.Failed || w.writes() || w.conn != r.link.conn || r.link.conn == 0 || r.cfg.IntegrityAlg == "" {
+		return false
+	}
+	w.buf = in.Buf
+	w.asked = r.askDigest(r.cfg.IntegrityAlg, w.buf, w.size, peerBase)
+	return true
+}
+
+// workDigested goes on with the peer's work whose digest is known.
+func (r *Resource) workDigested(number uint64, sum []byte) {
+	m := &r.mirror
+	for i := range m.list {
+		w := &m.list[i]
+		switch {
+		case w.asked != number:
+			continue
+		case w.checking && !bytes.Equal(w.digest, sum):
+			r.discardFrom(i)
+		case w.checking:
+			w.checking, w.asked = false, 0
+			if w.conn == r.link.conn {
+				r.ackReceipt(w)
+			}
+		default:
+			done := *w
+			m.list = append(m.list[:i], m.list[i+1:]...)
+			if done.conn == r.link.conn {
+				done.digest = bytes.Clone(sum)
+				r.answerRead(&done)
+			}
+			r.free(done.buf)
+			r.diskIdle()
+		}
+		return
+	}
+}
+
+// discardFrom throws away a block that arrived damaged, and all that came
+// behind it over the same link: it may depend on that block.
+func (r *Resource) discardFrom(at int) {
+	m := &r.mirror
+	bad := m.list[at]
+	kept := m.list[:at]
+	for _, w := range m.list[at:] {
+		if w.conn == bad.conn && !w.started {
+			r.free(w.buf)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	m.list = kept
+	if bad.conn != r.link.conn {
+		return
+	}
+	cmd := drbdwire.CmdData
+	if bad.kind == workResync {
+		cmd = drbdwire.CmdRSDataReply
+	}
+	r.damaged(cmd, bad.sector, bad.size)
+}
