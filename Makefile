@@ -69,6 +69,13 @@ deps-vm: ## install what machines in QEMU need (root on Debian), or say what is 
 demo-xen: deps-vm ## two Xen dom0s in QEMU, a guest, and a power loss
 	go run ./e2e/demoxen
 
+# Sections of BENCHMARKS.md that `make bench` measures anew; empty is all.
+BENCH ?=
+
+.PHONY: bench
+bench: deps-vm ## measure what pollux costs and write the tables into BENCHMARKS.md; BENCH="frontend pair" is a part
+	go run ./bench -o BENCHMARKS.md $(BENCH)
+
 .PHONY: e2e
 e2e: deps-test deps-vm ## all suites against real things, one after the other; JUnit goes to reports/
 	@# A suite has two machines, and measures time: so there is one at a time.

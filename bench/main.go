@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/bench/counted"
+	"github.com/optionc/pollux/bench/host"
 	"github.com/optionc/pollux/qemu/machine"
 )
 
@@ -29,6 +30,7 @@ type benchmark struct {
 
 var benchmarks = []benchmark{
 	{"frontend", "The block device of a resource without a peer, against its disk", counted.Conditions, counted.FrontEnd},
+	{"host", "A pair on this machine, against its disks", host.Conditions, host.Host},
 	{"pair", "A pair, against the kernel's DRBD", counted.Conditions + " " + counted.PairConditions, counted.Pair},
 }
 

@@ -25,13 +25,21 @@ const Conditions = "One virtual machine with one processor, Linux " + kernel + "
 	"shift=0,sleep=off`: an instruction takes a nanosecond, whatever the host does. Disks are memory (null_blk) that " +
 	"answers after 50 µs. 4 KiB random writes, O_DIRECT, io_submit, one second of the machine's time each."
 
-// setup makes four disks. A disk is small, so that a first sync is short.
+// setup makes three disks. They are small, so that a first sync is short and all
+// of them fit into the machine's memory.
 const setup = `set -e
 mkdir -p /run/lock /var/lib/milo1 /var/lib/milo2 /var/lib/drbd
 dmesg -n 1
 modprobe nbd nbds_max=2 max_part=0
 modprobe sch_netem
-modprobe null_blk nr_devices=4 memory_backed=1 gb=1 bs=4096 queue_mode=2 submit_queues=1 irqmode=2 completion_nsec=50000
+modprobe null_blk nr_devices=0
+mount -t configfs none /sys/kernel/config
+for disk in nullb0 nullb1 nullb2; do
+  mkdir /sys/kernel/config/nullb/$disk
+  cd /sys/kernel/config/nullb/$disk
+  echo 128 >size; echo 4096 >blocksize; echo 1 >memory_backed; echo 2 >queue_mode; echo 1 >submit_queues
+  echo 2 >irqmode; echo 50000 >completion_nsec; echo 1 >power
+done
 `
 
 // limit is how long one step may take, on a slow host.
@@ -133,7 +141,7 @@ func (e *engine) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return e.reaches(ctx, "Inconsistent")
+	return e.reaches(ctx, `"disk": "Inconsistent"`)
 }
 
 // stop ends the daemon.
@@ -148,7 +156,7 @@ func (e *engine) stop(ctx context.Context) error {
 // reaches waits until the engine's status says that.
 func (e *engine) reaches(ctx context.Context, words string) error {
 	script := fmt.Sprintf(`tries=0
-until s=$(pollux --node %s --run-dir /run/%[1]s status 2>&1) && echo "$s" | grep -q '%s'; do
+until s=$(pollux --node %s --run-dir /run/%[1]s status --json 2>&1) && echo "$s" | grep -q '%s'; do
   tries=$((tries + 1)); [ $tries -gt 600 ] && echo "$s" && exit 1; usleep 100000
 done`, e.name, words)
 	if err := e.h.shell(ctx, script); err != nil {

@@ -13,7 +13,8 @@ const PairConditions = "Both nodes of a pair run in the machine and are connecte
 	"resources of the kernel's DRBD 8.4, once as two polluxd of which the Primary has a block device (nbd); delay is " +
 	"netem's, of each packet in both directions."
 
-// connect are two resources of the kernel's DRBD, the first Primary.
+// connect are two resources of the kernel's DRBD, the first Primary. Their disks
+// are empty, and so equal.
 const connect = `set -e
 for i in 0 1; do
   drbdmeta --force $i v08 /dev/nullb$i internal create-md </dev/null >/dev/null
@@ -23,9 +24,17 @@ for i in 0 1; do
 done
 drbdsetup connect k0 ipv4:127.0.1.1:7790 ipv4:127.0.1.2:7790 --protocol=%[1]s --ping-timeout=30 --timeout=90
 drbdsetup connect k1 ipv4:127.0.1.2:7790 ipv4:127.0.1.1:7790 --protocol=%[1]s --ping-timeout=30 --timeout=90
-drbdsetup wait-connect 8
-drbdsetup primary 8 --force
-drbdsetup wait-sync 8
+reaches() {
+  tries=0
+  until grep -q "8: cs:Connected $1" /proc/drbd && grep -q "9: cs:Connected $2" /proc/drbd; do
+    tries=$((tries + 1)); [ $tries -gt 600 ] && cat /proc/drbd >&2 && exit 1; usleep 100000
+  done
+}
+both=ro:Secondary/Secondary
+reaches $both $both
+drbdsetup new-current-uuid 8 --clear-bitmap
+drbdsetup primary 8
+reaches 'ro:Primary/Secondary ds:UpToDate/UpToDate' 'ro:Secondary/Primary ds:UpToDate/UpToDate'
 `
 
 const disconnect = `set -e
@@ -37,7 +46,7 @@ rmmod drbd
 
 var (
 	delays = []int{0, 20, 80} // ms
-	depths = []int{1, 32}
+	depths = []int{1, 32, 256}
 )
 
 // rows are the figures of one system by delay and depth.
@@ -101,7 +110,7 @@ func (h *host) polluxPair(ctx context.Context, protocol string) (rows, error) {
 	if err := one.pollux(ctx, "primary --force r1"); err != nil {
 		return nil, err
 	}
-	if err := one.reaches(ctx, "UpToDate/UpToDate"); err != nil {
+	if err := one.reaches(ctx, `"peer-disk": "UpToDate"`); err != nil {
 		return nil, err
 	}
 	r, err := h.delayed(ctx, "/dev/drbd1")
