@@ -69,7 +69,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&p.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
 	f.StringVar(&p.runDir, "run-dir", "/run/pollux", "directory with the daemon's sockets")
 	f.StringVar(&p.node, "node", "", "name of this node, if not what uname -n says (for tests)")
-	root.AddCommand(newStatus(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(),
+	root.AddCommand(newStatus(&p), newWhy(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(),
 		demo.Command(), demo.GuestCommand())
 	root.AddCommand(resourceOrders(&p)...)
 	root.AddCommand(groupOrders(&p)...)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -78,6 +79,10 @@ func (r Resource) replica(node string) replica.Config {
 		IntegrityAlg: n.DataIntegrityAlg,
 		Resync:       resyncParams(d, n), UseRLE: n.UseRLE,
 	}
+	for name := range r.Conf.Handlers {
+		c.Handlers = append(c.Handlers, name)
+	}
+	slices.Sort(c.Handlers)
 	return c
 }
 

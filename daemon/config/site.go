@@ -146,16 +146,14 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 	warn(d.Fencing != drbdconf.DontCare, "fencing is treated as dont-care: this version calls no fence-peer handler")
 	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
 	warn(d.DiskTimeout != 0, "disk-timeout is ignored")
-	warn(len(r.Handlers) > 0, "handlers are not called by this version: "+handlerNames(r))
+	if names := uncalled(r); names != "" {
+		warn(true, "handlers are not called by this version: "+names)
+	}
 }
 
-func handlerNames(r *drbdconf.Resource) string {
+func uncalled(r *drbdconf.Resource) string {
 	var names []string
-	for _, known := range []string{
-		"pri-on-incon-degr", "pri-lost-after-sb", "pri-lost", "initial-split-brain", "split-brain", "fence-peer",
-		"unfence-peer", "local-io-error", "before-resync-target", "after-resync-target", "before-resync-source",
-		"out-of-sync",
-	} {
+	for _, known := range []string{"fence-peer", "unfence-peer", "local-io-error", "out-of-sync"} {
 		if _, ok := r.Handlers[known]; ok {
 			names = append(names, known)
 		}

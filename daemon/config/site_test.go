@@ -211,8 +211,8 @@ func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 			"protocol C;", "protocol A; net { on-congestion pull-ahead; }", "on-congestion is treated as block",
 		},
 		"handlers": {
-			"protocol C;", "protocol C; handlers { split-brain /bin/true; }",
-			"handlers are not called by this version: pri-on-incon-degr, split-brain",
+			"protocol C;", "protocol C; handlers { split-brain /bin/true; out-of-sync /bin/true; }",
+			"handlers are not called by this version: out-of-sync",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,6 +35,7 @@ type device struct {
 	// upgraded: the program was replaced while this node was Primary.
 	upgraded bool
 	metaRead []byte // see metaBuffer; only the loop uses it
+	handlers handlers
 
 	mu       sync.Mutex
 	data     *backing.Disk // nil while detached
@@ -67,6 +68,7 @@ func newDevice(n *Node, index int, seed uint64) (*device, error) {
 		return nil, err
 	}
 	d.makeFront()
+	d.makeHandlers()
 	return d, nil
 }
 

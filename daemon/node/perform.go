@@ -41,6 +41,10 @@ func (d *device) perform(e *replica.Effect) {
 		d.digest(e)
 	case replica.CloseDisk:
 		d.node.working.Go(d.letGo)
+	case replica.Call:
+		d.call(*e)
+	case replica.Decided:
+		d.tell(e.Text)
 	case replica.Broken:
 		d.tell("the device is frozen, an assertion is broken: " + e.Text)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/machine"
@@ -38,6 +39,18 @@ type ResourceStatus struct {
 	Frozen       string        `json:"frozen,omitempty"`
 	Note         string        `json:"note,omitempty"` // the last refusal or failure
 	Counters     Counters      `json:"counters"`
+	// Decisions are the last ones of this node about the resource, newest first.
+	Decisions []Decision `json:"decisions,omitempty"`
+}
+
+// Decision is one thing that a replica decided.
+type Decision struct {
+	Time    time.Time `json:"time"`  // when it was taken last
+	Times   int       `json:"times"` // in a row
+	About   string    `json:"about"`
+	Outcome string    `json:"outcome"`
+	Rule    string    `json:"rule,omitempty"`
+	Inputs  string    `json:"inputs,omitempty"`
 }
 
 // Counters count since the daemon started, in bytes and requests.
@@ -114,6 +127,11 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 	}
 	for j, u := range []uint64{r.UUIDs.Current, r.UUIDs.Bitmap, r.UUIDs.History0, r.UUIDs.History1} {
 		s.Generations[j] = fmt.Sprintf("%016X", u)
+	}
+	for _, x := range slices.Backward(r.Decisions) {
+		s.Decisions = append(s.Decisions, Decision{
+			Time: n.start.Add(x.At), Times: x.Times, About: x.About, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
+		})
 	}
 	if why := d.why(); why != "" {
 		s.Note = why

@@ -79,6 +79,7 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawLoad(luck)
 	s.drawMachine(luck)
 	s.drawDigests(draw.New(seed, "digests"))
+	s.drawPolicies(seed)
 	s.drawPlan(seed, luck)
 	s.rules = oracle.Rules{
 		Protocol: s.world.Machine.Resources[0].Protocol, Apart: profile == Apart,

@@ -19,9 +19,10 @@ type Config struct {
 	// Fresh disks have never held data and differ; others are in sync.
 	Fresh bool
 
-	Disk  DiskTimes
-	Net   NetTimes
-	Tools ToolLuck
+	Disk     DiskTimes
+	Net      NetTimes
+	Tools    ToolLuck
+	Handlers HandlerLuck
 
 	// Keep is how many of a million unflushed sector writes survive a power
 	// loss.

@@ -48,6 +48,10 @@ func (n *Node) performReplica(e *replica.Effect) {
 		n.soon(func() { n.expose() })
 	case replica.Withdraw:
 		n.soon(func() { n.withdraw() })
+	case replica.Call:
+		n.call(e)
+	case replica.Decided:
+		n.w.Tracef("%s decides: %s", Name(n.id), e.Text)
 	case replica.Changed:
 		n.w.Tracef("%s %s", Name(n.id), e.Text)
 	case replica.Digest:

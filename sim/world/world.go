@@ -76,7 +76,7 @@ type World struct {
 	trace   func(string)
 	broken  *Violation
 
-	luck struct{ disk, net, tool, timer, node, boot *draw.Stream }
+	luck struct{ disk, net, tool, timer, node, boot, handler *draw.Stream }
 }
 
 // New makes a world whose nodes are switched off. Trace, if not nil, gets a
@@ -85,7 +85,7 @@ func New(cfg Config, trace func(string)) (*World, error) {
 	w := &World{cfg: cfg, trace: trace, hash: 14695981039346656037}
 	for name, s := range map[string]**draw.Stream{
 		"disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool, "timer": &w.luck.timer,
-		"node": &w.luck.node, "boot": &w.luck.boot,
+		"node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler,
 	} {
 		*s = draw.New(cfg.Seed, name)
 	}
@@ -167,6 +167,7 @@ func (w *World) Tracing() bool { return w.trace != nil }
 func (w *World) Calm() {
 	late := w.cfg.Tools.Latency
 	w.cfg.Tools = ToolLuck{Latency: late}
+	w.cfg.Handlers = HandlerLuck{Latency: min(w.cfg.Handlers.Latency, 2*time.Second)}
 	w.cfg.Net.Loss, w.cfg.Late = 0, 0
 	for n, node := range w.nodes {
 		w.net.beats[n].Loss = 0

@@ -173,6 +173,7 @@ func (r *Resource) diskFailed(why string) {
 	next := r.state
 	next.Disk = drbdwire.Failed
 	r.note = why
+	r.decided(aboutData, "not used any more", why, r.standing())
 	r.set(next, why)
 	r.sendState()
 	r.sync.stop()

@@ -49,6 +49,8 @@ type Config struct {
 	// IntegrityAlg is the algorithm of the digest that goes with every block on
 	// its way to the peer; "" is none. The peer must have the same.
 	IntegrityAlg string
+	// Handlers are the names of the handlers that drbd.conf has.
+	Handlers []string
 
 	Resync resync.Params
 	UseRLE bool

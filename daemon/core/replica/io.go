@@ -77,6 +77,9 @@ const (
 	// Digested answers Digest of number ID with the digest in Data, which is
 	// valid during the Step only.
 	Digested InputKind = 11
+	// Called answers Call with the handler's Exit status; -1 says that it did
+	// not run to its end, and Text why.
+	Called InputKind = 40
 )
 
 // An OrderKind says what an administrator wants.
@@ -134,6 +137,7 @@ type Input struct {
 	Size    uint32 // bytes
 	ID      uint64
 	Sector  uint64 // units of 512 bytes
+	Exit    int
 	Data    []byte
 	Text    string
 	Disk    Disk
@@ -189,6 +193,11 @@ const (
 	// Size bytes of Buf; or tells whether they are all zero, where Text is
 	// AllZero. Answered by Digested with the same ID.
 	Digest EffectKind = 19
+	// Call runs the handler that drbd.conf names Text; answered by Called.
+	Call EffectKind = 40
+	// Decided: the core took a decision; Text is one line about it. Status has
+	// the last ones.
+	Decided EffectKind = 41
 )
 
 // Effect is one thing for the shell to do. Effects are carried out in the

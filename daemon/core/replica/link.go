@@ -212,6 +212,7 @@ func (r *Resource) dropLink(why drbdwire.ConnState, text string) {
 	}
 	if why == drbdwire.ProtocolError {
 		r.note = text // it may happen again and again, and somebody must see why
+		r.decided(aboutLink, "dropped", text, "")
 	}
 	r.emit(Effect{Kind: Hangup, Conn: r.link.conn})
 	r.lose(why, text)
@@ -225,6 +226,7 @@ func (r *Resource) dropLink(why drbdwire.ConnState, text string) {
 func (r *Resource) giveUp(text string) {
 	r.link.wanted = false
 	r.note = text
+	r.decided(aboutLink, "given up", text, r.standing())
 	if r.link.conn != 0 && r.state.Conn < drbdwire.Connected {
 		r.link.phase = phaseParting
 		r.progress()
@@ -269,6 +271,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.order.peerLeft = false
 		if next.Role == drbdwire.Secondary && next.Disk > drbdwire.Outdated {
 			next.Disk = drbdwire.Outdated
+			r.decided(aboutData, "counts as Outdated", "the nodes parted in order, and the peer stayed Primary", r.standing())
 		}
 	}
 	r.set(next, text)

@@ -34,6 +34,7 @@ const (
 // command takes an order. One is carried out at a time.
 func (r *Resource) command(in Input) {
 	if r.order.kind != 0 {
+		r.decided(in.Order.String(), "refused", "another order is being carried out: "+r.order.kind.String(), r.standing())
 		r.emit(Effect{
 			Kind: Answer, ID: in.ID, Code: drbdwire.InTransientState,
 			Text: "another order is being carried out",
@@ -77,6 +78,7 @@ func (r *Resource) finish(code drbdwire.Code, text string) {
 // refuse answers that the order can't be carried out, and why.
 func (r *Resource) refuse(code drbdwire.Code, why string) {
 	r.note = why
+	r.decided(r.order.kind.String(), "refused", code.String()+": "+why, r.standing())
 	r.finish(code, why)
 }
 
@@ -156,6 +158,7 @@ func (r *Resource) outdate() {
 	default:
 		s.Disk = drbdwire.Outdated
 		r.waiting.until = Never
+		r.decided(aboutData, "counts as Outdated", "ordered", r.standing())
 		r.set(s, "outdated")
 		r.order.stage = stageRecord
 		r.afterSuper(gateOrder)

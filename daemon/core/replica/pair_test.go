@@ -46,6 +46,10 @@ type end struct {
 	bad  bool // the disk fails whatever it is asked
 	// damage changes the next block that is sent.
 	damage bool
+
+	called  []string       // handlers, in their order
+	exits   map[string]int // of handlers; others end well
+	decided []string
 }
 
 // pair is two ends and the wire between them: a queue of things to happen.
@@ -204,6 +208,11 @@ func (e *end) perform(f replica.Effect) {
 	case replica.Withdraw:
 		e.exposed = e.inUse
 		e.later(replica.Input{Kind: replica.DeviceDone, Failed: e.inUse, Text: "held by a test"})
+	case replica.Call:
+		e.called = append(e.called, f.Text)
+		e.later(replica.Input{Kind: replica.Called, ID: f.ID, Exit: e.exits[f.Text]})
+	case replica.Decided:
+		e.decided = append(e.decided, f.Text)
 	case replica.Changed:
 		e.notes = append(e.notes, f.Text)
 	case replica.Broken:
@@ -323,6 +332,19 @@ func (p *pair) wait() {
 // breakLink cuts the connection; both ends learn of it.
 func (p *pair) breakLink() {
 	p.hangup(p.conns, "connection reset")
+	p.run()
+}
+
+// breakLinkForGood cuts the connection, and no other comes about before heal.
+func (p *pair) breakLinkForGood() {
+	p.cut = true
+	p.breakLink()
+}
+
+// heal lets the nodes find each other again.
+func (p *pair) heal() {
+	p.cut = false
+	p.meet()
 	p.run()
 }
 

@@ -110,6 +110,9 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	}
 	if r.state.Conn == drbdwire.Connected && u.Flags&drbdwire.UUIDSkipInitialSync != 0 &&
 		r.uuids.Current == drbdmeta.JustCreated {
+		r.decided(aboutBitmap, fmt.Sprintf("cleared of %d KiB", r.bits.Count()*4),
+			"this copy is just created, and the peer was ordered to skip the initial sync",
+			fmt.Sprintf("own current %016X; peer current %016X bits:%d flags:%d", r.uuids.Current, u.Current, u.Dirty, u.Flags))
 		r.bits.ClearAll()
 		r.setCurrent(u.Current)
 		r.uuids.Bitmap = 0
@@ -206,7 +209,7 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		r.connected(drbdwire.Connected, role, disk, "connected")
 		return
 	}
-	d := handshake.Decide(handshake.Input{
+	in := handshake.Input{
 		Own: handshake.Side{
 			UUIDs: r.uuids, Role: r.state.Role, Disk: r.state.Disk, Found: r.state.Disk, Dirty: r.link.told.Dirty,
 			CrashedPrimary: r.link.told.Flags&drbdwire.UUIDCrashedPrimary != 0,
@@ -228,7 +231,12 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		// A handshake never takes the device from its users: call-pri-lost
 		// goes the way of a Primary that can't be demoted.
 		InUse: r.state.Role == drbdwire.Primary,
-	})
+	}
+	d := handshake.Decide(in)
+	r.decided(aboutHandshake, outcome(&d), fmt.Sprintf("rule %d, %s", d.Rule, d.Text), both(&in))
+	for _, name := range d.Handlers {
+		r.call(name)
+	}
 	if d.GiveUp {
 		r.giveUp(d.Text)
 		return

@@ -50,6 +50,9 @@ type Resource struct {
 	frozen string // the broken assertion that froze the device
 	note   string // why the resource last refused or gave up something
 
+	decisions []Decision // the last ones, oldest first
+	calls     uint64     // of handlers, so far
+
 	meta  metadata
 	uuids drbdmeta.UUIDs
 	size  uint64 // of the device, in sectors; 0 is not known yet
@@ -125,6 +128,8 @@ func (r *Resource) take(in Input) {
 		r.deviceDone(in.Failed, in.Text)
 	case Digested:
 		r.digested(in.ID, in.Data)
+	case Called:
+		r.called(in)
 	}
 }
 
@@ -157,6 +162,7 @@ func (r *Resource) tick() {
 		if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected {
 			next := r.state
 			next.Disk = drbdwire.UpToDate
+			r.decided(aboutData, "counts as UpToDate", "the peer was waited for as long as configured", r.standing())
 			r.set(next, "waited as long as configured for the peer")
 		}
 	}

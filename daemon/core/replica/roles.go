@@ -75,6 +75,7 @@ func (r *Resource) becomePrimary() {
 	if forced {
 		next.Disk, why = drbdwire.UpToDate, "promoted by force"
 	}
+	r.decided(OrderPrimary.String(), "allowed", why, r.standing())
 	alone := next.Conn < drbdwire.Connected || next.PeerDisk <= drbdwire.Failed
 	r.link.discard = false
 	r.set(next, why)

@@ -21,6 +21,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	}
 	r.recordGeneration(old)
 	r.recordFlags()
+	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, Text: describe(old, next, why)})
 }
 

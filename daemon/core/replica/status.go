@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -29,6 +31,7 @@ type Status struct {
 	SuspendedForAL int            // slots of the activity log in use
 	Frozen         string         // the assertion that froze the device
 	Note           string         // the last refusal or failure
+	Decisions      []Decision     // the last ones, oldest first
 	Stats          Stats
 }
 
@@ -37,6 +40,7 @@ func (r *Resource) Status() Status {
 	s := Status{
 		Name: r.cfg.Name, State: r.state, Protocol: r.cfg.Protocol, Size: r.size, UUIDs: r.uuids,
 		Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
+		Decisions: slices.Clone(r.decisions),
 	}
 	if r.bits != nil {
 		s.OutOfSync = r.bits.Count() * 4

@@ -27,6 +27,8 @@ type synchronisation struct {
 	pinged    bool // all bits are gone, the last acks are on their way
 	failed    uint64
 	nextPages time.Duration
+	call      uint64 // the handler that the start waits for; 0 is none
+	uuid      uint64 // what the source called the target's generation meanwhile
 }
 
 // stop ends a resync without a result.
@@ -62,6 +64,12 @@ func (r *Resource) sourceReady() {
 	if r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS {
 		return
 	}
+	if r.sync.call = r.call(HandlerBeforeResyncSource); r.sync.call == 0 {
+		r.beginSource()
+	}
+}
+
+func (r *Resource) beginSource() {
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
@@ -69,17 +77,27 @@ func (r *Resource) sourceReady() {
 	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
 }
 
-// syncUUIDArrived makes this copy a target: from now on it has the data of no
-// moment, and says so on disk before a block of it changes.
+// syncUUIDArrived begins the resync on the target, if the handler has nothing
+// against it.
 func (r *Resource) syncUUIDArrived(data []byte) error {
 	u, err := drbdwire.DecodeSyncUUID(data)
 	if err != nil {
 		return err
 	}
-	if r.state.Conn != drbdwire.WFSyncUUID {
+	if r.state.Conn != drbdwire.WFSyncUUID || r.sync.call != 0 {
 		return fmt.Errorf("P_SYNC_UUID came in connection state %s", r.state.Conn)
 	}
-	r.setCurrent(u.UUID)
+	r.sync.uuid = u.UUID
+	if r.sync.call = r.call(HandlerBeforeResyncTarget); r.sync.call == 0 {
+		r.beginTarget()
+	}
+	return nil
+}
+
+// beginTarget makes this copy a target: from now on it has the data of no
+// moment, and says so on disk before a block of it changes.
+func (r *Resource) beginTarget() {
+	r.setCurrent(r.sync.uuid)
 	r.uuids.Bitmap = 0
 	next := r.state
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
@@ -89,7 +107,6 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 	r.meta.allPages = true
 	r.meta.dirty()
 	r.afterSuper(gateTarget)
-	return nil
 }
 
 func (r *Resource) targetReady() {
@@ -163,7 +180,9 @@ func (r *Resource) finishTarget() {
 	r.meta.allPages = true
 	r.meta.dirty()
 	r.sync.stop()
+	r.decided(aboutResync, "ended on the target", text, r.standing())
 	r.set(next, text)
+	r.call(HandlerAfterResyncTarget)
 	r.afterSuper(gateFinished)
 }
 

@@ -1,0 +1,26 @@
+package trial
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/faults/draw"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// drawPolicies draws what a resource does by its configuration alone, from
+// luck of its own: the rest of a seed's setup stays what it was.
+func (s *setup) drawPolicies(seed uint64) {
+	luck := draw.New(seed, "policies")
+	r := &s.world.Machine.Resources[0]
+	if luck.Below(3) == 0 {
+		r.Handlers = []string{
+			replica.HandlerAfterResyncTarget, replica.HandlerBeforeResyncSource, replica.HandlerBeforeResyncTarget,
+			replica.HandlerPriOnInconDegr,
+		}
+	}
+	rare := func() int { return luck.Below(2) * luck.Below(100_000) }
+	s.world.Handlers = world.HandlerLuck{
+		Latency: luck.Between(10*time.Millisecond, 20*time.Second), Fail: rare(), Hang: rare() / 2,
+	}
+}
