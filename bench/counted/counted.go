@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/optionc/pollux/qemu/agent"
@@ -146,7 +147,7 @@ func (e *engine) start(ctx context.Context) (err error) {
 
 // stop ends the daemon.
 func (e *engine) stop(ctx context.Context) error {
-	if err := e.h.shell(ctx, "kill -TERM $(pgrep -f 'polluxd --node "+e.name+"')"); err != nil {
+	if err := e.daemon.Signal(ctx, syscall.SIGTERM); err != nil {
 		return err
 	}
 	_, err := e.daemon.Wait(ctx)

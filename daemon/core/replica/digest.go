@@ -109,9 +109,9 @@ func (r *Resource) askAbout(w *peerWork, in Input) bool {
 
 // workDigested goes on with the peer's work whose digest is known.
 func (r *Resource) workDigested(number uint64, sum []byte) {
-	m := &r.mirror
-	for i := range m.list {
-		w := &m.list[i]
+	list := r.mirror.list.all()
+	for i := range list {
+		w := &list[i]
 		switch {
 		case w.asked != number:
 			continue
@@ -123,8 +123,7 @@ func (r *Resource) workDigested(number uint64, sum []byte) {
 				r.ackReceipt(w)
 			}
 		default:
-			done := *w
-			m.list = append(m.list[:i], m.list[i+1:]...)
+			done := r.mirror.remove(i)
 			if done.conn == r.link.conn {
 				done.digest = bytes.Clone(sum)
 				r.answerRead(&done)
@@ -140,16 +139,15 @@ func (r *Resource) workDigested(number uint64, sum []byte) {
 // behind it over the same link: it may depend on that block.
 func (r *Resource) discardFrom(at int) {
 	m := &r.mirror
-	bad := m.list[at]
-	kept := m.list[:at]
-	for _, w := range m.list[at:] {
-		if w.conn == bad.conn && !w.started {
-			r.free(w.buf)
+	bad := m.list.all()[at]
+	for i := at; i < m.list.len(); {
+		if w := &m.list.all()[i]; w.conn != bad.conn || w.started {
+			i++
 			continue
 		}
-		kept = append(kept, w)
+		w := m.remove(i)
+		r.free(w.buf)
 	}
-	m.list = kept
 	if bad.conn != r.link.conn {
 		return
 	}

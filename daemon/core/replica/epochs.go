@@ -13,7 +13,7 @@ type epochs struct {
 	current uint32
 	count   uint32 // writes in the current epoch
 	closing bool
-	unacked []epoch
+	unacked line[epoch]
 }
 
 type epoch struct{ number, count uint32 }
@@ -35,7 +35,7 @@ func (r *Resource) closeEpoch() {
 	var b drbdwire.Barrier
 	binary.LittleEndian.PutUint32(b.Number[:], e.current)
 	r.send(DataSocket, drbdwire.CmdBarrier, b.Append(nil))
-	e.unacked = append(e.unacked, epoch{e.current, e.count})
+	e.unacked.push(epoch{e.current, e.count})
 	e.current++
 	e.count = 0
 }
@@ -46,44 +46,60 @@ func (r *Resource) barrierAcked(data []byte) error {
 		return err
 	}
 	number := binary.LittleEndian.Uint32(a.Number[:])
-	if len(r.epochs.unacked) == 0 || r.epochs.unacked[0] != (epoch{number, a.SetSize}) {
-		return fmt.Errorf("P_BARRIER_ACK for epoch %d with %d writes, want %v", number, a.SetSize, r.epochs.unacked)
+	e := &r.epochs
+	if e.unacked.len() == 0 || e.unacked.all()[0] != (epoch{number, a.SetSize}) {
+		return fmt.Errorf("P_BARRIER_ACK for epoch %d with %d writes, want %v", number, a.SetSize, e.unacked.all())
 	}
-	r.epochs.unacked = append(r.epochs.unacked[:0], r.epochs.unacked[1:]...)
+	e.unacked.drop(1)
+	told := r.requests.told.all()
+	for i := 0; i < len(told) && int32(told[i].epoch-number) <= 0; i++ {
+		told[i].epochEnded(number)
+	}
 	for i := range r.requests.list {
-		q := &r.requests.list[i]
-		if q.barrier && q.epoch == number {
-			q.barrier = false
-			if q.remote == halfPending {
-				q.remote = halfDone // protocol A has no other answer
-			}
-		}
+		r.requests.list[i].epochEnded(number)
 	}
 	return nil
+}
+
+// epochEnded takes the barrier ack of an epoch, of which q may be a write.
+func (q *request) epochEnded(number uint32) {
+	if !q.barrier || q.epoch != number {
+		return
+	}
+	q.barrier = false
+	if q.remote == halfPending {
+		q.remote = halfDone // protocol A has no other answer
+	}
 }
 
 // lose gives up what the peer has not confirmed to be on its disk: those
 // blocks may differ now.
 func (e *epochs) lose(r *Resource) {
-	for i := range r.requests.list {
-		q := &r.requests.list[i]
-		switch {
-		case q.op == OpRead && q.remote == halfPending:
-			q.remote, q.started = halfNone, false
-			r.free(q.buf)
-			q.buf, q.digest, q.asked = 0, nil, 0
-		case q.barrier || q.remote == halfPending:
-			r.markDifferent(q)
-			q.barrier = false
-			if q.remote == halfPending {
-				q.remote = halfFailed
-			}
-			if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
-				q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
-			}
+	for _, list := range r.requests.both() {
+		for i := range list {
+			list[i].losePeer(r)
 		}
 	}
-	*e = epochs{current: e.current + 1, unacked: e.unacked[:0]}
+	e.unacked.keep(0)
+	*e = epochs{current: e.current + 1, unacked: e.unacked}
+}
+
+func (q *request) losePeer(r *Resource) {
+	switch {
+	case q.op == OpRead && q.remote == halfPending:
+		q.remote, q.started = halfNone, false
+		r.free(q.buf)
+		q.buf, q.digest, q.asked = 0, nil, 0
+	case q.barrier || q.remote == halfPending:
+		r.markDifferent(q)
+		q.barrier = false
+		if q.remote == halfPending {
+			q.remote = halfFailed
+		}
+		if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
+			q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
+		}
+	}
 }
 
 func unknownBlock(cmd drbdwire.Command, a drbdwire.BlockAck) error {

@@ -18,12 +18,14 @@ const peerBase = 1 << 62
 // order of their arrival. What overlaps is done one after the other, in that
 // order: so both disks see the same last write of every block.
 type mirror struct {
-	list     []peerWork
+	list     line[peerWork]
+	waiting  int // of the list, those that have not begun
+	others   int // of the list, those that belong to no epoch
 	next     uint64
 	sequence uint32 // of data packets and acks sent
 	epoch    uint32 // of the writes that arrive now
 	count    uint32 // writes in it so far
-	barriers []barrier
+	barriers line[barrier]
 }
 
 // peerWork is one thing to do for the peer.
@@ -75,8 +77,9 @@ func (w *peerWork) inEpoch() bool { return w.kind <= workZero }
 // sends tells whether a block of the range is being read for the peer's
 // resync: a newer write must not overtake it on the way.
 func (m *mirror) sends(start, end uint64) bool {
-	for i := range m.list {
-		if w := &m.list[i]; w.kind == workSource && overlap(start, end, w.sector, w.end()) {
+	list := m.list.all()
+	for i := range list {
+		if w := &list[i]; w.kind == workSource && overlap(start, end, w.sector, w.end()) {
 			return true
 		}
 	}
@@ -86,8 +89,9 @@ func (m *mirror) sends(start, end uint64) bool {
 // writing tells whether a write of the peer's into the range is under way or
 // waiting.
 func (m *mirror) writing(sector uint64, size uint32) bool {
-	for i := range m.list {
-		w := &m.list[i]
+	list := m.list.all()
+	for i := range list {
+		w := &list[i]
 		if w.writes() && overlap(sector, sector+uint64(size)/512, w.sector, w.end()) {
 			return true
 		}
@@ -97,8 +101,9 @@ func (m *mirror) writing(sector uint64, size uint32) bool {
 
 // written tells whether all that the peer wrote is on the disk.
 func (m *mirror) written() bool {
-	for i := range m.list {
-		if m.list[i].writes() {
+	list := m.list.all()
+	for i := range list {
+		if list[i].writes() {
 			return false
 		}
 	}
@@ -106,8 +111,9 @@ func (m *mirror) written() bool {
 }
 
 func (m *mirror) loseLog() {
-	for i := range m.list {
-		m.list[i].logged = false
+	list := m.list.all()
+	for i := range list {
+		list[i].logged = false
 	}
 }
 
@@ -115,20 +121,45 @@ func (m *mirror) loseLog() {
 // an answer. A write that protocol A or B acknowledged when it came is written
 // all the same.
 func (m *mirror) lose(r *Resource) {
-	kept := m.list[:0]
-	for _, w := range m.list {
+	kept := mirror{list: m.list, next: m.next, epoch: m.epoch + 1}
+	kept.list.keep(0)
+	for _, w := range m.list.all() {
 		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC {
-			kept = append(kept, w)
+			kept.add(w)
 			continue
 		}
 		r.free(w.buf)
 	}
-	*m = mirror{list: kept, next: m.next, epoch: m.epoch + 1}
+	*m = kept
+}
+
+// add appends a piece of work.
+func (m *mirror) add(w peerWork) {
+	if !w.started {
+		m.waiting++
+	}
+	if !w.inEpoch() {
+		m.others++
+	}
+	m.list.push(w)
+}
+
+// remove takes the piece of work at i out.
+func (m *mirror) remove(i int) peerWork {
+	w := m.list.all()[i]
+	if !w.started {
+		m.waiting--
+	}
+	if !w.inEpoch() {
+		m.others--
+	}
+	m.list.remove(i)
+	return w
 }
 
 // work takes over a piece of work; its payload, if any, is freed with it.
 func (r *Resource) work(w peerWork) error {
-	if len(r.mirror.list) >= maxPeerWork {
+	if r.mirror.list.len() >= maxPeerWork {
 		return fmt.Errorf("the peer has more than %d requests under way", maxPeerWork)
 	}
 	if err := r.inside(w.sector, w.size); err != nil {
@@ -149,7 +180,7 @@ func (r *Resource) work(w peerWork) error {
 	} else {
 		r.ackReceipt(&w)
 	}
-	r.mirror.list = append(r.mirror.list, w)
+	r.mirror.add(w)
 	return nil
 }
 
@@ -209,18 +240,28 @@ func (r *Resource) readWanted(data []byte) error {
 // startMirrored starts the peer's work that nothing stands in the way of.
 func (r *Resource) startMirrored() {
 	m := &r.mirror
-	kept := m.list[:0]
-	for _, w := range m.list {
-		if w.started || !r.mayStart(&w, kept) {
-			kept = append(kept, w)
-			continue
-		}
-		if r.begin(&w) {
-			kept = append(kept, w)
+	for i := 0; i < m.list.len() && m.waiting > 0; i++ {
+		list := m.list.all()
+		w := &list[i]
+		switch {
+		case w.started:
+		case w.inEpoch() && r.epochBefore(w) && m.others == 0:
+			i = len(list) // and so for all that came later
+		case !r.mayStart(w, list[:i]):
+		case !r.begin(w):
+			m.remove(i)
+			i--
+		case w.started:
+			m.waiting--
 		}
 	}
-	m.list = kept
 	r.ackBarriers()
+}
+
+// epochBefore tells whether an earlier epoch must be on disk before w begins.
+func (r *Resource) epochBefore(w *peerWork) bool {
+	return r.cfg.Protocol != drbdwire.ProtocolC && r.mirror.barriers.len() > 0 &&
+		int32(r.mirror.barriers.all()[0].epoch-w.epoch) < 0
 }
 
 // mayStart tells whether nothing stands in the way of w, given the work that
@@ -235,9 +276,8 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,
 		r.state.Conn == drbdwire.SyncTarget && !r.sync.ready:
 		return false // the superblock must say first that this copy is behind
-	case w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC && len(r.mirror.barriers) > 0 &&
-		r.mirror.barriers[0].epoch < w.epoch:
-		return false // an epoch is on disk before the next begins
+	case w.inEpoch() && r.epochBefore(w):
+		return false
 	}
 	for j := range before {
 		o := &before[j]
@@ -321,13 +361,13 @@ func (r *Resource) refuseWork(w *peerWork) {
 
 // workDone takes the own disk's answer about the peer's work.
 func (r *Resource) workDone(number uint64, in Input) {
-	for i := range r.mirror.list {
-		if r.mirror.list[i].number == number {
-			if r.askAbout(&r.mirror.list[i], in) {
+	list := r.mirror.list.all()
+	for i := range list {
+		if list[i].number == number {
+			if r.askAbout(&list[i], in) {
 				return
 			}
-			w := r.mirror.list[i]
-			r.mirror.list = append(r.mirror.list[:i], r.mirror.list[i+1:]...)
+			w := r.mirror.remove(i)
 			r.finishWork(&w, in)
 			return
 		}
@@ -428,7 +468,7 @@ func (r *Resource) barrierArrived(data []byte) error {
 	}
 	m := &r.mirror
 	if m.count > 0 {
-		m.barriers = append(m.barriers, barrier{number: b.Number, epoch: m.epoch, count: m.count})
+		m.barriers.push(barrier{number: b.Number, epoch: m.epoch, count: m.count})
 	}
 	m.epoch++
 	m.count = 0
@@ -439,8 +479,8 @@ func (r *Resource) barrierArrived(data []byte) error {
 // stable storage.
 func (r *Resource) ackBarriers() {
 	m := &r.mirror
-	for len(m.barriers) > 0 {
-		b := &m.barriers[0]
+	for m.barriers.len() > 0 {
+		b := &m.barriers.all()[0]
 		if b.flush != 0 || m.epochBusy(b.epoch) {
 			return
 		}
@@ -455,16 +495,21 @@ func (r *Resource) ackBarriers() {
 }
 
 func (r *Resource) ackBarrier() {
-	m := &r.mirror
-	a := drbdwire.BarrierAck{Number: m.barriers[0].number, SetSize: m.barriers[0].count}
-	m.barriers = append(m.barriers[:0], m.barriers[1:]...)
+	b := r.mirror.barriers.all()[0]
+	r.mirror.barriers.drop(1)
+	a := drbdwire.BarrierAck{Number: b.number, SetSize: b.count}
 	r.send(MetaSocket, drbdwire.CmdBarrierAck, a.Append(nil))
 }
 
 func (m *mirror) epochBusy(epoch uint32) bool {
-	for i := range m.list {
-		if w := &m.list[i]; w.inEpoch() && w.epoch == epoch {
+	list := m.list.all()
+	for i := range list {
+		switch w := &list[i]; {
+		case !w.inEpoch():
+		case w.epoch == epoch:
 			return true
+		case int32(w.epoch-epoch) > 0:
+			return false // they stand in the order of their arrival
 		}
 	}
 	return false
@@ -475,7 +520,7 @@ func (r *Resource) flushed(in Input) {
 	switch {
 	case in.Failed:
 		r.diskFailed("an i/o error on a flush")
-	case len(r.mirror.barriers) > 0 && r.mirror.barriers[0].flush == in.ID:
+	case r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush == in.ID:
 		r.ackBarrier()
 	}
 }
@@ -504,10 +549,6 @@ func (r *Resource) diskBusy() bool {
 			return true
 		}
 	}
-	for i := range r.mirror.list {
-		if r.mirror.list[i].started {
-			return true
-		}
-	}
-	return len(r.mirror.barriers) > 0 && r.mirror.barriers[0].flush != 0
+	return r.mirror.list.len() > r.mirror.waiting ||
+		r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush != 0
 }

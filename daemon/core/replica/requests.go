@@ -12,13 +12,13 @@ import (
 // peer's barrier ack: beyond that, writes wait.
 const maxRequests = 4096
 
-// table holds the requests of the device's users, in the order of their
-// arrival, until nothing needs them any more: a write stays until the peer's
-// barrier ack, or until its blocks are marked as different.
+// table holds the requests of the device's users until nothing needs them any
+// more: a write stays until the peer's barrier ack, or until its blocks are
+// marked as different.
 type table struct {
-	list []request
-	next uint64 // arrival number
-	told int    // of the list, those whose users have the answer
+	list []request     // not told to their users, in the order of arrival
+	told line[request] // told, and still needed, in the order of their epochs
+	next uint64        // arrival number
 }
 
 // A request is one of the device's users', on its way through both disks.
@@ -75,12 +75,27 @@ func (t *table) add(q request) {
 // find gives the request that a block id on the wire names.
 func (t *table) find(id drbdwire.BlockID, sector uint64) *request {
 	arrived := binary.LittleEndian.Uint64(id[:])
-	for i := range t.list {
-		if q := &t.list[i]; q.arrived == arrived && q.sector == sector && q.started {
-			return q
+	for _, list := range t.both() {
+		for i := range list {
+			if q := &list[i]; q.arrived == arrived && q.sector == sector && q.started {
+				return q
+			}
 		}
 	}
 	return nil
+}
+
+// both is all requests.
+func (t *table) both() [2][]request { return [2][]request{t.told.all(), t.list} }
+
+// tell moves a request to those whose users have the answer. Epochs end in
+// their order, so that the first of the line are the first to leave it.
+func (t *table) tell(q request) {
+	t.told.push(q)
+	told := t.told.all()
+	for i := len(told) - 1; i > 0 && int32(told[i-1].epoch-q.epoch) > 0; i-- {
+		told[i-1], told[i] = told[i], told[i-1]
+	}
 }
 
 // byArrival gives the request that a disk answer names.
@@ -100,28 +115,34 @@ func (q *request) blockID() (id drbdwire.BlockID) {
 
 // oldestSent is when the oldest write that the peer has not acknowledged left.
 func (t *table) oldestSent() (time.Duration, bool) {
-	for i := range t.list {
-		if t.list[i].remote == halfPending {
-			return t.list[i].sent, true
+	oldest, found := time.Duration(0), false
+	for _, list := range t.both() {
+		for i := range list {
+			if q := &list[i]; q.remote == halfPending && (!found || q.sent < oldest) {
+				oldest, found = q.sent, true
+				break
+			}
 		}
 	}
-	return 0, false
+	return oldest, found
 }
 
 // loseDisk forgets what a disk that is gone had: the references on its
 // activity log, and writes that nobody was told about.
 func (t *table) loseDisk() {
-	for i := range t.list {
-		q := &t.list[i]
-		q.logged = false
-		if q.isWrite() && q.local == halfDone && !q.told {
-			q.local = halfFailed
+	for _, list := range t.both() {
+		for i := range list {
+			q := &list[i]
+			q.logged = false
+			if q.isWrite() && q.local == halfDone && !q.told {
+				q.local = halfFailed
+			}
 		}
 	}
 }
 
 // idle tells whether nothing is under way or waiting.
-func (t *table) idle() bool { return len(t.list) == 0 }
+func (t *table) idle() bool { return len(t.list) == 0 && t.told.len() == 0 }
 
 // request takes one request of a user.
 func (r *Resource) request(in Input) {
@@ -130,7 +151,7 @@ func (r *Resource) request(in Input) {
 		r.free(in.Buf)
 	}
 	flush := in.Op == OpFlush
-	if r.state.Role != drbdwire.Primary || len(r.requests.list)-r.requests.told >= maxRequests ||
+	if r.state.Role != drbdwire.Primary || len(r.requests.list) >= maxRequests ||
 		!flush && r.inside(in.Sector, in.Size) != nil {
 		fail()
 		return
@@ -165,28 +186,41 @@ func (r *Resource) startWaiting() {
 // dropFinished removes the requests that nothing needs any more, and lets go
 // of activity-log extents that are equal on both nodes or marked.
 func (r *Resource) dropFinished() {
+	told := &r.requests.told
+	for told.len() > 0 && r.letGo(&told.all()[0]) {
+		r.free(told.all()[0].buf)
+		told.drop(1)
+	}
 	list, kept := r.requests.list, 0
-	r.requests.told = 0
 	for i := range list {
 		q := &list[i]
-		settled := q.started && q.local != halfPending && q.remote != halfPending && !q.barrier
-		if settled && q.logged {
-			r.log.Put(q.extents())
-			q.logged = false
-		}
-		if settled && q.told {
+		settled := r.letGo(q)
+		switch {
+		case q.told && settled:
 			r.free(q.buf)
-			continue
+		case q.told:
+			r.requests.tell(*q)
+		default:
+			if kept != i {
+				list[kept] = *q
+			}
+			kept++
 		}
-		if q.told {
-			r.requests.told++
-		}
-		if kept != i {
-			list[kept] = *q
-		}
-		kept++
 	}
 	r.requests.list = list[:kept]
+}
+
+// letGo tells whether neither disk owes an answer about a request. If so its
+// extents may leave the activity log.
+func (r *Resource) letGo(q *request) bool {
+	if !q.started || q.local == halfPending || q.remote == halfPending || q.barrier {
+		return false
+	}
+	if q.logged {
+		r.log.Put(q.extents())
+		q.logged = false
+	}
+	return true
 }
 
 // blocked tells whether the request at i must wait for an earlier one, or for
@@ -264,13 +298,23 @@ func (r *Resource) startFlush(q *request, i int) {
 		r.emit(Effect{Kind: Flush, ID: q.arrived})
 		return
 	}
-	for j := range i {
-		if r.cfg.Protocol != drbdwire.ProtocolC && r.requests.list[j].barrier {
-			return // the peer has the only copy, and not yet on stable storage
-		}
+	if r.cfg.Protocol != drbdwire.ProtocolC && r.requests.barrierBefore(q) {
+		return // the peer has the only copy, and not yet on stable storage
 	}
 	q.started, q.local = true, halfDone
 	r.tell(q)
+}
+
+// barrierBefore tells whether an earlier write waits for its epoch to end.
+func (t *table) barrierBefore(q *request) bool {
+	for _, list := range t.both() {
+		for i := range list {
+			if o := &list[i]; o.barrier && o.arrived < q.arrived {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // tell answers the user once the answer is certain.

@@ -49,12 +49,15 @@ func (r *Resource) Status() Status {
 		report := r.sync.progress.Report(r.now)
 		s.Resync = &report
 	}
-	for i := range r.requests.list {
-		if r.requests.list[i].remote == halfPending {
-			s.Stats.Pending++
+	for _, list := range r.requests.both() {
+		for i := range list {
+			if list[i].remote == halfPending {
+				s.Stats.Pending++
+			}
 		}
+		s.Stats.Queued += len(list)
 	}
-	s.Stats.Queued, s.Stats.Unacked = len(r.requests.list), len(r.mirror.list)
+	s.Stats.Unacked = r.mirror.list.len()
 	return s
 }
 

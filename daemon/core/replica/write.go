@@ -9,7 +9,7 @@ import (
 // disk names its extents.
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
-	if r.requests.told >= maxRequests || r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
+	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
 		return
 	}
 	where := r.access()
