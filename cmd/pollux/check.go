@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/daemon/check"
+	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -23,7 +24,14 @@ func newCheck(p *place) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			findings := check.Site(site, check.Machine())
+			host := check.Machine(cmd.Context(), command.Exec)
+			if client, err := p.dial(); err == nil {
+				var live node.Status
+				if client.Status(cmd.Context(), &live) == nil {
+					host.Live = &live
+				}
+			}
+			findings := check.Site(site, host)
 			var b strings.Builder
 			for _, f := range findings {
 				fmt.Fprintln(&b, f)

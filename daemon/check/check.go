@@ -12,6 +12,7 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/daemon/node"
 )
 
 // Host is what the rules ask of the machine that they run on.
@@ -30,6 +31,12 @@ type Host struct {
 	Groups func(site *config.Site) error
 	// LVMConf is the text of lvm.conf; nil if there is none.
 	LVMConf []byte
+	// Devices has the interface of each of Addresses.
+	Devices map[string]string
+	// Filters are the packet filters of the machine.
+	Filters []Filter
+	// Live is what the daemon says; nil if it does not run.
+	Live *node.Status
 }
 
 // Disk is what a rule may know of the disk below a resource.
@@ -91,11 +98,13 @@ func Site(site *config.Site, host Host) []Finding {
 	for _, r := range site.Resources {
 		c.resource(r)
 	}
+	c.reach()
 	if site.HA == nil {
 		c.note("ha.d", "no ha.cf: this node replicates, and moves nothing by itself")
 		return c.list
 	}
 	c.cluster()
+	c.silence()
 	c.groups()
 	return c.list
 }

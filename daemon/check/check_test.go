@@ -1,7 +1,9 @@
 package check_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/check"
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 )
 
@@ -49,6 +52,7 @@ func milo1(t *testing.T) check.Host {
 		Interfaces: []string{"lo", "eth0", "xen-br0"},
 		Bridges:    map[string]string{"eth0": "xen-br0"},
 		Addresses:  []string{"127.0.0.1", "192.168.0.1"},
+		Devices:    map[string]string{"127.0.0.1": "lo", "192.168.0.1": "xen-br0"},
 		Resolve:    func(string) ([]string, error) { return []string{"192.168.0.1"}, nil },
 		Disk:       func(config.Resource) check.Disk { return check.Disk{Metadata: "DRBD 8.4 metadata"} },
 		Groups:     func(*config.Site) error { return nil },
@@ -198,10 +202,15 @@ func TestLoopbackIsOwn(t *testing.T) {
 	NewWithT(t).Expect(check.Count(check.Site(site, milo1(t)))).To(BeZero())
 }
 
+// none is a machine without programs.
+func none(_ context.Context, p command.Program) (command.Result, error) {
+	return command.Result{}, fmt.Errorf("%s: %w", p, command.ErrNotFound)
+}
+
 // TestMachine looks at the machine that the test runs on.
 func TestMachine(t *testing.T) {
 	g := NewWithT(t)
-	host := check.Machine()
+	host := check.Machine(t.Context(), none)
 	g.Expect(host.Interfaces).To(ContainElement("lo"))
 	g.Expect(host.Addresses).To(ContainElement("127.0.0.1"))
 

@@ -1,11 +1,13 @@
 package check
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/format/lvmconf"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -13,9 +15,13 @@ import (
 // lvmConf is where LVM's configuration is.
 const lvmConf = "/etc/lvm/lvm.conf"
 
-// Machine is the machine that this program runs on.
-func Machine() Host {
-	h := Host{Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups, Bridges: map[string]string{}}
+// Machine is the machine that this program runs on. What else is to be known
+// of it is asked of the programs that run starts.
+func Machine(ctx context.Context, run command.Runner) Host {
+	h := Host{
+		Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups, Bridges: map[string]string{},
+		Devices: map[string]string{}, Filters: filters(ctx, run),
+	}
 	if list, err := net.Interfaces(); err == nil {
 		for _, i := range list {
 			h.Interfaces = append(h.Interfaces, i.Name)
@@ -29,6 +35,7 @@ func Machine() Host {
 			for _, a := range addresses {
 				if ip, _, err := net.ParseCIDR(a.String()); err == nil {
 					h.Addresses = append(h.Addresses, ip.String())
+					h.Devices[ip.String()] = i.Name
 				}
 			}
 		}

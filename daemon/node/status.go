@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/machine"
@@ -86,6 +87,13 @@ type ClusterStatus struct {
 	BadPackets  uint64        `json:"bad-packets"`
 	CommsUp     bool          `json:"communication-up"`
 	PeerPresent bool          `json:"peer-present"`
+	Links       []LinkStatus  `json:"links,omitempty"`
+}
+
+// LinkStatus is one interface by which the peer is heard.
+type LinkStatus struct {
+	Medium string `json:"medium"`
+	Up     bool   `json:"up"`
 }
 
 // GroupStatus is one line of haresources on this node.
@@ -164,6 +172,12 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 	}
 	if l.Peer.HeardAt > 0 {
 		c.PeerSilent = (n.now() - l.Peer.HeardAt).Seconds()
+	}
+	for _, link := range l.Links {
+		known := slices.ContainsFunc(c.Links, func(s LinkStatus) bool { return s.Medium == link.Medium })
+		if strings.EqualFold(link.Node, n.site.Peer) && !known {
+			c.Links = append(c.Links, LinkStatus{Medium: link.Medium, Up: link.Up})
+		}
 	}
 	for _, g := range f.Groups {
 		gs := GroupStatus{Key: g.Key, Preferred: g.Preferred, State: g.State, Reason: g.Reason}

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 )
@@ -26,6 +27,9 @@ var ErrKilled = errors.New("killed before its end")
 // killed. It may still be at work.
 var ErrStuck = errors.New("hangs, and could not be killed")
 
+// ErrNotFound is in the error of a program that is not on this machine.
+var ErrNotFound = exec.ErrNotFound
+
 // A Program is one program to run, once.
 type Program struct {
 	// Name is a path, or a word that is looked for in PATH.
@@ -36,6 +40,8 @@ type Program struct {
 	Env []string
 	// Limit is how long it may run; 0 is DefaultLimit.
 	Limit time.Duration
+	// Keep is how many bytes at the end of each output are kept; 0 is 64 KiB.
+	Keep int
 }
 
 // String is the command line, for logs and errors; words that a shell would
@@ -53,7 +59,7 @@ func (p Program) String() string {
 
 // Result is what a program left.
 type Result struct {
-	// Stdout and Stderr are the last 64 KiB of each.
+	// Stdout and Stderr are the ends of each; see Program.Keep.
 	Stdout, Stderr []byte
 	// Code is the exit status; -1 if the program was not started, was killed,
 	// or hangs.

@@ -35,11 +35,11 @@ func Exec(ctx context.Context, p Program) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{Code: -1}, fmt.Errorf("%s: not started: %w", p, err)
 	}
-	stdout, err := newTail()
+	stdout, err := newTail(p.Keep)
 	if err != nil {
 		return Result{Code: -1}, fmt.Errorf("%s: %w", p, err)
 	}
-	stderr, err := newTail()
+	stderr, err := newTail(p.Keep)
 	if err != nil {
 		stdout.abandon()
 		return Result{Code: -1}, fmt.Errorf("%s: %w", p, err)

@@ -63,7 +63,7 @@ var _ = Describe("A program", func() {
 	It("that is not there is an error that says so", func(ctx SpecContext) {
 		r, err := command.Exec(ctx, command.Program{Name: "no-such-program-here"})
 		Expect(r.Code).To(Equal(-1))
-		Expect(err).To(MatchError(exec.ErrNotFound))
+		Expect(err).To(MatchError(command.ErrNotFound))
 	})
 
 	It("keeps only the end of a long output", func(ctx SpecContext) {
@@ -71,6 +71,14 @@ var _ = Describe("A program", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(r.Stdout).To(HaveLen(command.TailSize))
 		Expect(string(r.Stdout)).To(HaveSuffix("xthe end\n"))
+	})
+
+	It("keeps as much of a long output as was asked for", func(ctx SpecContext) {
+		p := shell(`head -c 1000000 /dev/zero | tr '\0' x`)
+		p.Keep = 1 << 20
+		r, err := command.Exec(ctx, p)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(r.Stdout).To(HaveLen(1_000_000))
 	})
 
 	It("that starts a service with the same output is done when it ends itself", func(ctx SpecContext) {

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// tailSize is how much of each output is kept.
+// tailSize is how much of each output is kept, unless a Program says more.
 const tailSize = 64 << 10
 
 // A tail keeps the end of what is written into a pipe. It reads for as long as
@@ -15,18 +15,22 @@ const tailSize = 64 << 10
 // never blocks on, or dies of, its output.
 type tail struct {
 	r, w *os.File
+	keep int
 	done chan struct{}
 
 	mu   sync.Mutex
 	data []byte
 }
 
-func newTail() (*tail, error) {
+func newTail(keep int) (*tail, error) {
+	if keep <= 0 {
+		keep = tailSize
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("pipe for its output: %w", err)
 	}
-	return &tail{r: r, w: w, done: make(chan struct{})}, nil
+	return &tail{r: r, w: w, keep: keep, done: make(chan struct{})}, nil
 }
 
 // abandon closes both ends; for a program that was not started.
@@ -56,8 +60,8 @@ func (t *tail) add(b []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.data = append(t.data, b...)
-	if len(t.data) > 2*tailSize {
-		n := copy(t.data, t.data[len(t.data)-tailSize:])
+	if len(t.data) > 2*t.keep {
+		n := copy(t.data, t.data[len(t.data)-t.keep:])
 		t.data = t.data[:n]
 	}
 }
@@ -74,5 +78,5 @@ func (t *tail) wait(ctx context.Context) {
 func (t *tail) bytes() []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]byte(nil), t.data[max(0, len(t.data)-tailSize):]...)
+	return append([]byte(nil), t.data[max(0, len(t.data)-t.keep):]...)
 }
