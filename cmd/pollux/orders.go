@@ -44,6 +44,8 @@ node can't be sure that it has the newest data; the reason is named.`,
 	add("detach", "stop using the disk below", "Stop using the disk below; the peer's copy serves on.", "", "")
 	add("invalidate", "give up this node's data", "Fetch everything from the peer again.", "", "")
 	add("invalidate-remote", "give up the peer's data", "Send everything to the peer again.", "", "")
+	add("pause-sync", "let no resync go on", "Let no resync go on, or begin, until resume-sync; the peer pauses as well.", "", "")
+	add("resume-sync", "let resyncs go on again", "Let resyncs go on again, unless the peer has paused them too.", "", "")
 	add("outdate", "mark this node's data as old", "Mark this node's data as old, so that it is not promoted by itself.",
 		"", "")
 	return list

@@ -77,7 +77,9 @@ func (r Resource) replica(node string) replica.Config {
 		SuspendIONoData: r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
 		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
 		IntegrityAlg: n.DataIntegrityAlg,
-		Resync:       resyncParams(d, n), UseRLE: n.UseRLE,
+		CsumsAlg:     n.CSumsAlg, CsumsAfterCrashOnly: n.CSumsAfterCrashOnly,
+		RSDiscardGranularity: uint32(d.RSDiscardGranularity),
+		Resync:               resyncParams(d, n), UseRLE: n.UseRLE,
 	}
 	for name := range r.Conf.Handlers {
 		c.Handlers = append(c.Handlers, name)

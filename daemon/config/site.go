@@ -119,7 +119,7 @@ func (s *Site) addResource(r *drbdconf.Resource) error {
 // met once, and never again.
 func checkAlgorithms(r *drbdconf.Resource) error {
 	for _, o := range []struct{ name, alg string }{
-		{"data-integrity-alg", r.Net.DataIntegrityAlg},
+		{"data-integrity-alg", r.Net.DataIntegrityAlg}, {"csums-alg", r.Net.CSumsAlg},
 	} {
 		if o.alg == "" {
 			continue
@@ -141,7 +141,6 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 	}
 	d, n := r.Disk, r.Net
 	warn(n.VerifyAlg != "", "verify-alg is ignored: this version has no online verify")
-	warn(n.CSumsAlg != "", "csums-alg is ignored: a resync sends every block that is marked")
 	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
 	warn(d.Fencing != drbdconf.DontCare, "fencing is treated as dont-care: this version calls no fence-peer handler")
 	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")

@@ -137,6 +137,10 @@ func TestMistakesNameTheirPlaceAndTheWayOut(t *testing.T) {
 			changes: []string{"drbd.conf", "protocol C;", "protocol C; net { data-integrity-alg rot13; }"},
 			want:    []string{"/drbd.conf:2:2: resource r1: data-integrity-alg: digest algorithm \"rot13\" is unknown"},
 		},
+		"a checksum that nobody can make": {
+			changes: []string{"drbd.conf", "protocol C;", "protocol C; net { csums-alg rot13; }"},
+			want:    []string{"/drbd.conf:2:2: resource r1: csums-alg: digest algorithm \"rot13\" is unknown"},
+		},
 		"a resource without a disk here": {
 			changes: []string{"drbd.conf", "/dev/sda3", "none"},
 			want:    []string{"found no disk in resource r1, want one"},
@@ -203,7 +207,6 @@ func TestKeysThatOthersCanReadAreNoKeys(t *testing.T) {
 func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"online verify":  {"protocol C;", "protocol C; net { verify-alg md5; }", "verify-alg is ignored"},
-		"checksums":      {"protocol C;", "protocol C; net { csums-alg md5; }", "csums-alg is ignored"},
 		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing is treated as dont-care"},
 		"slow disks":     {"on-io-error   detach;", "disk-timeout 60;", "disk-timeout is ignored"},
 		"errors to pass": {"on-io-error   detach;", "on-io-error pass_on;", "on-io-error pass_on is treated as detach"},

@@ -47,7 +47,7 @@ func replicaOrder(verb string) (replica.OrderKind, bool) {
 		"attach": replica.OrderAttach, "detach": replica.OrderDetach, "connect": replica.OrderConnect,
 		"disconnect": replica.OrderDisconnect, "primary": replica.OrderPrimary, "secondary": replica.OrderSecondary,
 		"invalidate": replica.OrderInvalidate, "invalidate-remote": replica.OrderInvalidateRemote,
-		"outdate": replica.OrderOutdate,
+		"outdate": replica.OrderOutdate, "pause-sync": replica.OrderPauseSync, "resume-sync": replica.OrderResumeSync,
 	}[verb]
 	return kind, ok
 }

@@ -160,12 +160,16 @@ func (o *Oracle) Stepped(n int) {
 	if now.Role == drbdwire.Primary && old.Role != drbdwire.Primary {
 		at.known = at.evidence
 	}
-	if now.Conn == drbdwire.SyncTarget && old.Conn != drbdwire.SyncTarget {
+	if isTarget(now.Conn) && !isTarget(old.Conn) {
 		o.resyncBegins(n)
 	}
 	if now.Conn == drbdwire.Connected && old.Conn != drbdwire.Connected {
 		o.Equal(false)
 	}
+}
+
+func isTarget(c drbdwire.ConnState) bool {
+	return c == drbdwire.SyncTarget || c == drbdwire.PausedSyncT
 }
 
 // Arrived notes what a node could conclude from a datagram: that a Primary

@@ -166,6 +166,12 @@ func (s *setup) drawDigests(luck *draw.Stream) {
 	if luck.Below(2) == 0 {
 		r.IntegrityAlg = alg()
 	}
+	if luck.Below(2) == 0 {
+		r.CsumsAlg, r.CsumsAfterCrashOnly = alg(), luck.Below(3) == 0
+	}
+	if luck.Below(3) == 0 {
+		r.RSDiscardGranularity = 4096 << luck.Below(6)
+	}
 }
 
 func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {

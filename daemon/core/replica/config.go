@@ -51,6 +51,14 @@ type Config struct {
 	IntegrityAlg string
 	// Handlers are the names of the handlers that drbd.conf has.
 	Handlers []string
+	// CsumsAlg is the algorithm by which a resync finds blocks that need not be
+	// sent, "" is none; with CsumsAfterCrashOnly it does so only after this
+	// node crashed as Primary. The peer must have the same algorithm.
+	CsumsAlg            string
+	CsumsAfterCrashOnly bool
+	// RSDiscardGranularity is the size in bytes of the requests of a resync
+	// whose blocks the peer may find to be all zeros; 0 is never.
+	RSDiscardGranularity uint32
 
 	Resync resync.Params
 	UseRLE bool

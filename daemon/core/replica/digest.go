@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/optionc/pollux/daemon/core/handshake"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // AllZero stands in a Digest for an algorithm: the answer is one byte, 1 if
 // every byte of the payload is zero.
 const AllZero = "all-zero"
+
+// algorithms are those of resync and verify, as configured, or as the peer's
+// administrator has changed them since.
+type algorithms struct{ csums string }
 
 // askDigest has a question about the content of a payload answered. Base tells
 // the peer's work from requests; who asks keeps the number.
@@ -83,6 +88,25 @@ func (r *Resource) protocolChanged(data []byte) error {
 	return err
 }
 
+// syncParamArrived holds the peer's algorithms against the own ones; a change
+// while connected is followed. Source: DRBD 8.4 wire, section 5.2.
+func (r *Resource) syncParamArrived(data []byte) error {
+	theirs, err := drbdwire.DecodeSyncParam(data)
+	switch {
+	case err != nil:
+		return err
+	case r.link.phase != phaseParams:
+		if r.knows("csums-alg", theirs.CsumsAlg) {
+			r.algs.csums = theirs.CsumsAlg
+		}
+	default:
+		if err := handshake.MatchAlgorithms(r.syncParam(), theirs); err != nil {
+			r.giveUp(err.Error())
+		}
+	}
+	return nil
+}
+
 // knows tells whether this node can make the digests that an option of the
 // peer's asks for, and gives the peer up if it can't.
 func (r *Resource) knows(option, alg string) bool {
@@ -96,14 +120,31 @@ func (r *Resource) knows(option, alg string) bool {
 	return err == nil
 }
 
-// askAbout asks for the digest that the peer wants of what was read for it, if
-// any, and tells whether it did: the work goes on with the answer.
+// askAbout asks for the digest that is needed of what was read for the peer,
+// if any, and tells whether it did: the work goes on with the answer.
 func (r *Resource) askAbout(w *peerWork, in Input) bool {
-	if in.Failed || w.writes() || w.conn != r.link.conn || r.link.conn == 0 || r.cfg.IntegrityAlg == "" {
+	if in.Failed || w.writes() || w.conn != r.link.conn || r.link.conn == 0 {
 		return false
 	}
 	w.buf = in.Buf
-	w.asked = r.askDigest(r.cfg.IntegrityAlg, w.buf, w.size, peerBase)
+	return r.askFor(w)
+}
+
+func (r *Resource) askFor(w *peerWork) bool {
+	alg := r.cfg.IntegrityAlg
+	switch w.kind {
+	case workCsum, workSum:
+		if alg = r.algs.csums; alg == "" {
+			w.digest = nil // there is nothing to compare with any more
+		}
+	case workThin:
+		alg = AllZero
+	default:
+	}
+	if alg == "" {
+		return false
+	}
+	w.asked = r.askDigest(alg, w.buf, w.size, peerBase)
 	return true
 }
 
@@ -122,16 +163,44 @@ func (r *Resource) workDigested(number uint64, sum []byte) {
 			if w.conn == r.link.conn {
 				r.ackReceipt(w)
 			}
+		case w.conn == r.link.conn && r.turn(w, sum):
 		default:
 			done := r.mirror.remove(i)
 			if done.conn == r.link.conn {
-				done.digest = bytes.Clone(sum)
-				r.answerRead(&done)
+				r.answerDigested(&done, sum)
 			}
 			r.free(done.buf)
 			r.diskIdle()
 		}
 		return
+	}
+}
+
+// turn makes a question about a block into one for the block, if the answer is
+// that it differs, and tells whether that needs another digest.
+func (r *Resource) turn(w *peerWork, sum []byte) bool {
+	differs := w.kind == workCsum && !bytes.Equal(w.digest, sum) || w.kind == workThin && !bytes.Equal(sum, []byte{1})
+	if !differs {
+		return false
+	}
+	w.kind, w.digest = workSource, nil
+	return r.askFor(w)
+}
+
+// answerDigested ends the peer's work that needed a digest.
+func (r *Resource) answerDigested(w *peerWork, sum []byte) {
+	switch w.kind {
+	case workCsum:
+		r.blockIsEqual(w)
+	case workThin:
+		r.blockIsZero(w)
+	case workSum:
+		r.sendChecksum(w, sum)
+	default:
+		if r.cfg.IntegrityAlg != "" {
+			w.digest = bytes.Clone(sum)
+		}
+		r.answerRead(w)
 	}
 }
 

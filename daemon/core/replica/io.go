@@ -108,6 +108,10 @@ const (
 	// OrderShutdown: demoted already; write everything down and mark the
 	// metadata clean. Nothing else may follow.
 	OrderShutdown OrderKind = 10
+	// OrderPauseSync: no resync goes on, or begins, until OrderResumeSync.
+	OrderPauseSync OrderKind = 11
+	// OrderResumeSync ends an OrderPauseSync.
+	OrderResumeSync OrderKind = 12
 )
 
 // Disk describes the disk below, as measured by the shell.

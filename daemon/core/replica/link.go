@@ -14,7 +14,7 @@ import (
 const (
 	minVersion   = 100
 	maxVersion   = 101
-	featureFlags = drbdwire.FeatureTrim | drbdwire.FeatureWSame | drbdwire.FeatureWZeroes
+	featureFlags = drbdwire.FeatureTrim | drbdwire.FeatureThinResync | drbdwire.FeatureWSame | drbdwire.FeatureWZeroes
 	maxBio       = 1 << 20
 )
 
@@ -197,7 +197,8 @@ func (r *Resource) protocol() drbdwire.Protocol {
 func (r *Resource) syncParam() drbdwire.SyncParam {
 	p := r.cfg.Resync
 	return drbdwire.SyncParam{
-		Rate: p.Rate, PlanAhead: p.PlanAhead, DelayTarget: p.DelayTarget,
+		CsumsAlg: r.algs.csums,
+		Rate:     p.Rate, PlanAhead: p.PlanAhead, DelayTarget: p.DelayTarget,
 		FillTarget: p.FillTarget, MaxRate: p.MaxRate,
 	}
 }

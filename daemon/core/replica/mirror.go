@@ -58,6 +58,9 @@ const (
 	workClear                  // P_RS_DEALLOCATED
 	workRead                   // P_DATA_REQUEST
 	workSource                 // P_RS_DATA_REQUEST
+	workCsum                   // P_CSUM_RS_REQUEST
+	workThin                   // P_RS_THIN_REQ
+	workSum                    // what this node wants to know of its own block, for a P_CSUM_RS_REQUEST
 )
 
 // barrier is the end of an epoch that is not acknowledged yet.
@@ -79,7 +82,7 @@ func (w *peerWork) inEpoch() bool { return w.kind <= workZero }
 func (m *mirror) sends(start, end uint64) bool {
 	list := m.list.all()
 	for i := range list {
-		if w := &list[i]; w.kind == workSource && overlap(start, end, w.sector, w.end()) {
+		if w := &list[i]; w.kind >= workSource && overlap(start, end, w.sector, w.end()) {
 			return true
 		}
 	}
@@ -165,6 +168,11 @@ func (r *Resource) work(w peerWork) error {
 	if err := r.inside(w.sector, w.size); err != nil {
 		return err
 	}
+	r.enqueue(w)
+	return nil
+}
+
+func (r *Resource) enqueue(w peerWork) {
 	r.mirror.next++
 	w.number, w.conn = r.mirror.next, r.link.conn
 	if w.inEpoch() {
@@ -181,7 +189,6 @@ func (r *Resource) work(w peerWork) error {
 		r.ackReceipt(&w)
 	}
 	r.mirror.add(w)
-	return nil
 }
 
 // ackReceipt answers a write in memory, where protocol B wants that.
@@ -270,11 +277,11 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	if r.frozen != "" || w.checking {
 		return false
 	}
-	reads := w.kind == workSource || w.kind == workRead
+	reads := !w.writes()
 	switch { // what costs least to find out comes first
 	case reads || !r.meta.ready: // without a disk begin refuses
 	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,
-		r.state.Conn == drbdwire.SyncTarget && !r.sync.ready:
+		isTarget(r.state.Conn) && !r.sync.ready:
 		return false // the superblock must say first that this copy is behind
 	case w.inEpoch() && r.epochBefore(w):
 		return false
@@ -304,7 +311,7 @@ func (t *table) writing(start, end uint64) bool {
 // disk can't do is refused at once.
 func (r *Resource) begin(w *peerWork) bool {
 	usable := r.meta.ready && r.state.Disk >= drbdwire.Inconsistent
-	if w.kind == workRead || w.kind == workSource {
+	if !w.writes() && w.kind != workSum {
 		usable = usable && r.state.Disk == drbdwire.UpToDate
 	}
 	if !usable {
@@ -326,16 +333,16 @@ func (r *Resource) begin(w *peerWork) bool {
 		r.cfg.Protocol == drbdwire.ProtocolC
 	e := Effect{ID: peerBase | w.number, Sector: w.sector, Size: w.size, Buf: w.buf, FUA: stable}
 	switch w.kind {
-	case workRead, workSource:
-		e.Kind, e.FUA = Read, false
-		r.stats.DiskRead += uint64(w.size)
 	case workTrim, workClear:
 		e.Kind = Trim
 	case workZero:
 		e.Kind = Zero
-	default:
+	case workWrite, workResync:
 		e.Kind = Write
 		r.stats.DiskWritten += uint64(w.size)
+	default:
+		e.Kind, e.FUA = Read, false
+		r.stats.DiskRead += uint64(w.size)
 	}
 	r.emit(e)
 	return true
@@ -349,11 +356,13 @@ func (r *Resource) refuseWork(w *peerWork) {
 	switch w.kind {
 	case workRead:
 		cmd = drbdwire.CmdNegDReply
-	case workSource:
+	case workSource, workCsum, workThin:
 		cmd = drbdwire.CmdNegRSDReply
 	default:
 	}
-	if w.conn == r.link.conn {
+	if w.kind == workSum {
+		r.blockFailed(w.sector, w.size)
+	} else if w.conn == r.link.conn {
 		r.ack(cmd, w.sector, w.id, w.size)
 	}
 	r.free(w.buf)
@@ -416,9 +425,13 @@ func (r *Resource) wroteForPeer(w *peerWork) {
 
 // answerRead sends what was read for the peer.
 func (r *Resource) answerRead(w *peerWork) {
-	cmd := drbdwire.CmdDataReply
-	if w.kind == workSource {
-		cmd = drbdwire.CmdRSDataReply
+	if w.kind == workSum {
+		r.want(w.sector, w.size) // its algorithm is gone
+		return
+	}
+	cmd := drbdwire.CmdRSDataReply
+	if w.kind == workRead {
+		cmd = drbdwire.CmdDataReply
 	}
 	d := drbdwire.Data{Sector: w.sector, ID: w.id}
 	r.sendBulk(drbdwire.H100, DataSocket, cmd, append(d.Append(nil), w.digest...), w.buf, w.size)
@@ -520,6 +533,8 @@ func (r *Resource) flushed(in Input) {
 	switch {
 	case in.Failed:
 		r.diskFailed("an i/o error on a flush")
+	case r.sync.flush == in.ID:
+		r.sync.flush, r.sync.ready = 0, true
 	case r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush == in.ID:
 		r.ackBarrier()
 	}
@@ -549,6 +564,6 @@ func (r *Resource) diskBusy() bool {
 			return true
 		}
 	}
-	return r.mirror.list.len() > r.mirror.waiting ||
+	return r.sync.flush != 0 || r.mirror.list.len() > r.mirror.waiting ||
 		r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush != 0
 }

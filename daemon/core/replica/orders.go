@@ -61,6 +61,8 @@ func (r *Resource) command(in Input) {
 		r.invalidate()
 	case OrderInvalidateRemote:
 		r.startFullSync(drbdwire.StartingSyncS)
+	case OrderPauseSync, OrderResumeSync:
+		r.pauseSync(in.Order == OrderPauseSync)
 	default:
 		r.refuse(drbdwire.NotSupported, fmt.Sprintf("order %d is not known", in.Order))
 	}

@@ -81,8 +81,8 @@ func (r *Resource) dispatch(in Input) error {
 		return r.outOfSyncArrived(in.Data)
 	case drbdwire.CmdSyncUUID:
 		return r.syncUUIDArrived(in.Data)
-	case drbdwire.CmdRSDataRequest, drbdwire.CmdRSThinReq:
-		return r.blockWanted(in.Data)
+	case drbdwire.CmdRSDataRequest, drbdwire.CmdRSThinReq, drbdwire.CmdCsumRSRequest:
+		return r.blockWanted(in.Command, in.Data)
 	case drbdwire.CmdRSDataReply:
 		return r.blockArrived(in)
 	case drbdwire.CmdRSDeallocated:

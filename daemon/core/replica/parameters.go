@@ -29,13 +29,7 @@ func (r *Resource) parameter(cmd drbdwire.Command, data []byte) error {
 	case drbdwire.CmdProtocolUpdate:
 		return r.protocolChanged(data)
 	case drbdwire.CmdSyncParam89:
-		theirs, err := drbdwire.DecodeSyncParam(data)
-		if err != nil {
-			return err
-		}
-		if err := handshake.MatchAlgorithms(r.syncParam(), theirs); err != nil && r.link.phase == phaseParams {
-			r.giveUp(err.Error())
-		}
+		return r.syncParamArrived(data)
 	case drbdwire.CmdSizes:
 		sizes, err := drbdwire.DecodeSizes(data)
 		if err != nil {
@@ -176,7 +170,7 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 		r.decide(s.Role, disk)
 		return
 	}
-	if s.Conn == drbdwire.Connected && old.Conn == drbdwire.SyncSource {
+	if s.Conn == drbdwire.Connected && isSource(old.Conn) {
 		r.sourceFinished(s.Role, disk)
 		return
 	}

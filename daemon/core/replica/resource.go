@@ -67,6 +67,7 @@ type Resource struct {
 	requests table
 	mirror   mirror // what the peer wrote here
 	asked    uint64 // number of the last Digest
+	algs     algorithms
 	epochs   epochs
 	sync     synchronisation
 	stats    Stats
@@ -85,6 +86,7 @@ func New(cfg Config) *Resource {
 	r.state.Role = drbdwire.Secondary
 	r.state.PeerDisk = drbdwire.DUnknown
 	r.waiting.until = Never
+	r.algs = algorithms{csums: cfg.CsumsAlg}
 	r.link.reset()
 	r.sync.planner = resync.NewPlanner(cfg.Resync)
 	return r

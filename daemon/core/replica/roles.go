@@ -55,7 +55,7 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 		return drbdwire.NoUpToDateDisk, "this node has not heard from its peer since it started, which may have newer data"
 	case s.Disk == drbdwire.Outdated:
 		return drbdwire.NoUpToDateDisk, "the peer went on without this node and has newer data"
-	case s.Conn == drbdwire.SyncTarget || s.Conn == drbdwire.WFSyncUUID || s.Conn == drbdwire.WFBitMapT:
+	case isTarget(s.Conn) || s.Conn == drbdwire.WFSyncUUID || s.Conn == drbdwire.WFBitMapT:
 		return drbdwire.NoUpToDateDisk, "the resync from the peer is not over"
 	default:
 		return drbdwire.NoUpToDateDisk, fmt.Sprintf("the disk is %s", s.Disk)

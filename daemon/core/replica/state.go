@@ -47,10 +47,28 @@ func sanitise(s drbdwire.State) drbdwire.State {
 			s.PeerDisk = drbdwire.UpToDate
 		}
 	}
+	s.Conn = paused(s)
 	lim := limits(s.Conn)
 	s.Disk = min(max(s.Disk, lim.minDisk), lim.maxDisk)
 	s.PeerDisk = min(max(s.PeerDisk, lim.minPeer), lim.maxPeer)
 	return s
+}
+
+// paused gives the connection state of a resync that somebody may have paused.
+func paused(s drbdwire.State) drbdwire.ConnState {
+	pause := s.UserPause || s.PeerPause || s.AfterPause
+	switch {
+	case s.Conn == drbdwire.SyncSource && pause:
+		return drbdwire.PausedSyncS
+	case s.Conn == drbdwire.SyncTarget && pause:
+		return drbdwire.PausedSyncT
+	case s.Conn == drbdwire.PausedSyncS && !pause:
+		return drbdwire.SyncSource
+	case s.Conn == drbdwire.PausedSyncT && !pause:
+		return drbdwire.SyncTarget
+	default:
+		return s.Conn
+	}
 }
 
 // isBehind tells whether a copy is whole, and may be older than another.

@@ -45,7 +45,7 @@ func (r *Resource) Status() Status {
 	if r.bits != nil {
 		s.OutOfSync = r.bits.Count() * 4
 	}
-	if c := r.state.Conn; c == drbdwire.SyncSource || c == drbdwire.SyncTarget {
+	if c := r.state.Conn; isSource(c) || isTarget(c) {
 		report := r.sync.progress.Report(r.now)
 		s.Resync = &report
 	}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -29,6 +30,18 @@ type synchronisation struct {
 	nextPages time.Duration
 	call      uint64 // the handler that the start waits for; 0 is none
 	uuid      uint64 // what the source called the target's generation meanwhile
+	csums     bool   // as target, compares before it fetches
+	equal     uint64 // blocks that were found equal so
+	thin      uint32 // size of the requests whose blocks may be all zeros, 0 is none
+	flush     uint64 // number of the Flush before the first comparison, 0 is none
+}
+
+func isTarget(c drbdwire.ConnState) bool {
+	return c == drbdwire.SyncTarget || c == drbdwire.PausedSyncT
+}
+
+func isSource(c drbdwire.ConnState) bool {
+	return c == drbdwire.SyncSource || c == drbdwire.PausedSyncS
 }
 
 // stop ends a resync without a result.
@@ -102,6 +115,7 @@ func (r *Resource) beginTarget() {
 	next := r.state
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
 	r.sync.ready, r.sync.failed = false, 0
+	r.chooseRequests()
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
 	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
 	r.meta.allPages = true
@@ -110,17 +124,17 @@ func (r *Resource) beginTarget() {
 }
 
 func (r *Resource) targetReady() {
-	if r.state.Conn != drbdwire.SyncTarget {
+	if !isTarget(r.state.Conn) {
 		return
 	}
-	r.sync.ready = true
+	r.sync.ready = !r.flushFirst()
 	r.sync.nextPages = r.now + lazyPages
 	r.sync.planner.Start(r.now, r.bits)
 }
 
 // advanceSync asks for what is missing and ends the resync when nothing is.
 func (r *Resource) advanceSync() {
-	if r.state.Conn == drbdwire.SyncSource || r.state.Conn == drbdwire.SyncTarget {
+	if isSource(r.state.Conn) || isTarget(r.state.Conn) {
 		r.sync.progress.Update(r.now, r.bits.Count())
 	}
 	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready || r.frozen != "" {
@@ -135,8 +149,7 @@ func (r *Resource) advanceSync() {
 		if !ok {
 			break
 		}
-		b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
-		r.send(DataSocket, drbdwire.CmdRSDataRequest, b.Append(nil))
+		r.want(sector, size)
 	}
 	if !r.sync.pinged && r.sync.planner.Done(r.bits) {
 		// One round trip, so that the source has all acknowledgements before
@@ -148,7 +161,7 @@ func (r *Resource) advanceSync() {
 }
 
 func (r *Resource) pingAnswered() {
-	if r.state.Conn == drbdwire.SyncTarget && r.sync.pinged {
+	if isTarget(r.state.Conn) && r.sync.pinged {
 		r.sync.pinged = false
 		if r.sync.planner.Done(r.bits) {
 			r.finishTarget()
@@ -176,6 +189,9 @@ func (r *Resource) finishTarget() {
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	} else {
 		text = fmt.Sprintf("resync ended with %d KiB that the source could not read", r.bits.Count()*4)
+	}
+	if r.sync.csums {
+		text += fmt.Sprintf(", %d KiB were equal by checksum", r.sync.equal*4)
 	}
 	r.meta.allPages = true
 	r.meta.dirty()
@@ -215,15 +231,23 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 }
 
 // blockWanted takes the target's request for a block.
-func (r *Resource) blockWanted(data []byte) error {
+func (r *Resource) blockWanted(cmd drbdwire.Command, data []byte) error {
 	b, err := drbdwire.DecodeBlockRequest(data)
 	if err != nil {
 		return err
 	}
-	if b.Size > maxBio {
-		return fmt.Errorf("P_RS_DATA_REQUEST for %d bytes, at most %d", b.Size, maxBio)
+	w := peerWork{kind: workSource, sector: b.Sector, size: b.Size, id: b.ID}
+	switch cmd {
+	case drbdwire.CmdRSThinReq:
+		w.kind = workThin
+	case drbdwire.CmdCsumRSRequest:
+		w.kind, w.digest = workCsum, bytes.Clone(data[drbdwire.BlockRequestSize:])
+		if r.algs.csums == "" {
+			w.kind = workSource // nothing to compare with
+		}
+	default:
 	}
-	return r.work(peerWork{kind: workSource, sector: b.Sector, size: b.Size, id: b.ID})
+	return r.work(w)
 }
 
 // blockArrived takes a block from the source. Late ones, after the resync was
@@ -233,7 +257,7 @@ func (r *Resource) blockArrived(in Input) error {
 	if err != nil {
 		return err
 	}
-	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready {
+	if !isTarget(r.state.Conn) || !r.sync.ready {
 		r.ack(drbdwire.CmdNegAck, d.Sector, d.ID, in.Size)
 		r.free(in.Buf)
 		return nil
@@ -247,7 +271,7 @@ func (r *Resource) deallocatedArrived(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if r.state.Conn != drbdwire.SyncTarget || !r.sync.ready {
+	if !isTarget(r.state.Conn) || !r.sync.ready {
 		return nil
 	}
 	return r.work(peerWork{kind: workClear, sector: b.Sector, size: b.Size, id: drbdwire.Syncer()})
@@ -256,7 +280,7 @@ func (r *Resource) deallocatedArrived(data []byte) error {
 // blockSynced notes that a block of the source's is on the own disk.
 func (r *Resource) blockSynced(w *peerWork) {
 	r.clearBits(w.sector, w.size)
-	if r.state.Conn == drbdwire.SyncTarget {
+	if isTarget(r.state.Conn) {
 		r.sync.planner.Received(r.now, w.sector, w.size)
 	}
 	r.ack(drbdwire.CmdRSWriteAck, w.sector, w.id, w.size)
@@ -267,16 +291,16 @@ func (r *Resource) syncBlockAcked(cmd drbdwire.Command, a drbdwire.BlockAck) err
 	if err := r.inside(a.Sector, a.Size); err != nil {
 		return err
 	}
-	target := r.state.Conn == drbdwire.SyncTarget
+	target := isTarget(r.state.Conn)
 	switch {
-	case cmd == drbdwire.CmdRSWriteAck && r.state.Conn == drbdwire.SyncSource:
+	case cmd == drbdwire.CmdRSWriteAck && isSource(r.state.Conn):
 		r.clearBits(a.Sector, a.Size)
 	case cmd == drbdwire.CmdRSIsInSync && target:
 		r.clearBits(a.Sector, a.Size)
 		r.sync.planner.Received(r.now, a.Sector, a.Size)
-	case cmd == drbdwire.CmdNegRSDReply && target:
-		r.sync.planner.Failed(a.Sector, a.Size)
-		r.sync.failed += uint64(a.Size) / pageSize
+		r.sync.equal += uint64(a.Size) / pageSize
+	case cmd == drbdwire.CmdNegRSDReply:
+		r.blockFailed(a.Sector, a.Size)
 	case cmd == drbdwire.CmdRSCancel && target:
 		r.sync.planner.Retry(a.Sector, a.Size)
 	}
