@@ -31,6 +31,8 @@ type link struct {
 
 	challenge []byte
 
+	owed bool // the answer to a ping that came before the features
+
 	heard  time.Duration  // when anything came, on either socket
 	pinged time.Duration  // when the unanswered ping left; Never is none
 	limit  time.Duration  // the handshake must have got on by then; Never is none
@@ -127,6 +129,10 @@ func (r *Resource) featuresArrived(data []byte) {
 		return
 	}
 	r.progress()
+	if r.link.owed {
+		r.link.owed = false
+		r.send(MetaSocket, drbdwire.CmdPingAck, nil)
+	}
 	if r.cfg.CramAlg == "" {
 		r.sendParameters()
 		return
@@ -285,6 +291,18 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 }
 
 // Pings and time limits.
+
+// pingArrived answers, in the handshake too: the peer pings when it has all that
+// it wants of it, and the sockets are read each for itself, so what it sent
+// before on the other may not have been read yet. Before the features the
+// format of the answer is not known.
+func (r *Resource) pingArrived() {
+	if r.link.phase == phaseFeatures {
+		r.link.owed = true
+		return
+	}
+	r.send(MetaSocket, drbdwire.CmdPingAck, nil)
+}
 
 func (r *Resource) linkDeadline() time.Duration {
 	l := &r.link

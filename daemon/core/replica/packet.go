@@ -24,6 +24,8 @@ func (r *Resource) packet(in Input) {
 		r.free(in.Buf)
 	case in.Volume != 0:
 		err = fmt.Errorf("%s for volume %d, but only volume 0 is configured", in.Command, in.Volume)
+	case in.Command == drbdwire.CmdPing:
+		r.pingArrived()
 	case r.link.phase == phaseFeatures && in.Command != drbdwire.CmdFeatures:
 		err = fmt.Errorf("%s came where the features were expected", in.Command)
 	case r.link.phase == phaseAuth:
@@ -46,9 +48,6 @@ func (r *Resource) dispatch(in Input) error {
 		return nil
 	case drbdwire.CmdAuthChallenge:
 		r.giveUp("the peer wants authentication, and this node has no cram-hmac-alg")
-		return nil
-	case drbdwire.CmdPing:
-		r.send(MetaSocket, drbdwire.CmdPingAck, nil)
 		return nil
 	case drbdwire.CmdPingAck:
 		r.pingAnswered()

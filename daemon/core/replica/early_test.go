@@ -1,0 +1,41 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// A kernel pings as soon as it has what it wants of the handshake; the sockets
+// are read independently of each other, so the ping may be seen before what was
+// sent on the other socket.
+var _ = Describe("A ping that overtakes the handshake", func() {
+	DescribeTable("is answered when it is known how", func(change ...func(*replica.Config)) {
+		p := newPair(change...)
+		for _, e := range []*end{p.a, p.b} {
+			e.mustOrder(replica.OrderAttach, false)
+			e.step(replica.Input{Kind: replica.Order, Order: replica.OrderConnect, ID: 1})
+		}
+		for p.b.core.State().Conn != drbdwire.WFReportParams {
+			p.queue[0]()
+			p.queue = p.queue[1:]
+		}
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFConnection))
+		p.a.step(replica.Input{
+			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdPing,
+		})
+		p.run()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Inconsistent/Inconsistent"))
+		Expect(p.a.sent).To(ContainElement(drbdwire.CmdPingAck))
+		Expect(p.a.core.Status().Note).To(BeEmpty())
+		Expect(p.conns).To(BeEquivalentTo(1), "the first connection is the one that stands")
+	},
+		Entry("before the features"),
+		Entry("before the end of the authentication", func(c *replica.Config) {
+			c.CramAlg, c.SharedSecret = "sha1", "optionc secret"
+		}),
+	)
+})
