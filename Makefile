@@ -16,12 +16,17 @@ DEAD := go run golang.org/x/tools/cmd/deadcode@v0.52.0
 TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils
 
 # What machines in QEMU need, by Debian package.
-VMDEPS := e2fsprogs qemu-system-x86 util-linux
+VMDEPS := e2fsprogs iproute2 qemu-system-x86 util-linux
 
 # What `make e2e` runs, and how often it cuts the power of the active dom0:
 # `make e2e SUITES=e2e/page ROUNDS=1` is the page once.
 SUITES ?= $(shell grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u)
 ROUNDS ?= 10
+
+# Which of Linux's DRBDs `make interop` meets, and how much: full is the whole
+# matrix and the scenarios beside it, smoke is the matrix in protocol C.
+KERNELS ?= 6.1 6.12
+MATRIX  ?= full
 
 .PHONY: help
 help: ## list the targets
@@ -83,6 +88,22 @@ e2e: deps-test deps-vm ## all suites against real things, one after the other; J
 	for suite in $(SUITES); do \
 	  POLLUX_E2E=1 POLLUX_ROUNDS=$(ROUNDS) go test -count=1 -timeout 3h "./$$suite" -v -ginkgo.succinct -ginkgo.no-color \
 	    "-ginkgo.junit-report=$(CURDIR)/reports/$${suite//\//-}.xml" || status=1; \
+	done; exit $$status
+
+.PHONY: interop
+interop: deps-test deps-vm ## pollux and the DRBD of each of KERNELS, as a table; JUnit and logs go to reports/
+	@# A machine and a cell for each kernel, all kernels at once: most of the time they wait.
+	@mkdir -p reports; status=0; declare -A runs; \
+	for kernel in $(KERNELS); do \
+	  echo "Linux $$kernel: reports/interop-$$kernel.log"; \
+	  POLLUX_E2E=1 POLLUX_KERNEL=$$kernel POLLUX_MATRIX=$(MATRIX) go test -count=1 -timeout 2h ./e2e/kernelpeer \
+	    -v -ginkgo.v -ginkgo.no-color $(if $(filter smoke,$(MATRIX)),-ginkgo.label-filter=matrix) \
+	    "-ginkgo.junit-report=$(CURDIR)/reports/interop-$$kernel.xml" >"reports/interop-$$kernel.log" 2>&1 & \
+	  runs[$$kernel]=$$!; \
+	done; \
+	for kernel in $(KERNELS); do \
+	  wait "$${runs[$$kernel]}" || status=1; \
+	  sed -n '/^Pollux and the DRBD of Linux/,/^---/p; /^Summarizing/,/^Ran /p; /^FAIL[^!]/p' "reports/interop-$$kernel.log"; \
 	done; exit $$status
 
 .PHONY: test

@@ -7,8 +7,6 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-const secret = `cram-hmac-alg sha1; shared-secret "optionc secret";`
-
 var _ = Describe("Two nodes with a shared secret", Label("vm"), Ordered, func() {
 	It("connect if it is the same", func(ctx SpecContext) {
 		connected(ctx, options{net: secret})

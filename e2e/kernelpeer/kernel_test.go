@@ -29,14 +29,14 @@ func (k kernel) down(ctx SpecContext) {
 
 func (k kernel) must(ctx SpecContext, argv ...string) string {
 	GinkgoHelper()
-	r, err := k.vm.Run(ctx, argv...)
+	r, err := k.at.Run(ctx, argv...)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(r.Status).To(BeZero(), "%v: %s%s\n%s", argv, r.Stdout, r.Stderr, tail(k.log(ctx)))
 	return r.Stdout
 }
 
 func (k kernel) order(ctx SpecContext, verb string, flags ...string) error {
-	r, err := k.vm.Run(ctx, append(append([]string{"drbdadm", verb}, flags...), "r1")...)
+	r, err := k.at.Run(ctx, append(append([]string{"drbdadm", verb}, flags...), "r1")...)
 	if err == nil && r.Status != 0 {
 		err = fmt.Errorf("exit status %d: %s%s", r.Status, r.Stdout, r.Stderr)
 	}
@@ -49,7 +49,9 @@ var procOOS = regexp.MustCompile(` oos:(\d+)`)
 
 func (k kernel) proc(ctx SpecContext) string {
 	GinkgoHelper()
-	return k.must(ctx, "cat", "/proc/drbd")
+	text, err := k.at.Get(ctx, "/proc/drbd")
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
 }
 
 func (k kernel) state(ctx SpecContext) state {
@@ -73,7 +75,7 @@ func (k kernel) generations(ctx SpecContext) []string {
 }
 
 func (k kernel) log(ctx SpecContext) string {
-	r, err := k.vm.Run(ctx, "dmesg")
+	r, err := k.at.Run(ctx, "dmesg")
 	if err != nil {
 		return err.Error()
 	}

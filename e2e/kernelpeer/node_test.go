@@ -11,7 +11,6 @@ import (
 	"github.com/optionc/pollux/e2e/kernelpeer/workload"
 	"github.com/optionc/pollux/qemu/agent"
 	"github.com/optionc/pollux/qemu/block"
-	"github.com/optionc/pollux/qemu/machine"
 )
 
 // soon is a limit for what takes a moment on an idle machine.
@@ -21,8 +20,8 @@ const soon = 60 * time.Second
 type node struct {
 	name, address string
 	disk          *block.Disk
-	config        machine.Config
-	vm            *machine.Machine
+	home          home
+	at            place
 	engine        engine
 	options       options // that it is configured with
 }
@@ -49,39 +48,6 @@ type state struct {
 // String is what scenarios compare.
 func (s state) String() string {
 	return fmt.Sprintf("%s %s/%s %s/%s", s.Conn, s.Role, s.Peer, s.Disk, s.PeerDisk)
-}
-
-func (n *node) boot(ctx SpecContext) {
-	GinkgoHelper()
-	var err error
-	n.vm, err = machine.Boot(ctx, suite{}, n.config)
-	Expect(err).NotTo(HaveOccurred())
-	_, err = n.vm.Shell(ctx, "mkdir -p /run/pollux /var/lib/pollux /var/lib/drbd /var/run/drbd /run/lock /var/lock; "+
-		"modprobe drbd usermode_helper=/bin/true; dmesg -n 1")
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// suite keeps a machine until the suite's end, whichever scenario boots it.
-type suite struct{}
-
-func (suite) Helper() {}
-
-func (suite) Logf(format string, args ...any) { GinkgoWriter.Printf(format+"\n", args...) }
-
-func (suite) Cleanup(f func()) { ended = append(ended, f) }
-
-var ended []func()
-
-var _ = AfterSuite(func() {
-	for _, f := range ended {
-		f()
-	}
-})
-
-// cut takes the power from machine and disk at once.
-func (n *node) cut() {
-	n.vm.Kill()
-	n.disk.PowerLoss(block.Nothing)
 }
 
 // do gives an order that must be carried out.
@@ -119,7 +85,7 @@ func (n *node) startIO(depth int, ops ...workload.Op) *agent.Process {
 	for _, o := range ops {
 		argv = append(argv, o.String())
 	}
-	p, err := n.vm.Start(argv...)
+	p, err := n.at.Start(argv...)
 	Expect(err).NotTo(HaveOccurred())
 	return p
 }

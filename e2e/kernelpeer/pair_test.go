@@ -19,6 +19,8 @@ import (
 type options struct {
 	net  string
 	rate string // of a resync; "" is one that does not hold it back
+	// inVMs puts both nodes into machines, so that each can run either engine.
+	inVMs bool
 }
 
 func (o options) file() string {
@@ -30,14 +32,14 @@ func (o options) file() string {
 	}
 	return fmt.Sprintf(`global { usage-count no; }
 resource r1 {
-  net { timeout 40; connect-int 5; ping-int 5; ping-timeout 30; %s }
+  net { timeout 29; connect-int 3; ping-int 3; ping-timeout 30; socket-check-timeout 5; %s }
   handlers { pri-on-incon-degr "echo '!DRBD! pri on incon-degr' > /dev/kmsg"; }
   startup { degr-wfc-timeout 90; }
   disk { on-io-error detach; al-extents 257; %s }
-  on milo1 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.1:7789; meta-disk internal; }
-  on milo2 { device /dev/drbd1 minor 1; disk /dev/disk/data; address 192.168.0.2:7789; meta-disk internal; }
+  on milo1 { device /dev/drbd1 minor 1; disk %s; address 192.168.0.1:7789; meta-disk internal; }
+  on milo2 { device /dev/drbd1 minor 1; disk %s; address 192.168.0.2:7789; meta-disk internal; }
 }
-`, o.net, o.rate)
+`, o.net, o.rate, milo1.diskFile(), milo2.diskFile())
 }
 
 // content is what the device must hold: scenarios apply to it what they write.
@@ -61,7 +63,9 @@ func deviceSize() int64 {
 func fresh(ctx SpecContext, o options) {
 	GinkgoHelper()
 	wire.Heal(milo1.name, milo2.name)
+	milo2.moveTo(ctx, o.inVMs)
 	both(func(n *node) {
+		n.disk.Heal()
 		n.clear(ctx)
 		Expect(n.disk.WriteAt(make([]byte, diskSize), 0)).Error().NotTo(HaveOccurred())
 		n.configure(ctx, o)
@@ -76,18 +80,21 @@ func fresh(ctx SpecContext, o options) {
 // may have left what only a new start clears.
 func (n *node) clear(ctx SpecContext) {
 	GinkgoHelper()
-	out, err := n.vm.Shell(ctx, "killall -9 -q blockio polluxd; timeout 10 drbdadm down r1 >/dev/null 2>&1; "+
-		"dmesg -c >/dev/null; cat /proc/drbd")
-	if err != nil || strings.Contains(out, "cs:") {
-		n.cut()
-		n.boot(ctx)
+	if n.home.inVM {
+		out, err := n.at.Shell(ctx, "killall -9 -q blockio polluxd; timeout 10 drbdadm down r1 >/dev/null 2>&1; "+
+			"dmesg -c >/dev/null; cat /proc/drbd")
+		if err == nil && !strings.Contains(out, "cs:") {
+			return
+		}
 	}
+	n.cut()
+	n.boot(ctx)
 }
 
 func (n *node) configure(ctx SpecContext, o options) {
 	GinkgoHelper()
 	n.options = o
-	Expect(n.vm.Put(ctx, "/etc/drbd.conf", []byte(o.file()), 0o644)).To(Succeed())
+	Expect(n.at.Put(ctx, "/etc/drbd.conf", []byte(o.file()), 0o644)).To(Succeed())
 }
 
 // connected brings both up, with equal disks that no resync has to make equal.

@@ -30,7 +30,7 @@ func (p *pollux) up(ctx SpecContext) {
 		p.before += p.daemon.Stderr()
 	}
 	var err error
-	p.daemon, err = p.vm.Start("polluxd", "--frontend", "nbd-socket")
+	p.daemon, err = p.at.Start("polluxd", "--frontend", "nbd-socket")
 	Expect(err).NotTo(HaveOccurred())
 	Eventually(func() string {
 		if s := p.daemon.Stderr(); !strings.Contains(s, "level=INFO") && strings.Contains(s, "polluxd:") {
@@ -57,7 +57,7 @@ func (p *pollux) kill(ctx SpecContext) {
 }
 
 func (p *pollux) order(ctx SpecContext, verb string, flags ...string) error {
-	r, err := p.vm.Run(ctx, append(append([]string{"pollux", verb}, flags...), "r1")...)
+	r, err := p.at.Run(ctx, append(append([]string{"pollux", verb}, flags...), "r1")...)
 	if err == nil && r.Status != 0 {
 		err = fmt.Errorf("exit status %d: %s%s", r.Status, r.Stdout, r.Stderr)
 	}
@@ -66,7 +66,7 @@ func (p *pollux) order(ctx SpecContext, verb string, flags ...string) error {
 
 func (p *pollux) status(ctx SpecContext) (s nodepkg.ResourceStatus) {
 	GinkgoHelper()
-	r, err := p.vm.Run(ctx, "pollux", "status", "--json")
+	r, err := p.at.Run(ctx, "pollux", "status", "--json")
 	Expect(err).NotTo(HaveOccurred())
 	if r.Status != 0 {
 		return s // the daemon is not there yet, or any more

@@ -28,19 +28,6 @@ var _ = Describe("Roles", Label("vm"), eachWay(func(from, to *node) {
 		Expect(p.Wait(ctx)).To(BeZero())
 	}, SpecTimeout(soon))
 
-	It("are handed over and back, ten times", func(ctx SpecContext) {
-		for i := range uint64(10) {
-			from.wrote(ctx, 1, write(int64(i)*64*kib, 64*kib, i+1))
-			from.do(ctx, "secondary")
-			to.do(ctx, "primary")
-			to.io(ctx, 1, check(int64(i)*64*kib, 64*kib, i+1))
-			from, to = to, from
-		}
-		from.do(ctx, "secondary")
-		settled(ctx)
-		equal(ctx)
-	}, SpecTimeout(3*time.Minute))
-
 	It("are refused to a node that is not UpToDate", func(ctx SpecContext) {
 		from.do(ctx, "primary")
 		to.do(ctx, "disconnect")

@@ -1,11 +1,10 @@
-// Package kernelpeer_test runs polluxd against the DRBD that is in Linux: two
-// test machines, the kernel's driver on one, polluxd on the other. What both
+// Package kernelpeer_test runs polluxd against the DRBD that is in Linux: the
+// kernel's driver in a test machine, polluxd in a cell or another machine. What both
 // say of themselves and of each other, the kernel's log, and the content of
 // both disks as seen from outside decide.
 package kernelpeer_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,10 +15,9 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/format"
 
-	"github.com/optionc/pollux/qemu/block"
 	"github.com/optionc/pollux/qemu/cable"
+	"github.com/optionc/pollux/qemu/cell"
 	"github.com/optionc/pollux/qemu/image"
-	"github.com/optionc/pollux/qemu/machine"
 )
 
 func TestKernelPeer(t *testing.T) {
@@ -43,37 +41,27 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	if os.Getenv("POLLUX_E2E") != "1" {
 		Skip("boots machines in QEMU: run with POLLUX_E2E=1")
 	}
-	version := os.Getenv("POLLUX_KERNEL")
-	if version == "" {
-		version = "6.1"
-	}
 	dir, err := os.MkdirTemp("", "pollux")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(os.RemoveAll, dir)
-	plain, err := image.Plain(ctx, version, programs(ctx, dir))
+	plain, err := image.Plain(ctx, image.DefaultKernel(), programs(ctx, dir))
 	Expect(err).NotTo(HaveOccurred())
 	wire, err = cable.New(dir, 1, milo1.name, milo2.name)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(wire.Close)
 	for i, n := range []*node{milo1, milo2} {
-		n.disk = block.New(diskSize)
-		socket := filepath.Join(dir, "disk-"+n.name)
-		Expect(n.disk.Serve(socket)).To(Succeed())
-		DeferCleanup(n.disk.Close)
-		n.config = machine.Config{
-			Name: n.name, Address: n.address + "/24", Image: plain, Cable: wire.Socket(n.name),
-			MAC: fmt.Sprintf("52:54:00:00:00:0%d", i+1), Disks: []machine.Disk{{Name: "data", Socket: socket}},
-			Lifetime: time.Hour,
-		}
-		n.boot(ctx)
+		n.furnish(dir, plain, i+1)
 	}
+	milo1.home.inVM, milo2.home.inVM = true, cell.Possible() != nil
+	both(func(n *node) { n.boot(ctx) })
 }, NodeTimeout(10*time.Minute))
 
-// programs builds what the machines need of ours.
+// programs builds what both places need of ours.
 func programs(ctx SpecContext, dir string) image.Files {
 	files := image.Files{}
 	for name, pkg := range map[string]string{
 		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux", "/usr/bin/blockio": "e2e/kernelpeer/blockio",
+		"/usr/bin/" + cell.First: "qemu/cell/first",
 	} {
 		out := filepath.Join(dir, filepath.Base(name))
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/optionc/pollux/"+pkg)

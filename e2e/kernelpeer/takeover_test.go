@@ -13,7 +13,7 @@ func (n *node) becomes(e engine) { n.engine = e }
 
 var _ = Describe("A disk that the kernel used", Label("vm"), Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
-		connected(ctx, options{})
+		connected(ctx, options{inVMs: true})
 		milo1.do(ctx, "primary")
 		milo1.wrote(ctx, 4, load(100, 1)...)
 		milo1.do(ctx, "secondary")
@@ -70,7 +70,7 @@ var _ = Describe("A disk that the kernel used", Label("vm"), Ordered, func() {
 
 var _ = Describe("A disk whose kernel lost power while it wrote", Label("vm"), Ordered, func() {
 	It("is replayed by pollux, which is the source then", func(ctx SpecContext) {
-		connected(ctx, options{})
+		connected(ctx, options{inVMs: true})
 		milo1.do(ctx, "primary")
 		ops := load(150, 1000)
 		p := milo1.underLoad(ctx, ops)
@@ -87,23 +87,23 @@ var _ = Describe("A disk whose kernel lost power while it wrote", Label("vm"), O
 
 var _ = Describe("A disk whose polluxd was killed while it wrote", Label("vm"), Ordered, func() {
 	DescribeTable("is replayed by drbdmeta, and used by the kernel", func(ctx SpecContext, power bool) {
-		connected(ctx, options{})
+		connected(ctx, options{inVMs: true})
 		milo2.do(ctx, "primary")
 		ops := load(150, 1000)
 		p := milo2.underLoad(ctx, ops)
 		if power {
 			milo2.cut()
 			milo2.boot(ctx)
-			milo2.configure(ctx, options{})
+			milo2.configure(ctx, options{inVMs: true})
 		} else {
 			milo2.engine.(*pollux).kill(ctx)
 		}
 		milo1.isAlone(ctx, "WFConnection", "Secondary", "UpToDate")
 		milo2.becomes(kernel{milo2})
-		r, err := milo2.vm.Run(ctx, "drbdadm", "dump-md", "r1")
+		r, err := milo2.at.Run(ctx, "drbdadm", "dump-md", "r1")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(r.Status).NotTo(BeZero(), "unclean metadata is not dumped without force")
-		said, err := milo2.vm.Run(ctx, "drbdadm", "apply-al", "r1")
+		said, err := milo2.at.Run(ctx, "drbdadm", "apply-al", "r1")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(said.Stdout + said.Stderr).To(MatchRegexp(`Marked additional [0-9]+ [KM]B as out-of-sync based on AL`))
 		out := milo2.engine.(kernel).must(ctx, "drbdadm", "dump-md", "r1")

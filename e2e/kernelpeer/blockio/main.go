@@ -3,6 +3,9 @@
 // failed one ends it, and so does content that is not as expected.
 //
 //	blockio [--depth N] /dev/drbd1|nbd:SOCKET:NAME KIND:OFFSET:LENGTH:SEED...
+//
+// With --reseed it does nothing but make the kernel's random numbers others than
+// those that another machine draws that goes on from the same snapshot.
 package main
 
 import (
@@ -16,6 +19,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/optionc/pollux/e2e/kernelpeer/workload"
 )
 
@@ -28,6 +33,9 @@ func main() {
 
 func run(args []string) (err error) {
 	depth := 1
+	if len(args) == 1 && args[0] == "--reseed" {
+		return reseed()
+	}
 	if len(args) > 1 && args[0] == "--depth" {
 		if depth, err = strconv.Atoi(args[1]); err != nil {
 			return err
@@ -50,6 +58,16 @@ func run(args []string) (err error) {
 		return err
 	}
 	return errors.Join(carryOut(d, ops, depth), d.Close())
+}
+
+// reseed has the kernel ask the processor for new randomness.
+func reseed() error {
+	f, err := os.Open("/dev/urandom")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return unix.IoctlSetInt(int(f.Fd()), unix.RNDRESEEDCRNG, 0)
 }
 
 func open(name string) (device, error) {

@@ -1,0 +1,72 @@
+package kernelpeer_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/e2e/kernelpeer/workload"
+)
+
+var diskRows = []row{
+	{name: "detach on an I/O error", body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, mib, 1))
+		// Of a write that the Secondary was sent.
+		p.to.disk.Fail(4*mib/512, 8)
+		p.from.wrote(ctx, 1, write(4*mib, 64*kib, 5), write(5*mib, 4*kib, 6))
+		p.from.is(ctx, "Connected Primary/Secondary UpToDate/Diskless")
+		p.to.is(ctx, "Connected Secondary/Primary Diskless/UpToDate")
+		p.to.disk.Heal()
+		p.to.do(ctx, "attach")
+		p.synced(ctx)
+		equal(ctx)
+		// Of the Primary's own reads and writes: its users notice nothing.
+		for _, ops := range [][]workload.Op{
+			{check(0, 64*kib, 1), check(64*kib, 4*kib, 1)}, {write(0, 64*kib, 7)},
+		} {
+			p.from.disk.Fail(0, 8)
+			p.from.wrote(ctx, 1, ops...)
+			p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
+			p.from.disk.Heal()
+			reattach(ctx, p.from)
+			p.synced(ctx)
+			equal(ctx)
+		}
+		p.from.do(ctx, "secondary")
+	}},
+	{name: "diskless reads and writes", body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, mib, 1), write(20*mib, mib, 2))
+		p.from.do(ctx, "detach")
+		p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
+		p.to.is(ctx, "Connected Secondary/Primary UpToDate/Diskless")
+		p.from.wrote(ctx, 4, check(0, 4*kib, 1), check(20*mib, mib, 2), write(mib, 64*kib, 3), write(3*mib, mib, 4), flush(),
+			trim(3*mib, 64*kib), flush(), check(mib, 64*kib, 3), check(3*mib, 64*kib, 0))
+		reattach(ctx, p.from)
+		p.synced(ctx)
+		equal(ctx)
+		// A Secondary without one is caught up when it has it back.
+		p.to.do(ctx, "detach")
+		p.from.is(ctx, "Connected Primary/Secondary UpToDate/Diskless")
+		p.from.wrote(ctx, 1, write(5*mib, 64*kib, 4))
+		p.to.do(ctx, "attach")
+		p.synced(ctx)
+		p.from.do(ctx, "secondary")
+	}},
+}
+
+// reattach gives a Primary its disk back. Polluxd does that only when it has no
+// users.
+func reattach(ctx SpecContext, n *node) {
+	GinkgoHelper()
+	_, ours := n.engine.(*pollux)
+	if ours {
+		Expect(n.engine.order(ctx, "attach")).To(MatchError(ContainSubstring("move its users")))
+		n.do(ctx, "secondary")
+	}
+	n.do(ctx, "attach")
+	if ours {
+		settled(ctx)
+		n.do(ctx, "primary")
+	}
+}
