@@ -37,11 +37,17 @@ func (e exitError) Unwrap() error { return e.error }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if t, ok := toolNamed(filepath.Base(os.Args[0])); ok {
+		p := places()
+		os.Exit(t.run(ctx, &p, os.Stdout, os.Stderr, os.Args[1:]))
+	}
 	err := newRoot().ExecuteContext(ctx)
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "pollux:", err)
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(os.Stderr, "pollux:", err)
+	}
 	os.Exit(exitStatus(err))
 }
 
@@ -57,8 +63,16 @@ type place struct {
 	configDir, runDir, node string
 }
 
+// places are where everything is if nobody says otherwise.
+func places() place {
+	return place{
+		configDir: fromEnv("POLLUX_CONFIG_DIR", "/etc"), runDir: fromEnv("POLLUX_RUN_DIR", "/run/pollux"),
+		node: fromEnv("POLLUX_NODE", ""),
+	}
+}
+
 func newRoot() *cobra.Command {
-	var p place
+	p := places()
 	root := &cobra.Command{
 		Use:           "pollux",
 		Short:         "keep guests alive when their host, or its whole site, dies",
@@ -66,13 +80,14 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&p.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
-	f.StringVar(&p.runDir, "run-dir", "/run/pollux", "directory with the daemon's sockets")
-	f.StringVar(&p.node, "node", "", "name of this node, if not what uname -n says (for tests)")
-	root.AddCommand(newStatus(&p), newWhy(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(),
+	f.StringVar(&p.configDir, "config-dir", p.configDir, "directory with drbd.conf and ha.d")
+	f.StringVar(&p.runDir, "run-dir", p.runDir, "directory with the daemon's sockets")
+	f.StringVar(&p.node, "node", p.node, "name of this node, if not what uname -n says (for tests)")
+	root.AddCommand(newStatus(&p), newWhy(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(), newProc(&p),
 		demo.Command(), demo.GuestCommand())
 	root.AddCommand(resourceOrders(&p)...)
 	root.AddCommand(groupOrders(&p)...)
+	root.AddCommand(toolCommands(&p)...)
 	return root
 }
 

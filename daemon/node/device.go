@@ -42,7 +42,9 @@ type device struct {
 	meta     *backing.Disk // data itself if the metadata is internal
 	requests map[uint64]*export.Request
 	next     uint64
-	refused  string // why the disk could not be opened; "" if it could
+	refused  string        // why the disk could not be opened; "" if it could
+	released chan struct{} // closed when the disk is; nil before the first
+	down     bool          // by order, until it is brought up again
 }
 
 func newDevice(n *Node, index int, seed uint64) (*device, error) {
@@ -134,7 +136,7 @@ func (d *device) openBoth() (replica.Disk, error) {
 	for _, note := range data.Notes() {
 		d.node.log.Warn(note, "resource", d.conf.Conf.Name)
 	}
-	d.data, d.meta = data, meta
+	d.data, d.meta, d.released = data, meta, make(chan struct{})
 	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors()}, nil
 }
 
@@ -154,7 +156,7 @@ func (d *device) disks() (data, meta *backing.Disk) {
 // letGo closes the disk below; what is under way on it ends first.
 func (d *device) letGo() {
 	d.mu.Lock()
-	data, meta := d.data, d.meta
+	data, meta, released := d.data, d.meta, d.released
 	d.data, d.meta = nil, nil
 	d.mu.Unlock()
 	if data == nil {
@@ -167,6 +169,7 @@ func (d *device) letGo() {
 	if err != nil {
 		d.node.log.Warn("close the disk", "resource", d.conf.Conf.Name, "error", err)
 	}
+	close(released)
 }
 
 // close ends everything, whoever still uses it.

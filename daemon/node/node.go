@@ -76,6 +76,7 @@ type Node struct {
 	left     chan struct{} // closed when the groups are given up
 	once     sync.Once
 	calls    chan func() // questions to the machine, answered by the loop
+	changes  uint64      // of states so far; the loop's
 	sockets  map[string]*os.File
 }
 
@@ -310,7 +311,7 @@ func (n *Node) performFailover(e *failover.Effect) {
 func (n *Node) tell(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	n.log.Info(text)
-	n.publish("", text)
+	n.publish(Event{Text: text})
 }
 
 // Event is one line of what a node does, for those who watch.
@@ -319,4 +320,10 @@ type Event struct {
 	Node     string    `json:"node"`
 	Resource string    `json:"resource,omitempty"`
 	Text     string    `json:"text"`
+	// StateWord is there when the state of the resource changed: what it is
+	// since the change of this Sequence, as P_STATE packs it. Down says that the
+	// resource was taken down.
+	StateWord uint32 `json:"state-word,omitempty"`
+	Sequence  uint64 `json:"sequence,omitempty"`
+	Down      bool   `json:"down,omitempty"`
 }

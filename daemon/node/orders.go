@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
@@ -54,13 +56,12 @@ func replicaOrder(verb string) (replica.OrderKind, bool) {
 
 // Order carries an administrator's order out and waits for what became of it.
 func (n *Node) Order(ctx context.Context, o control.Order) control.Answer {
-	if kind, ok := replicaOrder(o.Order); ok {
-		for i, r := range n.site.Resources {
-			if r.Conf.Name == o.Resource {
-				return n.orderContext(ctx, i, kind, o.Force)
-			}
+	if about, ok := n.resourceOrder(o); ok {
+		i := slices.IndexFunc(n.site.Resources, func(r config.Resource) bool { return r.Conf.Name == o.Resource })
+		if i < 0 {
+			return control.Answer{Text: fmt.Sprintf("%s: No such resource", o.Resource)}
 		}
-		return control.Answer{Text: fmt.Sprintf("%s: No such resource", o.Resource)}
+		return about(ctx, n.devices[i])
 	}
 	kind, ok := map[string]failover.OrderKind{
 		"standby": failover.OrderStandby, "takeover": failover.OrderTakeover,
@@ -108,8 +109,11 @@ func (n *Node) orderContext(ctx context.Context, resource int, kind replica.Orde
 	in.ID = id
 	n.inbox.put(machine.Input{Part: machine.Replica, Resource: resource, Replica: in})
 	a := n.await(ctx, answer)
-	if kind == replica.OrderAttach && !a.OK {
+	switch {
+	case kind == replica.OrderAttach && !a.OK:
 		n.devices[resource].letGo()
+	case kind == replica.OrderDetach && a.OK:
+		n.devices[resource].isReleased(ctx) // so that it can be attached again at once
 	}
 	return a
 }

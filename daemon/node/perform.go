@@ -35,7 +35,7 @@ func (d *device) perform(e *replica.Effect) {
 	case replica.Withdraw:
 		d.node.working.Go(func() { d.deviceDone(d.front.Withdraw(false)) })
 	case replica.Changed:
-		d.tell(e.Text)
+		d.changed(e)
 		d.abandonStale()
 	case replica.Digest:
 		d.digest(e)
@@ -52,7 +52,16 @@ func (d *device) perform(e *replica.Effect) {
 
 func (d *device) tell(text string) {
 	d.node.log.Info(text, "resource", d.conf.Conf.Name)
-	d.node.publish(d.conf.Conf.Name, text)
+	d.node.publish(Event{Resource: d.conf.Conf.Name, Text: text})
+}
+
+// changed tells of a new state. It is called by the loop.
+func (d *device) changed(e *replica.Effect) {
+	d.node.log.Info(e.Text, "resource", d.conf.Conf.Name)
+	d.node.changes++
+	d.node.publish(Event{
+		Resource: d.conf.Conf.Name, Text: e.Text, StateWord: e.State, Sequence: d.node.changes,
+	})
 }
 
 func (d *device) expose(sectors uint64) {

@@ -19,6 +19,8 @@ type Status struct {
 	Resources []ResourceStatus `json:"resources"`
 	Cluster   *ClusterStatus   `json:"cluster,omitempty"`
 	Warnings  []string         `json:"warnings,omitempty"`
+	// Sequence numbers the changes of state: an Event with a higher one is newer.
+	Sequence uint64 `json:"sequence"`
 }
 
 // ResourceStatus is one resource on this node. State names are DRBD's.
@@ -40,6 +42,14 @@ type ResourceStatus struct {
 	Frozen       string        `json:"frozen,omitempty"`
 	Note         string        `json:"note,omitempty"` // the last refusal or failure
 	Counters     Counters      `json:"counters"`
+	// What DRBD's own tools show of it; see Text.
+	Minor       int    `json:"minor"`
+	NodeID      int    `json:"node-id"`      // by the order of drbd.conf
+	Address     string `json:"address"`      // as drbdsetup writes it: ipv4:192.168.0.1:7789
+	PeerAddress string `json:"peer-address"` // of the other node
+	StateWord   uint32 `json:"state-word"`   // the state as P_STATE packs it
+	MetaFlags   uint32 `json:"meta-flags"`   // Flags as a number
+	Down        bool   `json:"down,omitempty"`
 	// Decisions are the last ones of this node about the resource, newest first.
 	Decisions []Decision `json:"decisions,omitempty"`
 }
@@ -65,6 +75,7 @@ type Counters struct {
 	Pending          int    `json:"pending"`
 	Unacked          int    `json:"unacked"`
 	Queued           int    `json:"queued"`
+	Lower            int    `json:"lower"`
 }
 
 // ResyncStatus is a resync that is running.
@@ -73,7 +84,8 @@ type ResyncStatus struct {
 	DoneKiB      uint64  `json:"done-kib"`
 	TotalKiB     uint64  `json:"total-kib"`
 	KiBPerSecond uint64  `json:"kib-per-second"`
-	ETASeconds   int64   `json:"eta-seconds"` // -1 while nothing moves
+	AverageKiB   uint64  `json:"average-kib-per-second"` // since the start
+	ETASeconds   int64   `json:"eta-seconds"`            // -1 while nothing moves
 }
 
 // ClusterStatus is what liveness and failover say.
@@ -110,6 +122,7 @@ func (n *Node) Status() Status {
 	s := Status{Node: n.site.Node, Peer: n.site.Peer, Warnings: n.site.Warnings}
 	n.ask(func(m *machine.Machine) {
 		st := m.Status()
+		s.Sequence = n.changes
 		for i := range st.Resources {
 			s.Resources = append(s.Resources, n.resourceStatus(i, &st.Resources[i]))
 		}
@@ -130,8 +143,13 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 		Counters: Counters{
 			SentBytes: r.Stats.Sent, ReceivedBytes: r.Stats.Received, DiskReadBytes: r.Stats.DiskRead,
 			DiskWrittenBytes: r.Stats.DiskWritten, ALWrites: r.Stats.ALWrites, BitmapWrites: r.Stats.BitmapWrites,
-			Pending: r.Stats.Pending, Unacked: r.Stats.Unacked, Queued: r.Stats.Queued,
+			Pending: r.Stats.Pending, Unacked: r.Stats.Unacked, Queued: r.Stats.Queued, Lower: r.Stats.Lower,
 		},
+		Minor: d.conf.Volume.Minor, Address: toolAddress(d.conf.Own.Address), PeerAddress: toolAddress(d.conf.Peer.Address),
+		StateWord: r.State.Pack(), MetaFlags: uint32(r.Flags), Down: d.isDown(),
+	}
+	if d.conf.Own == &d.conf.Conf.Hosts[1] {
+		s.NodeID = 1
 	}
 	for j, u := range []uint64{r.UUIDs.Current, r.UUIDs.Bitmap, r.UUIDs.History0, r.UUIDs.History1} {
 		s.Generations[j] = fmt.Sprintf("%016X", u)
@@ -156,7 +174,7 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 func resyncStatus(r *resync.Report) *ResyncStatus {
 	s := &ResyncStatus{
 		PercentDone: float64(r.PerMille) / 10, DoneKiB: r.Done * 4, TotalKiB: r.Total * 4, KiBPerSecond: r.Speed,
-		ETASeconds: -1,
+		AverageKiB: r.Average, ETASeconds: -1,
 	}
 	if r.ETA != resync.Never {
 		s.ETASeconds = int64(r.ETA / time.Second)
@@ -190,11 +208,12 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 }
 
 // publish tells whoever watches.
-func (n *Node) publish(resource, text string) {
+func (n *Node) publish(e Event) {
 	if n.control == nil {
 		return
 	}
-	if err := n.control.Publish(Event{Time: time.Now(), Node: n.site.Node, Resource: resource, Text: text}); err != nil {
+	e.Time, e.Node = time.Now(), n.site.Node
+	if err := n.control.Publish(e); err != nil {
 		n.log.Warn("publish", "error", err)
 	}
 }

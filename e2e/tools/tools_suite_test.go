@@ -37,6 +37,9 @@ func need(debian string, names ...string) {
 	}
 }
 
+// patience is how long something may take that takes a moment.
+const patience = time.Minute
+
 // run runs a program that must succeed, and gives what it says.
 func run(ctx context.Context, name string, args ...string) string {
 	GinkgoHelper()

@@ -185,8 +185,8 @@ const (
 	// Withdraw: refuse new users; answered by DeviceDone, which has failed while
 	// somebody still holds the device.
 	Withdraw EffectKind = 15
-	// Changed: the state differs from the one last reported; Text is one line
-	// about what changed and why. Status has it all.
+	// Changed: the state differs from the one last reported and is State now;
+	// Text is one line about what changed and why. Status has it all.
 	Changed EffectKind = 16
 	// CloseDisk: the shell may close the disk below.
 	CloseDisk EffectKind = 17
@@ -215,6 +215,7 @@ type Effect struct {
 	Buf    Buf
 	Size   uint32 // bytes
 	Code   drbdwire.Code
+	State  uint32 // as drbdwire.State packs it
 	ID     uint64
 	Sector uint64 // units of 512 bytes
 	Offset int64  // bytes

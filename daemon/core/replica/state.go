@@ -22,7 +22,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	r.recordGeneration(old)
 	r.recordFlags()
 	r.watchPrimary(old)
-	r.emit(Effect{Kind: Changed, Text: describe(old, next, why)})
+	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
 }
 
 // sanitise applies what one part of a state implies for the others.

@@ -15,6 +15,7 @@ type Stats struct {
 	ALWrites, BitmapWrites   uint64
 	MetaWrites               uint64
 	Pending, Unacked, Queued int // requests at the peer, of the peer, of users
+	Lower                    int // requests of users at the disk below
 }
 
 // Status is the whole state of a resource that a person or a program may want
@@ -53,6 +54,9 @@ func (r *Resource) Status() Status {
 		for i := range list {
 			if list[i].remote == halfPending {
 				s.Stats.Pending++
+			}
+			if list[i].local == halfPending {
+				s.Stats.Lower++
 			}
 		}
 		s.Stats.Queued += len(list)

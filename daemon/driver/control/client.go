@@ -90,6 +90,12 @@ func (c *Client) Order(ctx context.Context, o Order) (Answer, error) {
 // Events calls f with each event, one after the other, until ctx ends, which
 // is no error, or the daemon ends the stream.
 func (c *Client) Events(ctx context.Context, f func(event json.RawMessage)) error {
+	return c.Follow(ctx, func() error { return nil }, f)
+}
+
+// Follow is Events with a moment to ask how things stand: begun is called when
+// no event can be missed any more, and before the first is given to f.
+func (c *Client) Follow(ctx context.Context, begun func() error, f func(event json.RawMessage)) error {
 	response, err := c.do(ctx, http.MethodGet, "/v1/events", nil)
 	if err != nil {
 		return err
@@ -97,6 +103,9 @@ func (c *Client) Events(ctx context.Context, f func(event json.RawMessage)) erro
 	defer func() { _ = response.Body.Close() }()
 	if err := c.refused(response); err != nil {
 		return fmt.Errorf("listen for events: %w", err)
+	}
+	if err := begun(); err != nil {
+		return err
 	}
 	lines := json.NewDecoder(response.Body)
 	for {

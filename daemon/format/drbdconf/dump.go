@@ -11,13 +11,19 @@ import (
 //
 // Source: drbd.conf, section 8.8, and the output of drbdadm 8.4.
 func (c *Config) Dump() string {
+	p := printer{text: []byte(c.DumpGlobal())}
+	for i := range c.Resources {
+		c.Resources[i].dump(&p)
+		p.text = append(p.text, '\n')
+	}
+	return string(p.text)
+}
+
+// DumpGlobal writes what concerns no resource.
+func (c *Config) DumpGlobal() string {
 	var p printer
 	dumpSection(&p, globalSection, &c.Global, nil, 0)
 	if len(p.text) > 0 {
-		p.text = append(p.text, '\n')
-	}
-	for i := range c.Resources {
-		c.Resources[i].dump(&p)
 		p.text = append(p.text, '\n')
 	}
 	return string(p.text)

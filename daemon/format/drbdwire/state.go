@@ -77,6 +77,32 @@ func (c ConnState) String() string {
 		"PausedSyncS", "PausedSyncT", "Ahead", "Behind")
 }
 
+// ParseRole reads the word for a role.
+func ParseRole(name string) (Role, error) { return parseName[Role]("role", name, Secondary) }
+
+// ParseDiskState reads the word for a disk state.
+func ParseDiskState(name string) (DiskState, error) {
+	return parseName[DiskState]("disk state", name, UpToDate)
+}
+
+// ParseConnState reads the word for a connection state.
+func ParseConnState(name string) (ConnState, error) {
+	return parseName[ConnState]("connection state", name, Behind)
+}
+
+func parseName[T interface {
+	~uint8
+	fmt.Stringer
+}](what, name string, last T,
+) (T, error) {
+	for v := T(0); v <= last; v++ {
+		if v.String() == name {
+			return v, nil
+		}
+	}
+	return 0, fmt.Errorf("%s: found %.40q, which is none", what, name)
+}
+
 func nameOf(what string, n uint8, names ...string) string {
 	if int(n) < len(names) {
 		return names[n]

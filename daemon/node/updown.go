@@ -1,0 +1,107 @@
+package node
+
+import (
+	"context"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// resourceOrder gives what carries an order about one resource out.
+func (n *Node) resourceOrder(o control.Order) (func(context.Context, *device) control.Answer, bool) {
+	switch o.Order {
+	case "up":
+		return func(ctx context.Context, d *device) control.Answer { return d.bringUp(ctx) }, true
+	case "down":
+		return func(ctx context.Context, d *device) control.Answer { return d.takeDown(ctx) }, true
+	case "new-minor":
+		return func(_ context.Context, d *device) control.Answer {
+			d.setDown(false)
+			return control.Answer{OK: true}
+		}, true
+	case "show":
+		return func(_ context.Context, d *device) control.Answer {
+			return control.Answer{OK: true, Text: d.conf.Conf.Show(d.conf.Own)}
+		}, true
+	}
+	kind, ok := replicaOrder(o.Order)
+	return func(ctx context.Context, d *device) control.Answer {
+		a := n.orderContext(ctx, d.index, kind, o.Force)
+		if a.OK && (kind == replica.OrderAttach || kind == replica.OrderConnect) {
+			d.setDown(false)
+		}
+		return a
+	}, ok
+}
+
+// bringUp is what drbdadm up does: use the disk, look for the peer. What is
+// done already is left as it is.
+func (d *device) bringUp(ctx context.Context) control.Answer {
+	s := d.state()
+	if s.Disk == drbdwire.Diskless {
+		if a := d.node.orderContext(ctx, d.index, replica.OrderAttach, false); !a.OK {
+			return a
+		}
+	}
+	d.setDown(false)
+	if s.Conn == drbdwire.StandAlone {
+		return d.node.orderContext(ctx, d.index, replica.OrderConnect, false)
+	}
+	return control.Answer{OK: true}
+}
+
+// takeDown leaves nothing of a resource in use.
+func (d *device) takeDown(ctx context.Context) control.Answer {
+	for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderDisconnect, replica.OrderDetach} {
+		if a := d.node.orderContext(ctx, d.index, kind, false); !a.OK {
+			return a
+		}
+	}
+	d.setDown(true)
+	return control.Answer{OK: true}
+}
+
+func (d *device) setDown(down bool) {
+	d.mu.Lock()
+	was := d.down
+	d.down = down
+	d.mu.Unlock()
+	switch {
+	case down && !was:
+		d.node.log.Info("down", "resource", d.conf.Conf.Name)
+		d.node.publish(Event{Resource: d.conf.Conf.Name, Text: "down", Down: true})
+	case was && !down:
+		d.tell("up")
+	}
+}
+
+func (d *device) isDown() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.down
+}
+
+// isReleased waits until the disk is closed.
+func (d *device) isReleased(ctx context.Context) {
+	d.mu.Lock()
+	released := d.released
+	d.mu.Unlock()
+	if released == nil {
+		return
+	}
+	select {
+	case <-released:
+	case <-ctx.Done():
+	case <-d.node.ctx.Done():
+	}
+}
+
+// toolAddress is an address as drbdsetup writes it.
+func toolAddress(a drbdconf.Address) string {
+	if a.IPv6 {
+		return "ipv6:" + a.String()
+	}
+	return "ipv4:" + a.String()
+}
