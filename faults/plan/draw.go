@@ -16,6 +16,8 @@ type Profile struct {
 	Apart bool
 	// BadDisks: one node's disk may fail requests.
 	BadDisks bool
+	// Detach: an operator may detach disks that are in use.
+	Detach bool
 	// Deadtime is after how long a silent node counts as dead. Without Apart
 	// heartbeats are cut for a fraction of it only.
 	Deadtime time.Duration
@@ -31,7 +33,7 @@ func Draw(seed uint64, p Profile) Plan {
 	var allowed []Kind
 	for k := Power; k < Kinds; k++ {
 		apart := k == Pause || k == Cut || k == Split
-		if luck.Below(2) == 0 && (p.Apart || !apart) && k != BadDisk {
+		if luck.Below(2) == 0 && (p.Apart || !apart) && k != BadDisk && (p.Detach || k != Detach) {
 			allowed = append(allowed, k)
 		}
 	}

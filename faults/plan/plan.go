@@ -36,7 +36,12 @@ const (
 	Leave    Kind = 14 // an operator disconnects its replica for a time
 	Standby  Kind = 15 // an operator moves everything off the node
 	Takeover Kind = 16 // an operator moves everything to the node
-	Kinds    Kind = 17 // how many there are, and one
+	Detach   Kind = 17 // an operator detaches its disk for a time
+	Give     Kind = 18 // an operator disconnects its replica for a time, and gives its data up when he connects it
+	Fetch    Kind = 19 // an operator says that its data is bad (invalidate)
+	Push     Kind = 20 // an operator says that the other node's data is bad (invalidate-remote)
+	Outdate  Kind = 21 // an operator says that its data is old
+	Kinds    Kind = 22 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -44,6 +49,7 @@ var words = [Kinds]string{
 	Power: "power", Crash: "crash", Pause: "pause", CutData: "cut-data", CutBeats: "cut-beats", Cut: "cut",
 	Split: "split", Break: "break", Stall: "stall", SlowDisk: "slow-disk", HungDisk: "hung-disk",
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
+	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 }
 
 // String is the kind's word.
@@ -55,7 +61,14 @@ func (k Kind) String() string {
 }
 
 // lasts tells whether faults of the kind end by themselves.
-func (k Kind) lasts() bool { return k != Break && k != Standby && k != Takeover }
+func (k Kind) lasts() bool {
+	switch k {
+	case Break, Standby, Takeover, Fetch, Push, Outdate:
+		return false
+	default:
+		return true
+	}
+}
 
 // A Fault is one thing that goes wrong.
 type Fault struct {

@@ -60,7 +60,7 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	g.Expect(kinds).NotTo(Or(HaveKey(plan.Pause), HaveKey(plan.Cut), HaveKey(plan.Split)))
-	profile.Apart, profile.BadDisks = true, true
+	profile.Apart, profile.BadDisks, profile.Detach = true, true, true
 	for seed := range uint64(200) {
 		for _, f := range plan.Draw(seed, profile) {
 			kinds[f.Kind]++

@@ -43,6 +43,11 @@ type Rules struct {
 	// Apart: the nodes may be cut off from each other altogether, or pause. A
 	// pair without witness and fencing then accepts that both run the guest.
 	Apart bool
+	// GoesOn: a node that started and does not find its peer uses its data after
+	// a time, as configured. It may be old then.
+	GoesOn bool
+	// Solves: a policy decides whose writes are given up in a split brain.
+	Solves bool
 	// First is what the sectors of the first node's disk hold at the beginning:
 	// if the disks differ, that one is made good by force.
 	First uint64
@@ -153,6 +158,7 @@ func (o *Oracle) Stepped(n int) {
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
 	switch {
 	case is && !was:
+		at.discard = at.discard && now.Conn != drbdwire.Connected
 		at.watching, at.evidence, at.restarted = false, false, false
 	case was && !is && old.Peer == drbdwire.Primary:
 		at.watching, at.broke = true, o.w.Now()

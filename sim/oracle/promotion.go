@@ -46,7 +46,7 @@ func (o *Oracle) Exposed(n int) {
 	case o.rules.Protocol == drbdwire.ProtocolC && missing,
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
-	case o.rules.Protocol == drbdwire.ProtocolC && (at.known || at.restarted || connected):
+	case o.rules.Protocol == drbdwire.ProtocolC && (at.known || at.restarted && !o.rules.GoesOn || connected):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
 		if o.rules.Protocol == drbdwire.ProtocolC {

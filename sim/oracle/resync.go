@@ -3,13 +3,13 @@ package oracle
 import "github.com/optionc/pollux/daemon/format/drbdwire"
 
 // resyncBegins checks that node t may be overwritten: it has no acknowledged
-// write that the source lacks, unless somebody ordered that; and that every
+// write that the source lacks, unless somebody ordered that, or a policy did; and that every
 // block that differs will be copied.
 func (o *Oracle) resyncBegins(t int) {
 	o.Counts.Resyncs++
 	reg, data := o.regs[t], o.w.Node(1-t).Data()
 	at := &o.nodes[t]
-	behind := o.regs[0] != o.regs[1] && at.ahead == 0
+	behind := o.regs[0] != o.regs[1] && (at.ahead == 0 || o.rules.Solves)
 	if o.rules.Protocol == drbdwire.ProtocolC && !at.discard && !behind {
 		for s, value := range data {
 			if !reg.may(s, value) {

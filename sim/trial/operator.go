@@ -6,7 +6,6 @@ import (
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
-	"github.com/optionc/pollux/faults/plan"
 	"github.com/optionc/pollux/sim/world"
 )
 
@@ -37,21 +36,6 @@ func (t *trial) demote() {
 		if code < int(drbdwire.Success) && !t.w.Node(0).HasVG() {
 			t.w.After(time.Second, t.demote)
 		}
-	})
-}
-
-// leave disconnects a node for a while.
-func (t *trial) leave(f plan.Fault) {
-	node := t.w.Node(f.Node)
-	if !node.Alive() {
-		return
-	}
-	node.Order(replica.OrderDisconnect, false, func(int, string) {
-		t.w.After(f.For, func() {
-			if node.Alive() {
-				node.Order(replica.OrderConnect, false, func(int, string) {})
-			}
-		})
 	})
 }
 
@@ -98,29 +82,64 @@ func (t *trial) mend(node *world.Node) {
 	node.Attach(func(_ int, text string) { t.w.Tracef("operator: attach: %s", text) })
 }
 
-// reconcile connects the nodes again. The data of the one that does not run
-// the guest, or did not run it last, is given up.
+// reconcile connects the nodes again. If they refuse, the data of the one that
+// does not run the guest, or did not run it last, is given up.
 func (t *trial) reconcile() {
 	victim := 1 - t.g.LastRun()
 	if t.w.Node(victim).IsExposed() {
 		victim = 1 - victim
 	}
 	if t.w.Node(0).IsExposed() && t.w.Node(1).IsExposed() {
-		return // the cluster is about to stop one of them
+		t.unfreeze() // else the cluster is about to stop one of them
+		return
 	}
 	t.repairs++
-	t.w.Tracef("operator: %s gives its data up", world.Name(victim))
-	t.o.Discards(victim)
+	// The first time the nodes are just connected: they may agree. And without two
+	// copies there is nothing to choose from.
+	choice := t.asked && t.w.Node(0).State().Disk != drbdwire.Diskless && t.w.Node(1).State().Disk != drbdwire.Diskless
+	t.asked = true
+	if choice {
+		t.w.Tracef("operator: %s gives its data up", world.Name(victim))
+		t.o.Discards(victim)
+	}
 	for n := range 2 {
-		if t.w.Node(n).State().Conn == drbdwire.StandAlone || n == victim {
-			t.rejoin(n, n == victim)
+		if t.w.Node(n).State().Conn == drbdwire.StandAlone || choice && n == victim {
+			t.rejoin(n, choice && n == victim)
 		}
 	}
 }
 
+// stuck is how long an operator watches a node that can't stop what runs on
+// it, before it starts the node again.
+const stuck = 60 * time.Second
+
+// unfreeze starts a node again whose requests wait for data that it will not
+// get: without them nothing on it can be stopped.
+func (t *trial) unfreeze() {
+	for n := range 2 {
+		node := t.w.Node(n)
+		if s := node.State(); s.Disk == drbdwire.Diskless && s.Conn < drbdwire.Connected && t.w.Now() > t.calm+stuck {
+			t.repairs++
+			t.w.Tracef("operator: %s is started again", world.Name(n))
+			node.Crash()
+			t.w.After(time.Second, func() { node.Boot(true) })
+			return
+		}
+	}
+}
+
+// rejoin connects a node. Where a policy decides, it does so before the order
+// to discard counts: then the data has to be called bad first.
 func (t *trial) rejoin(n int, discard bool) {
 	node := t.w.Node(n)
 	connect := func(int, string) { node.Order(replica.OrderConnect, discard, func(int, string) {}) }
+	if discard && t.rules.Solves {
+		connect = func(int, string) {
+			node.Order(replica.OrderInvalidate, false, func(int, string) {
+				node.Order(replica.OrderConnect, false, func(int, string) {})
+			})
+		}
+	}
 	if node.State().Conn == drbdwire.StandAlone {
 		connect(0, "")
 		return

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/handshake"
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
@@ -81,8 +82,10 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPolicies(seed)
 	s.drawPlan(seed, luck)
+	r := s.world.Machine.Resources[0]
 	s.rules = oracle.Rules{
-		Protocol: s.world.Machine.Resources[0].Protocol, Apart: profile == Apart,
+		Protocol: r.Protocol, Apart: profile == Apart, GoesOn: r.WFCTimeout > 0,
+		Solves: r.AfterSB0 != 0 || r.AfterSB1 != 0 || r.AfterSB2 != 0,
 	}
 	if s.world.Fresh {
 		s.rules.First = world.Garbage(0)
@@ -127,6 +130,7 @@ func (s *setup) drawMachine(luck *draw.Stream) {
 		Timeout: 6 * time.Second, KoCount: [...]int{7, 0, 2}[luck.Below(3)], MaxEpochSize: [...]int{2048, 20}[luck.Below(2)],
 		SuspendIONoData: luck.Below(3) == 0, UseRLE: luck.Below(2) == 0,
 	}
+	s.drawSplitBrain(luck, &r)
 	if luck.Below(5) == 0 {
 		r.CramAlg, r.SharedSecret = "sha1", "of both nodes"
 	}
@@ -174,10 +178,34 @@ func (s *setup) drawDigests(luck *draw.Stream) {
 	}
 }
 
+// drawSplitBrain lets half of the pairs solve a split brain by themselves, and
+// some nodes go on without a peer that does not come.
+func (s *setup) drawSplitBrain(luck *draw.Stream, r *replica.Config) {
+	if luck.Below(4) == 0 {
+		r.WFCTimeout, r.DegrWFCTimeout = luck.Between(time.Second, 60*time.Second), luck.Between(time.Second, 60*time.Second)
+	}
+	if luck.Below(2) == 0 {
+		return
+	}
+	r.AfterSB0 = drbdwire.AfterSB(luck.Below(int(drbdwire.AfterSBDiscardLeastChanges) + 1))
+	r.AfterSB1 = [...]drbdwire.AfterSB{
+		drbdwire.AfterSBDisconnect, drbdwire.AfterSBConsensus, drbdwire.AfterSBViolently, drbdwire.AfterSBDiscardSecondary,
+		drbdwire.AfterSBCallPriLost,
+	}[luck.Below(5)]
+	r.AfterSB2 = [...]drbdwire.AfterSB{
+		drbdwire.AfterSBDisconnect, drbdwire.AfterSBViolently, drbdwire.AfterSBCallPriLost,
+	}[luck.Below(3)]
+	r.AlwaysASBP = luck.Below(2) == 0
+	r.RRConflict = [...]handshake.RRConflict{handshake.RRDisconnect, handshake.RRCallPriLost}[luck.Below(2)]
+}
+
 func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
 	p := plan.Profile{
 		From: prelude, To: prelude + luck.Between(30*time.Second, 90*time.Second), Faults: 3 + luck.Below(8),
 		Deadtime: s.deadtime, Together: 300_000,
+		// A Primary without a disk has what protocols A and B acknowledged on one
+		// node alone, and not on its disk yet.
+		Detach: s.world.Machine.Resources[0].Protocol == drbdwire.ProtocolC,
 	}
 	if s.deadtime > 30*time.Second {
 		p.To += 2 * s.deadtime

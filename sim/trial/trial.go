@@ -53,6 +53,7 @@ type trial struct {
 	calmed  bool
 	repairs int
 	helped  time.Duration // when the operator helped last
+	asked   bool          // he has tried to just connect the nodes
 }
 
 // Run runs a seed.
@@ -197,8 +198,8 @@ func (t *trial) strike(f plan.Fault) {
 		node.FailDisk(f.For)
 	case plan.Restart:
 		node.Restart(f.For)
-	case plan.Leave:
-		t.leave(f)
+	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate:
+		t.administer(f)
 	case plan.Standby:
 		node.Move(failover.OrderStandby, failover.All, false)
 	case plan.Takeover:

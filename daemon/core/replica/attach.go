@@ -23,20 +23,31 @@ func (r *Resource) attach(disk Disk) {
 		r.refuse(drbdwire.NotSupported, "this node is Primary on the peer's disk: move its users there before the attach")
 		return
 	}
-	if r.state.Conn >= drbdwire.WFConnection {
-		// The peer learns of the new disk by a new handshake.
-		r.dropLink(drbdwire.Unconnected, "attaching a disk")
-	}
 	var err error
 	r.meta.layout, err = r.place(disk)
 	if err != nil {
 		r.refuse(drbdwire.IsDiskless, err.Error())
 		return
 	}
+	r.state.Disk = drbdwire.Attaching // so nobody looks for the peer
+	r.partToAttach()
 	r.meta.disk, r.meta.open = disk, true
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
-	r.state.Disk = drbdwire.Attaching
 	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
+}
+
+// partToAttach ends the connection: the peer learns of the new disk by a new
+// handshake, and not before it is known what is on it.
+func (r *Resource) partToAttach() {
+	switch {
+	case r.link.conn != 0:
+		r.dropLink(drbdwire.Unconnected, "attaching a disk")
+	case r.state.Conn == drbdwire.WFConnection:
+		r.emit(Effect{Kind: Hangup})
+		next := r.state
+		next.Conn = drbdwire.Unconnected
+		r.set(next, "attaching a disk")
+	}
 }
 
 // place finds the superblock; everything else is where that says.
@@ -188,7 +199,7 @@ func (r *Resource) letGoOfDisk(why string) {
 	if m.busy != metaIdle {
 		m.busy = metaOrphan
 	}
-	if m.onDisk != 0 {
+	if m.onDisk != 0 && r.state.Disk > drbdwire.Attaching {
 		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
 	}
 	gates := m.gates
@@ -217,18 +228,48 @@ func (r *Resource) diskIdle() {
 	}
 }
 
-// detach is the order to stop using the disk below.
+// detach is the order to stop using the disk below. The peer is asked first:
+// somebody may depend on this copy. Source: DRBD 8.4 states, section 8.5.
 func (r *Resource) detach() {
+	switch code, why := r.mayDetach(); {
+	case r.state.Disk == drbdwire.Diskless:
+		r.finish(drbdwire.NothingToDo, "")
+	case code < drbdwire.Success:
+		r.refuse(code, why)
+	case r.state.Conn == drbdwire.Connected:
+		r.ask(drbdwire.CmdStateChgReq, 15<<9, uint32(drbdwire.Failed)<<9)
+	default:
+		r.order.stage = stageDrain
+	}
+}
+
+func (r *Resource) mayDetach() (drbdwire.Code, string) {
 	s := r.state
 	switch {
-	case s.Disk == drbdwire.Diskless:
-		r.finish(drbdwire.NothingToDo, "")
-	case s.Role == drbdwire.Primary && (s.Conn < drbdwire.Connected || s.PeerDisk != drbdwire.UpToDate):
-		r.refuse(drbdwire.NoUpToDateDisk, "the peer has no UpToDate copy to go on with")
+	case s.Disk < drbdwire.Inconsistent || s.Conn == drbdwire.WFReportParams:
+		return drbdwire.InTransientState, "the disk is being attached or let go, or the handshake with the peer is not over"
 	case s.Conn > drbdwire.Connected:
-		r.refuse(drbdwire.ResyncRunning, "a resync is running")
+		return drbdwire.ResyncRunning, "a resync is running"
+	case s.Role == drbdwire.Primary && s.PeerDisk != drbdwire.UpToDate:
+		return drbdwire.NoUpToDateDisk, "the peer has no UpToDate copy to go on with"
+	case s.Peer == drbdwire.Primary && s.PeerDisk != drbdwire.UpToDate:
+		return drbdwire.NoUpToDateDisk, "the peer is Primary and has no UpToDate copy of its own"
 	default:
-		r.diskFailed("detached by order")
-		r.finish(drbdwire.Success, "")
+		return drbdwire.Success, ""
 	}
+}
+
+// detached lets go of the disk once the peer has everything that users were
+// told is done. New requests wait that long.
+func (r *Resource) detached() {
+	if !r.requests.settled() {
+		r.epochs.closeSoon()
+		return
+	}
+	if code, why := r.mayDetach(); code < drbdwire.Success {
+		r.refuse(code, why)
+		return
+	}
+	r.diskFailed("detached by order")
+	r.finish(drbdwire.Success, "")
 }

@@ -193,7 +193,7 @@ func (r *Resource) enqueue(w peerWork) {
 
 // ackReceipt answers a write in memory, where protocol B wants that.
 func (r *Resource) ackReceipt(w *peerWork) {
-	if w.inEpoch() && w.flags&drbdwire.FlagSendReceiveAck != 0 {
+	if w.inEpoch() && w.flags&drbdwire.FlagSendReceiveAck != 0 && r.usable() {
 		r.ack(drbdwire.CmdRecvAck, w.sector, w.id, w.size)
 	}
 }
@@ -307,10 +307,13 @@ func (t *table) writing(start, end uint64) bool {
 	return false
 }
 
+// usable tells whether this node's disk takes writes of the peer's.
+func (r *Resource) usable() bool { return r.meta.ready && r.state.Disk >= drbdwire.Inconsistent }
+
 // begin starts one piece of work and tells whether it is still there: what the
 // disk can't do is refused at once.
 func (r *Resource) begin(w *peerWork) bool {
-	usable := r.meta.ready && r.state.Disk >= drbdwire.Inconsistent
+	usable := r.usable()
 	if !w.writes() && w.kind != workSum {
 		usable = usable && r.state.Disk == drbdwire.UpToDate
 	}

@@ -99,6 +99,11 @@ func (r *Resource) connect() {
 // disconnect leaves the peer. It is told first, so that it knows the parting
 // from a failure.
 func (r *Resource) disconnect() {
+	if s := r.state; r.order.kind == OrderDisconnect && !r.order.force && s.Role == drbdwire.Primary &&
+		s.Disk < drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate {
+		r.refuse(drbdwire.NoUpToDateDisk, "this node is Primary on the peer's disk")
+		return
+	}
 	r.link.wanted = false
 	switch {
 	case r.state.Conn >= drbdwire.Connected:
@@ -222,7 +227,7 @@ func (r *Resource) peerAnswered(data []byte) error {
 	granted := a.Code >= drbdwire.Success
 	switch r.order.kind {
 	case OrderDisconnect, OrderShutdown:
-		if !granted {
+		if !granted && r.order.kind == OrderDisconnect {
 			r.link.wanted = true
 			r.order.peerLeft = false
 			r.refuse(drbdwire.FailedByPeer, "refused by the peer: "+a.Code.String())
@@ -235,6 +240,12 @@ func (r *Resource) peerAnswered(data []byte) error {
 			return nil
 		}
 		r.becomePrimary()
+	case OrderDetach:
+		if !granted {
+			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
+			return nil
+		}
+		r.order.stage = stageDrain
 	case OrderInvalidate, OrderInvalidateRemote:
 		if !granted {
 			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
@@ -263,6 +274,8 @@ func (r *Resource) orderLostPeer() {
 		r.disconnected()
 	case OrderPrimary:
 		r.promote()
+	case OrderDetach:
+		r.detach()
 	default:
 		r.refuse(drbdwire.NeedConnection, "the connection broke before the peer answered")
 	}
@@ -290,6 +303,10 @@ func (r *Resource) advanceOrder() {
 	case stageWritten:
 		r.expose()
 	case stageDrain:
+		if r.order.kind == OrderDetach {
+			r.detached()
+			return
+		}
 		r.drained()
 	case stageRecord:
 		if r.order.durable {

@@ -249,6 +249,10 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 
 // connected enters the state that the handshake came to.
 func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk drbdwire.DiskState, why string) {
+	if r.state.Role == drbdwire.Primary && role == drbdwire.Primary {
+		r.giveUp("both nodes are Primary, and two are not allowed")
+		return
+	}
 	again := r.state.Conn == drbdwire.Connected
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = conn, role, disk

@@ -37,6 +37,7 @@ type request struct {
 	local   half
 	remote  half
 	barrier bool // waits for the barrier ack of its epoch
+	partial bool // remote is done on a copy that lacks other blocks
 	sent    time.Duration
 	digest  []byte // that goes with a write, or came with what a read found
 	asked   uint64 // number of the Digest under way, 0 is none
@@ -141,6 +142,16 @@ func (t *table) loseDisk() {
 	}
 }
 
+// settled tells whether nothing that has begun needs either disk any more.
+func (t *table) settled() bool {
+	for i := range t.list {
+		if t.list[i].started {
+			return false
+		}
+	}
+	return t.told.len() == 0
+}
+
 // idle tells whether nothing is under way or waiting.
 func (t *table) idle() bool { return len(t.list) == 0 && t.told.len() == 0 }
 
@@ -168,7 +179,7 @@ func (r *Resource) startWaiting() {
 			r.tell(q)
 			continue
 		}
-		if r.frozen != "" {
+		if r.frozen != "" || r.order.kind == OrderDetach && r.order.stage == stageDrain {
 			continue
 		}
 		switch q.op {
@@ -328,7 +339,7 @@ func (r *Resource) tell(q *request) {
 		}
 		return
 	}
-	ok := q.local == halfDone || q.remote == halfDone
+	ok := q.local == halfDone || q.remote == halfDone && !q.partial
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() {
 		return // the peer lacks it: that must be on record first
 	}

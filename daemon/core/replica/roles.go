@@ -206,6 +206,9 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return drbdwire.InTransientState, nil
 	case r.link.resolve && r.order.stage == stageAsking:
 		return drbdwire.ConcurrentStChg, nil
+	case mask.Conn == drbdwire.ConnMask && conn == drbdwire.Disconnecting &&
+		s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate:
+		return drbdwire.NoUpToDateDisk, nil
 	case mask.Conn == drbdwire.ConnMask && conn == drbdwire.Disconnecting:
 		return drbdwire.Success, func() { r.order.peerLeft = s.Peer == drbdwire.Primary }
 	case mask.Conn == drbdwire.ConnMask && (conn == drbdwire.StartingSyncS || conn == drbdwire.StartingSyncT):
@@ -216,6 +219,8 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return drbdwire.TwoPrimaries, nil
 	case mask.Role != 0 && value.Role == drbdwire.Primary && r.promoting():
 		return drbdwire.ConcurrentStChg, nil
+	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && r.order.kind == OrderDetach:
+		return drbdwire.ConcurrentStChg, nil // or both were without a disk
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate:
 		return drbdwire.NoUpToDateDisk, nil
 	}

@@ -154,6 +154,8 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 	if q.remote != halfPending {
 		return nil // a second answer: protocol B and C in one, or a late one
 	}
+	// Alone, a copy that lacks other blocks is none that users can go on with.
+	q.partial = r.state.PeerDisk != drbdwire.UpToDate
 	switch cmd {
 	case drbdwire.CmdNegDReply:
 		q.remote = halfFailed

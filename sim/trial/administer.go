@@ -1,0 +1,93 @@
+package trial
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/faults/plan"
+	"github.com/optionc/pollux/sim/world"
+)
+
+// administer gives an order to a replica, as an operator does who knows what
+// he is doing: he calls data bad only while there is better data, and gives up
+// none that a guest has written last. What he finds may have changed when the
+// order arrives; the core has to cope with that, or refuse.
+func (t *trial) administer(f plan.Fault) {
+	node := t.w.Node(f.Node)
+	if !node.Alive() {
+		return
+	}
+	s := node.State()
+	both := s.Conn == drbdwire.Connected && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
+	switch f.Kind {
+	case plan.Leave:
+		t.order(node, replica.OrderDisconnect, func() {
+			t.later(node, f.For, func() { t.order(node, replica.OrderConnect, nil) })
+		})
+	case plan.Give:
+		if t.g.LastRun() != f.Node {
+			t.giveUp(node, f.For)
+		}
+	case plan.Detach:
+		t.order(node, replica.OrderDetach, func() {
+			t.later(node, f.For, func() { node.Attach(func(_ int, text string) { t.answered(node, "attach", text) }) })
+		})
+	case plan.Fetch:
+		if both && s.Role == drbdwire.Secondary {
+			t.order(node, replica.OrderInvalidate, nil)
+		}
+	case plan.Push:
+		if both && s.Peer == drbdwire.Secondary {
+			t.order(node, replica.OrderInvalidateRemote, nil)
+		}
+	case plan.Outdate:
+		t.order(node, replica.OrderOutdate, nil)
+	default: // strike carries the others out
+	}
+}
+
+// giveUp connects a node again as one whose data does not count.
+func (t *trial) giveUp(node *world.Node, after time.Duration) {
+	n := 0
+	if node == t.w.Node(1) {
+		n = 1
+	}
+	t.order(node, replica.OrderDisconnect, func() {
+		t.later(node, after, func() {
+			if node.IsExposed() || node.State().Role == drbdwire.Primary || t.g.LastRun() == n {
+				t.order(node, replica.OrderConnect, nil) // it has got a guest meanwhile
+				return
+			}
+			t.o.Discards(n)
+			node.Order(replica.OrderConnect, true, func(_ int, text string) { t.answered(node, "discard-my-data", text) })
+		})
+	})
+}
+
+// later does something on a node after a while, if it lives then.
+func (t *trial) later(node *world.Node, d time.Duration, do func()) {
+	t.w.After(d, func() {
+		if node.Alive() {
+			do()
+		}
+	})
+}
+
+// order gives an order; then follows whatever the answer is.
+func (t *trial) order(node *world.Node, kind replica.OrderKind, then func()) {
+	node.Order(kind, false, func(code int, text string) {
+		if code < int(drbdwire.Success) {
+			t.answered(node, "refused", text)
+		}
+		if then != nil {
+			then()
+		}
+	})
+}
+
+func (t *trial) answered(node *world.Node, what, text string) {
+	if text != "" && t.w.Tracing() {
+		t.w.Tracef("operator: %s: %s: %s", node, what, text)
+	}
+}
