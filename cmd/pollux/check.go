@@ -56,11 +56,12 @@ func newCreateMD(p *place) *cobra.Command {
 		Use: "create-md RESOURCE", Short: "write fresh metadata on the disk of a resource", Args: cobra.ExactArgs(1),
 		Long: `Write fresh metadata on the disk of a resource. What the disk holds counts as
 worthless from then on, until it is declared good by 'primary --force' or
-fetched from the peer. A disk that carries metadata is refused without --force.`,
+fetched from the peer. A disk that carries metadata is refused without --force,
+and so is one with an LVM physical volume that reaches into their place.`,
 		ValidArgsFunction: p.completeResource,
 		RunE:              func(cmd *cobra.Command, args []string) error { return createMD(cmd, p, args[0], force) },
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite metadata that is there")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite metadata that is there, or what LVM has in their place")
 	return cmd
 }
 
@@ -80,6 +81,9 @@ func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
 		case found != "" && !force:
 			return fmt.Errorf("%s: found %s: overwrite it with --force, and its data is worthless until synced or declared good",
 				r.Volume.Disk, found)
+		}
+		if err := check.Spares(check.Look(cmd.Context(), command.Exec, r), r); err != nil && !force {
+			return fmt.Errorf("%w (--force writes it all the same)", err)
 		}
 		var uuid [8]byte
 		if _, err := rand.Read(uuid[:]); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 	"github.com/optionc/pollux/daemon/node"
@@ -45,6 +46,11 @@ type Disk struct {
 	Metadata string // what metadata it carries; "" is none
 	Problem  error  // why that metadata can't be used
 	HasLVM   bool   // it carries an LVM physical volume
+	PV       lvm.PV // that one
+	PVErr    error  // why PV is not known
+	Sectors  uint64 // size of the disk; 0 is unknown
+	Room     uint64 // sectors for data beside the metadata
+	Last     uint64 // sectors that the device had last; 0 is none yet
 }
 
 // Finding is one thing that a person should know.
@@ -114,7 +120,8 @@ func (c *checker) resource(r config.Resource) {
 	if ip := r.Own.Address.IP; !c.site.DRBD.Global.DisableIPVerification && !c.isOwn(ip) {
 		c.mend(where, "address %s of this node is on none of its interfaces", ip)
 	}
-	switch d := c.host.Disk(r); {
+	d := c.host.Disk(r)
+	switch {
 	case d.Err != nil:
 		c.mend(where, "%v", d.Err)
 	case d.Problem != nil:
@@ -122,10 +129,10 @@ func (c *checker) resource(r config.Resource) {
 	case d.Metadata == "":
 		c.mend(where, "%s carries no metadata: write it with 'pollux create-md %s'", r.Volume.Disk, r.Conf.Name)
 		if d.HasLVM {
-			c.note(where, "%s carries an LVM physical volume. It can be kept, if the metadata fits behind it: "+
-				"shrink it first, or use external metadata", r.Volume.Disk)
+			c.note(where, "%s", keep(r, d))
 		}
 	}
+	c.size(r, d)
 	c.lvm(r)
 }
 

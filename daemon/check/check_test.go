@@ -15,6 +15,7 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/node"
 )
 
 // seed loads the files of the page for milo1, with changes: file, old, new.
@@ -155,7 +156,7 @@ func TestEachTrapIsOneFinding(t *testing.T) {
 		},
 		"a disk with LVM's data, which can be kept": {
 			host: disk(check.Disk{HasLVM: true}),
-			want: check.Finding{Where: "resource r1", Text: "It can be kept, if the metadata fits behind it"},
+			want: check.Finding{Where: "resource r1", Text: "which can be kept if the metadata fits behind it"},
 		},
 		"a group that means nothing": {
 			host: func(h *check.Host) {
@@ -219,8 +220,14 @@ func TestMachine(t *testing.T) {
 	r := site.Resources[0]
 	g.Expect(host.Disk(r).Err).To(MatchError(os.ErrNotExist))
 	g.Expect(os.WriteFile(path, make([]byte, 1<<20), 0o600)).To(Succeed())
-	g.Expect(host.Disk(r)).To(Equal(check.Disk{}), "an empty disk carries nothing")
+	g.Expect(host.Disk(r)).To(Equal(check.Disk{Sectors: 2048, Room: 1968}), "an empty disk carries nothing")
 	label := append(make([]byte, 512), "LABELONE"...)
-	g.Expect(os.WriteFile(path, append(label, make([]byte, 1<<20)...), 0o600)).To(Succeed())
-	g.Expect(host.Disk(r)).To(Equal(check.Disk{HasLVM: true}))
+	g.Expect(os.WriteFile(path, append(label, make([]byte, 1<<20-520)...), 0o600)).To(Succeed())
+	d := host.Disk(r)
+	g.Expect(d.HasLVM).To(BeTrue())
+	g.Expect(d.PVErr).To(MatchError(command.ErrNotFound))
+	g.Expect(check.Spares(d, r)).To(MatchError(ContainSubstring("The metadata need the last 80 of its 2048 sectors")))
+	_, err := node.Format(r, 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(check.Spares(host.Disk(r), r)).To(Succeed())
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/format/lvmconf"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -19,8 +20,9 @@ const lvmConf = "/etc/lvm/lvm.conf"
 // of it is asked of the programs that run starts.
 func Machine(ctx context.Context, run command.Runner) Host {
 	h := Host{
-		Resolve: net.LookupHost, Disk: look, Groups: node.CheckGroups, Bridges: map[string]string{},
-		Devices: map[string]string{}, Filters: filters(ctx, run),
+		Resolve: net.LookupHost, Groups: node.CheckGroups, Bridges: map[string]string{}, Devices: map[string]string{},
+		Disk:    func(r config.Resource) Disk { return Look(ctx, run, r) },
+		Filters: filters(ctx, run),
 	}
 	if list, err := net.Interfaces(); err == nil {
 		for _, i := range list {
@@ -46,7 +48,8 @@ func Machine(ctx context.Context, run command.Runner) Host {
 	return h
 }
 
-func look(r config.Resource) Disk {
+// Look looks at the disk of a resource, and asks LVM what it has there.
+func Look(ctx context.Context, run command.Runner, r config.Resource) Disk {
 	f, err := os.Open(r.Volume.Disk)
 	if err != nil {
 		return Disk{Err: err}
@@ -57,6 +60,15 @@ func look(r config.Resource) Disk {
 	_, err = f.ReadAt(label, 512)
 	d := Disk{HasLVM: err == nil && string(label) == "LABELONE"}
 	d.Metadata, d.Problem = node.Metadata(r)
+	if d.Sectors, err = node.Sectors(r.Volume.Disk); err == nil {
+		d.Room, d.Last, err = node.Room(r)
+	}
+	if err != nil {
+		d.Room = 0 // Problem says the same
+	}
+	if d.HasLVM && d.Metadata == "" {
+		d.PV, d.PVErr = lvm.Physical(ctx, run, r.Volume.Disk)
+	}
 	return d
 }
 

@@ -123,16 +123,16 @@ func TestTheHostsOwnFirewall(t *testing.T) {
 			host := milo1(t)
 			host.Filters = check.Machine(t.Context(), tools(t, tc.recordings)).Filters
 			host.Live = tc.live
-			var said []string
+			var lines []string
 			for _, f := range check.Site(seed(t, tc.files...), host) {
 				if strings.Contains(f.Text, "this host's firewall") || f.Where == "firewall" {
-					said = append(said, f.String())
+					lines = append(lines, f.String())
 				}
 			}
 			g := NewWithT(t)
-			g.Expect(said).To(HaveLen(len(tc.want)), strings.Join(said, "\n"))
+			g.Expect(lines).To(HaveLen(len(tc.want)), strings.Join(lines, "\n"))
 			for i, want := range tc.want {
-				g.Expect(said[i]).To(ContainSubstring(want))
+				g.Expect(lines[i]).To(ContainSubstring(want))
 			}
 		})
 	}

@@ -60,27 +60,72 @@ func layoutOf(r config.Resource, meta, data uint64) (drbdmeta.Layout, error) {
 	}
 }
 
-// Metadata says what metadata the disk of a resource carries, "" for none. It
-// fails if there is some that can't be used, with the way out.
-func Metadata(r config.Resource) (string, error) {
+// measure opens the device with the metadata of a resource, and tells where on
+// it they are or would be.
+func measure(r config.Resource) (f *os.File, layout drbdmeta.Layout, sectors uint64, err error) {
 	path := r.Volume.Disk
 	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
 		path = r.Volume.Meta.Device
 	}
+	if f, err = os.Open(path); err != nil {
+		return nil, layout, 0, err
+	}
+	if sectors, err = sectorsOf(f); err == nil {
+		data := sectors
+		if path != r.Volume.Disk {
+			data, err = Sectors(r.Volume.Disk)
+		}
+		if err == nil {
+			layout, err = layoutOf(r, sectors, data)
+		}
+	}
+	if err != nil {
+		return nil, layout, 0, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return f, layout, sectors, nil
+}
+
+// Sectors is the size of a disk, in units of 512 bytes.
+func Sectors(path string) (uint64, error) {
 	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	return sectorsOf(f)
+}
+
+func sectorsOf(f *os.File) (uint64, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	return uint64(size) / backing.SectorSize, err
+}
+
+// Room is how many sectors for data the disk of a resource has beside its
+// metadata, and how many the device had last; 0 is none yet.
+func Room(r config.Resource) (data, last uint64, err error) {
+	f, layout, _, err := measure(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = f.Close() }()
+	block := make([]byte, drbdmeta.BlockSize)
+	if _, err := f.ReadAt(block, layout.Superblock); err == nil {
+		if super, err := drbdmeta.DecodeSuperblock(block); err == nil {
+			last = super.Size
+		}
+	}
+	return layout.DataSectors, last, nil
+}
+
+// Metadata says what metadata the disk of a resource carries, "" for none. It
+// fails if there is some that can't be used, with the way out.
+func Metadata(r config.Resource) (string, error) {
+	f, layout, sectors, err := measure(r)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	sectors := uint64(size) / backing.SectorSize
-	layout, err := layoutOf(r, sectors, sectors)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
+	path := f.Name()
 	block := make([]byte, drbdmeta.BlockSize)
 	if _, err := f.ReadAt(block, layout.Superblock); err != nil {
 		return "", err

@@ -50,6 +50,9 @@ type ResourceStatus struct {
 	StateWord   uint32 `json:"state-word"`   // the state as P_STATE packs it
 	MetaFlags   uint32 `json:"meta-flags"`   // Flags as a number
 	Down        bool   `json:"down,omitempty"`
+	// Room for data on the disks of both nodes; 0 is unknown.
+	RoomKiB     uint64 `json:"room-kib,omitempty"`
+	PeerRoomKiB uint64 `json:"peer-room-kib,omitempty"`
 	// Decisions are the last ones of this node about the resource, newest first.
 	Decisions []Decision `json:"decisions,omitempty"`
 }
@@ -139,6 +142,7 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 		Name: r.Name, Role: r.State.Role.String(), PeerRole: r.State.Peer.String(),
 		Connection: r.State.Conn.String(), Disk: r.State.Disk.String(), PeerDisk: r.State.PeerDisk.String(),
 		Protocol: r.Protocol.String(), SizeKiB: r.Size / 2, OutOfSyncKiB: r.OutOfSync, Flags: r.Flags.String(),
+		RoomKiB: r.Room / 2, PeerRoomKiB: r.PeerRoom / 2,
 		Users: d.front.Users(), Frozen: r.Frozen, Note: r.Note,
 		Counters: Counters{
 			SentBytes: r.Stats.Sent, ReceivedBytes: r.Stats.Received, DiskReadBytes: r.Stats.DiskRead,

@@ -8,6 +8,15 @@ var traps = []struct{ name, edit, says string }{
 		"MEND  resource r1: /dev/sda3 carries no metadata",
 	},
 	{
+		"a disk that holds LVM's data", "trap 'dd if=/dev/zero of=/dev/sda3 bs=512 count=8 2>/dev/null' EXIT; " +
+			`pvcreate --config 'devices{filter=["a|.*|"]}' -y /dev/sda3 >/dev/null`,
+		"/dev/sda3 carries an LVM physical volume, which can be kept. The metadata need the last",
+	},
+	{
+		"disks that differ in size", "true",
+		"The device will have what the smaller one of both disks has: compare with milo2",
+	},
+	{
 		"nobody who decides after a cut", "true",
 		"neither a witness nor fencing is configured",
 	},

@@ -73,6 +73,7 @@ func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 	if s.Disk == 0 {
 		return
 	}
+	r.peerRoom = s.Disk
 	user := r.cfg.UserSize
 	if user == 0 || s.User != 0 && s.User < user {
 		user = s.User

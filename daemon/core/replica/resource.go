@@ -59,10 +59,12 @@ type Resource struct {
 	bits  *resync.Bitmap
 	log   *actlog.Log
 
-	link    link
-	peer    peer
-	order   order
-	waiting startWait
+	link link
+	peer peer
+	// peerRoom is what the peer's disk had room for when it was connected last.
+	peerRoom uint64
+	order    order
+	waiting  startWait
 
 	requests table
 	mirror   mirror // what the peer wrote here

@@ -25,6 +25,7 @@ type Status struct {
 	State          drbdwire.State
 	Protocol       drbdwire.WireProtocol
 	Size           uint64 // sectors
+	Room, PeerRoom uint64 // sectors for data on the disks; 0 is unknown
 	UUIDs          drbdmeta.UUIDs
 	Flags          drbdmeta.Flags
 	OutOfSync      uint64         // KiB
@@ -43,6 +44,7 @@ func (r *Resource) Status() Status {
 		Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
 		Decisions: slices.Clone(r.decisions),
 	}
+	s.Room, s.PeerRoom = r.meta.layout.DataSectors, r.peerRoom
 	if r.bits != nil {
 		s.OutOfSync = r.bits.Count() * 4
 	}
