@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/optionc/pollux/daemon/format/drbdtext"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -28,13 +29,35 @@ func newStatus(p *place) *cobra.Command {
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
 				e.SetIndent("", "  ")
-				return e.Encode(s)
+				return e.Encode(shapeOf(&s))
 			}
 			return printStatus(cmd.OutOrStdout(), &s)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; the resources have the keys of drbdsetup status --json of DRBD 9 too")
 	return cmd
+}
+
+// statusJSON is a status whose resources have the keys that version 9 of DRBD
+// gives them, besides pollux's own.
+type statusJSON struct {
+	node.Status
+	Resources []resourceJSON `json:"resources"`
+}
+
+type resourceJSON struct {
+	node.ResourceStatus
+	drbdtext.JSONState
+}
+
+func shapeOf(s *node.Status) statusJSON {
+	shape := statusJSON{Status: *s}
+	for i := range s.Resources {
+		r := &s.Resources[i]
+		text := r.Text(s.Peer)
+		shape.Resources = append(shape.Resources, resourceJSON{*r, text.JSON().JSONState})
+	}
+	return shape
 }
 
 func newEvents(p *place) *cobra.Command {

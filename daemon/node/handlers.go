@@ -71,7 +71,7 @@ func (d *device) runHandlers() {
 }
 
 func (d *device) runHandler(e replica.Effect) {
-	d.tell("handler " + e.Text + " is called")
+	d.helper(Event{Text: "handler " + e.Text + " is called", Helper: e.Text})
 	exit, said := d.handlers.set.Call(d.node.ctx, e.Text)
 	text := fmt.Sprintf("handler %s ended with exit status %d", e.Text, exit)
 	if exit == handler.NotRun {
@@ -80,6 +80,13 @@ func (d *device) runHandler(e replica.Effect) {
 	if said != "" {
 		text += ": " + said
 	}
-	d.tell(text)
+	d.helper(Event{Text: text, Helper: e.Text, Exit: &exit})
 	d.put(replica.Input{Kind: replica.Called, ID: e.ID, Exit: exit, Text: said})
+}
+
+// helper tells of a handler.
+func (d *device) helper(e Event) {
+	d.node.log.Info(e.Text, "resource", d.conf.Conf.Name)
+	e.Resource = d.conf.Conf.Name
+	d.node.publish(e)
 }

@@ -326,4 +326,7 @@ type Event struct {
 	StateWord uint32 `json:"state-word,omitempty"`
 	Sequence  uint64 `json:"sequence,omitempty"`
 	Down      bool   `json:"down,omitempty"`
+	// Helper is the handler that was called, or has ended with status Exit.
+	Helper string `json:"helper,omitempty"`
+	Exit   *int   `json:"exit,omitempty"`
 }

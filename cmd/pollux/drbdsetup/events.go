@@ -75,6 +75,8 @@ func (f *follower) hear(line json.RawMessage) {
 	case e.Down && at >= 0:
 		f.lines(e.Time, f.known[at].Destroy())
 		f.known = append(f.known[:at], f.known[at+1:]...)
+	case e.Helper != "" && at >= 0:
+		f.lines(e.Time, helperLine(&f.known[at], e))
 	case e.StateWord == 0 || e.Sequence <= f.status.Sequence:
 	case at >= 0:
 		old := f.known[at]
@@ -83,6 +85,13 @@ func (f *follower) hear(line json.RawMessage) {
 	default:
 		f.appeared(e)
 	}
+}
+
+func helperLine(r *drbdtext.Resource, e node.Event) string {
+	if e.Exit == nil {
+		return r.Call(e.Helper)
+	}
+	return r.Response(e.Helper, *e.Exit)
 }
 
 // appeared tells of a resource that was down.

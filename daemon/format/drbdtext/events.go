@@ -57,8 +57,11 @@ func (r *Resource) Create() string {
 // Destroy is told from the inside out.
 func (r *Resource) Destroy() string {
 	var b strings.Builder
-	for _, rec := range slices.Backward(r.records(Detail{})) {
-		rec.write(&b, "destroy", nil)
+	list := r.records(Detail{})
+	for _, o := range []Object{PeerDeviceObject, ConnectionObject, DeviceObject, ResourceObject} {
+		if rec := find(list, o); rec != nil {
+			rec.write(&b, "destroy", nil)
+		}
 	}
 	return b.String()
 }

@@ -10,9 +10,14 @@ import (
 // has. Sizes are in KiB, those that begin with rs or ov in sectors.
 // Source: drbd.conf and its tools, section 8.7.
 type JSON struct {
-	Name             string           `json:"name"`
-	NodeID           int              `json:"node-id"`
-	Role             string           `json:"role"`
+	Name   string `json:"name"`
+	NodeID int    `json:"node-id"`
+	Role   string `json:"role"`
+	JSONState
+}
+
+// JSONState is all of it but the name.
+type JSONState struct {
 	Suspended        bool             `json:"suspended"`
 	SuspendedUser    bool             `json:"suspended-user"`
 	SuspendedNoData  bool             `json:"suspended-no-data"`
@@ -84,8 +89,8 @@ type JSONSync struct {
 // JSON gives the resource in the shape of version 9.
 func (r *Resource) JSON() JSON {
 	s, c := r.State, r.Counters
-	j := JSON{
-		Name: r.Name, NodeID: r.NodeID, Role: s.Role.String(), WriteOrdering: "flush",
+	j := JSONState{
+		WriteOrdering: "flush",
 		Suspended:     s.Suspended || s.SuspNoData || s.SuspFencing,
 		SuspendedUser: s.Suspended, SuspendedNoData: s.SuspNoData, SuspendedFencing: s.SuspFencing,
 		Devices: []JSONDevice{{
@@ -101,7 +106,7 @@ func (r *Resource) JSON() JSON {
 			PeerDevices: []JSONPeerDevice{r.jsonPeer()},
 		})
 	}
-	return j
+	return JSON{Name: r.Name, NodeID: r.NodeID, Role: s.Role.String(), JSONState: j}
 }
 
 func (r *Resource) jsonPeer() JSONPeerDevice {
