@@ -47,7 +47,12 @@ node can't be sure that it has the newest data; the reason is named.`,
 	add("pause-sync", "let no resync go on", "Let no resync go on, or begin, until resume-sync; the peer pauses as well.", "", "")
 	add("resume-sync", "let resyncs go on again", "Let resyncs go on again, unless the peer has paused them too.", "", "")
 	add("outdate", "mark this node's data as old", "Mark this node's data as old, so that it is not promoted by itself.",
-		"", "")
+		"force", "even if this node has changes that its peer lacks")
+	add("suspend-io", "let users of the device wait", "Let requests of the device's users wait until resume-io.", "", "")
+	add("resume-io", "end every wait of the device's users",
+		`Let requests of the device's users go on, whatever they wait for: suspend-io, a
+fence-peer handler that did not succeed, or data. What a lost peer was to have
+is this node's alone from then on.`, "", "")
 	return list
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/daemon/format/drbdtext"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -125,6 +126,10 @@ func printResource(b *strings.Builder, r *node.ResourceStatus) {
 			where = fmt.Sprintf("nbd+unix:///%s?socket=%s", r.Name, r.Device)
 		}
 		fmt.Fprintf(b, "  device: %s (%d users)\n", where, r.Users)
+	}
+	if s := drbdwire.UnpackState(r.StateWord); s.Suspended || s.SuspNoData || s.SuspFencing {
+		fmt.Fprintf(b, "  I/O waits: suspended by user %t, for want of data %t, by fencing %t\n", s.Suspended, s.SuspNoData,
+			s.SuspFencing)
 	}
 	if r.Frozen != "" {
 		fmt.Fprintf(b, "  FROZEN: %s\n", r.Frozen)

@@ -75,6 +75,7 @@ func (r Resource) replica(node string) replica.Config {
 		MaxEpochSize: n.MaxEpochSize,
 		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: r.Conf.Startup.DegrWFCTimeout,
 		SuspendIONoData: r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
+		Fencing:         replica.Fencing(d.Fencing),
 		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
 		IntegrityAlg: n.DataIntegrityAlg,
 		CsumsAlg:     n.CSumsAlg, CsumsAfterCrashOnly: n.CSumsAfterCrashOnly,

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/format/haconf"
@@ -142,7 +143,8 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 	d, n := r.Disk, r.Net
 	warn(n.VerifyAlg != "", "verify-alg is ignored: this version has no online verify")
 	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
-	warn(d.Fencing != drbdconf.DontCare, "fencing is treated as dont-care: this version calls no fence-peer handler")
+	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
+		"fencing without a handler fence-peer: a node that loses its peer gets no further")
 	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
 	warn(d.DiskTimeout != 0, "disk-timeout is ignored")
 	if names := uncalled(r); names != "" {
@@ -152,7 +154,7 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 
 func uncalled(r *drbdconf.Resource) string {
 	var names []string
-	for _, known := range []string{"fence-peer", "unfence-peer", "local-io-error", "out-of-sync"} {
+	for _, known := range []string{"local-io-error", "out-of-sync"} {
 		if _, ok := r.Handlers[known]; ok {
 			names = append(names, known)
 		}

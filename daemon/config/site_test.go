@@ -207,7 +207,7 @@ func TestKeysThatOthersCanReadAreNoKeys(t *testing.T) {
 func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"online verify":  {"protocol C;", "protocol C; net { verify-alg md5; }", "verify-alg is ignored"},
-		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing is treated as dont-care"},
+		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
 		"slow disks":     {"on-io-error   detach;", "disk-timeout 60;", "disk-timeout is ignored"},
 		"errors to pass": {"on-io-error   detach;", "on-io-error pass_on;", "on-io-error pass_on is treated as detach"},
 		"congestion": {

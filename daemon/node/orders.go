@@ -50,6 +50,7 @@ func replicaOrder(verb string) (replica.OrderKind, bool) {
 		"disconnect": replica.OrderDisconnect, "primary": replica.OrderPrimary, "secondary": replica.OrderSecondary,
 		"invalidate": replica.OrderInvalidate, "invalidate-remote": replica.OrderInvalidateRemote,
 		"outdate": replica.OrderOutdate, "pause-sync": replica.OrderPauseSync, "resume-sync": replica.OrderResumeSync,
+		"suspend-io": replica.OrderSuspendIO, "resume-io": replica.OrderResumeIO,
 	}[verb]
 	return kind, ok
 }

@@ -48,6 +48,9 @@ type Rules struct {
 	GoesOn bool
 	// Solves: a policy decides whose writes are given up in a split brain.
 	Solves bool
+	// Fenced: a Primary that loses its peer waits until that is fenced off. Then
+	// no pair accepts any of this, whatever happens between the nodes.
+	Fenced bool
 	// First is what the sectors of the first node's disk hold at the beginning:
 	// if the disks differ, that one is made good by force.
 	First uint64

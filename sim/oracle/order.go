@@ -28,7 +28,7 @@ func (o *Oracle) Acting(n int, tool world.Tool, start bool) {
 		o.w.Fail(promise8, "%s starts the guest, and its volume group is not active", name(n))
 	case at.restarted && !at.heard && !at.vouched && here.Crashed():
 		o.w.Fail(promise9, "%s starts %s after a crash, and has not heard from its peer", name(n), tool)
-	case o.rules.Apart:
+	case o.rules.Apart && !o.rules.Fenced:
 	case tool == world.VG && (there.HasVG() || there.RunsGuest()):
 		o.w.Fail(promise7, "%s starts the volume group, which is active on %s", name(n), name(1-n))
 	case tool == world.Guests && there.RunsGuest():

@@ -46,7 +46,8 @@ func (o *Oracle) Exposed(n int) {
 	case o.rules.Protocol == drbdwire.ProtocolC && missing,
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
-	case o.rules.Protocol == drbdwire.ProtocolC && (at.known || at.restarted && !o.rules.GoesOn || connected):
+	case o.rules.Protocol == drbdwire.ProtocolC &&
+		(at.known || at.restarted && !o.rules.GoesOn || connected || o.rules.Fenced):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
 		if o.rules.Protocol == drbdwire.ProtocolC {

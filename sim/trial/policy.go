@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/faults/draw"
 	"github.com/optionc/pollux/sim/world"
 )
@@ -22,5 +23,15 @@ func (s *setup) drawPolicies(seed uint64) {
 	rare := func() int { return luck.Below(2) * luck.Below(100_000) }
 	s.world.Handlers = world.HandlerLuck{
 		Latency: luck.Between(10*time.Millisecond, 20*time.Second), Fail: rare(), Hang: rare() / 2,
+		Shoots: luck.Below(2) == 0,
+	}
+	r.Fencing = [...]replica.Fencing{
+		replica.DontCare, replica.DontCare, replica.ResourceOnly, replica.ResourceAndStonith,
+	}[luck.Below(4)]
+	if r.Fencing == replica.ResourceAndStonith && r.Protocol == drbdwire.ProtocolA {
+		r.Fencing = replica.ResourceOnly // the kernel refuses the two together
+	}
+	if r.Fencing != replica.DontCare {
+		r.Handlers = append(r.Handlers, replica.HandlerFencePeer, replica.HandlerUnfencePeer)
 	}
 }

@@ -84,8 +84,9 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawPlan(seed, luck)
 	r := s.world.Machine.Resources[0]
 	s.rules = oracle.Rules{
-		Protocol: r.Protocol, Apart: profile == Apart, GoesOn: r.WFCTimeout > 0,
+		Protocol: r.Protocol, Apart: profile == Apart, GoesOn: r.WFCTimeout > 0 && r.Fencing == replica.DontCare,
 		Solves: r.AfterSB0 != 0 || r.AfterSB1 != 0 || r.AfterSB2 != 0,
+		Fenced: r.Fencing == replica.ResourceAndStonith,
 	}
 	if s.world.Fresh {
 		s.rules.First = world.Garbage(0)

@@ -11,6 +11,9 @@ type HandlerLuck struct {
 	Latency time.Duration // the longest
 	Fail    int           // it ends with exit status 1
 	Hang    int           // it is given up after handlerLimit
+	// Shoots: fence-peer cuts the peer's power; else it has the peer mark its
+	// copy as old.
+	Shoots bool
 }
 
 // handlerLimit is after how long a handler that does not end is given up.
@@ -20,6 +23,10 @@ const handlerLimit = 2 * time.Minute
 func (n *Node) call(e *replica.Effect) {
 	w, cfg := n.w, n.w.cfg.Handlers
 	w.Tracef("%s calls %s", Name(n.id), e.Text)
+	if e.Text == replica.HandlerFencePeer {
+		n.fencePeer(e)
+		return
+	}
 	in := replica.Input{Kind: replica.Called, ID: e.ID}
 	took := w.luck.handler.Between(0, cfg.Latency)
 	switch fate := w.luck.handler.Below(1_000_000); {

@@ -167,7 +167,7 @@ func (w *World) Tracing() bool { return w.trace != nil }
 func (w *World) Calm() {
 	late := w.cfg.Tools.Latency
 	w.cfg.Tools = ToolLuck{Latency: late}
-	w.cfg.Handlers = HandlerLuck{Latency: min(w.cfg.Handlers.Latency, 2*time.Second)}
+	w.cfg.Handlers = HandlerLuck{Latency: min(w.cfg.Handlers.Latency, 2*time.Second), Shoots: w.cfg.Handlers.Shoots}
 	w.cfg.Net.Loss, w.cfg.Late = 0, 0
 	for n, node := range w.nodes {
 		w.net.beats[n].Loss = 0

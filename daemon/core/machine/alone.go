@@ -64,7 +64,9 @@ func (m *Machine) watchReplica(i int) {
 	alone := w.alone != 0 && w.alone != r.Generation()
 	if alone || m.alive != nil && m.alive.Snapshot().Peer.HeardAt > w.since+lastPackets {
 		w.lost = false
-		m.order(i, replica.OrderOutdate, ownOrder)
+		m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
+			Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: true,
+		}})
 	}
 }
 

@@ -49,6 +49,9 @@ type Config struct {
 	// IntegrityAlg is the algorithm of the digest that goes with every block on
 	// its way to the peer; "" is none. The peer must have the same.
 	IntegrityAlg string
+	// Fencing is what is done about a peer that can't be reached any more.
+	Fencing Fencing
+
 	// Handlers are the names of the handlers that drbd.conf has.
 	Handlers []string
 	// CsumsAlg is the algorithm by which a resync finds blocks that need not be

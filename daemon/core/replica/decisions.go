@@ -126,6 +126,7 @@ func (k OrderKind) String() string {
 		OrderAttach: "attach", OrderDetach: "detach", OrderConnect: "connect", OrderDisconnect: "disconnect",
 		OrderPrimary: "primary", OrderSecondary: "secondary", OrderInvalidate: "invalidate",
 		OrderInvalidateRemote: "invalidate-remote", OrderOutdate: "outdate", OrderShutdown: "shutdown",
+		OrderSuspendIO: "suspend-io", OrderResumeIO: "resume-io",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]

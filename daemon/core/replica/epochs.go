@@ -73,32 +73,34 @@ func (q *request) epochEnded(number uint32) {
 }
 
 // lose gives up what the peer has not confirmed to be on its disk: those
-// blocks may differ now.
-func (e *epochs) lose(r *Resource) {
+// blocks may differ now. While I/O is suspended that waits, see thaw.
+func (e *epochs) lose(r *Resource, hold bool) {
+	r.requests.held = 0
 	for _, list := range r.requests.both() {
 		for i := range list {
-			list[i].losePeer(r)
+			list[i].losePeer(r, hold)
 		}
 	}
 	e.unacked.keep(0)
 	*e = epochs{current: e.current + 1, unacked: e.unacked}
 }
 
-func (q *request) losePeer(r *Resource) {
+func (q *request) losePeer(r *Resource, hold bool) {
 	switch {
 	case q.op == OpRead && q.remote == halfPending:
 		q.remote, q.started = halfNone, false
 		r.free(q.buf)
 		q.buf, q.digest, q.asked = 0, nil, 0
-	case q.barrier || q.remote == halfPending:
-		r.markDifferent(q)
-		q.barrier = false
+	case !q.barrier && q.remote != halfPending:
+	case hold && (q.told || q.local == halfPending || q.local == halfDone):
+		q.held, q.barrier = true, true
 		if q.remote == halfPending {
-			q.remote = halfFailed
+			q.remote = halfNone
 		}
-		if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
-			q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
-		}
+		r.requests.held++
+	default:
+		q.held = false
+		r.loseWrite(q)
 	}
 }
 

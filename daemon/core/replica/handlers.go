@@ -16,6 +16,7 @@ const (
 	HandlerBeforeResyncTarget = "before-resync-target"
 	HandlerAfterResyncTarget  = "after-resync-target"
 	HandlerBeforeResyncSource = "before-resync-source"
+	HandlerUnfencePeer        = "unfence-peer"
 )
 
 // call starts a handler and gives its number, or 0 if none of that name is
@@ -32,8 +33,12 @@ func (r *Resource) call(name string) uint64 {
 
 // called takes the exit status of a handler.
 func (r *Resource) called(in Input) {
-	if in.ID != 0 && in.ID == r.sync.call {
+	switch in.ID {
+	case 0:
+	case r.sync.call:
 		r.mayResync(in.Exit, in.Text)
+	case r.fence.call:
+		r.fenced(in.Exit, in.Text)
 	}
 }
 
@@ -64,10 +69,7 @@ func (r *Resource) mayResync(exit int, text string) {
 // watchPrimary calls for help when a Primary has no good copy left. Source:
 // DRBD 8.4 states, section 10.
 func (r *Resource) watchPrimary(old drbdwire.State) {
-	without := func(s drbdwire.State) bool {
-		return s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate && s.PeerDisk < drbdwire.UpToDate
-	}
-	if without(r.state) && !without(old) {
+	if withoutData(r.state) && !withoutData(old) {
 		r.call(HandlerPriOnInconDegr)
 	}
 }

@@ -112,6 +112,10 @@ const (
 	OrderPauseSync OrderKind = 11
 	// OrderResumeSync ends an OrderPauseSync.
 	OrderResumeSync OrderKind = 12
+	// OrderSuspendIO: users' requests wait until OrderResumeIO, which also ends
+	// every other wait of theirs.
+	OrderSuspendIO OrderKind = 40
+	OrderResumeIO  OrderKind = 41
 )
 
 // Disk describes the disk below, as measured by the shell.

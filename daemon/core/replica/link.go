@@ -267,12 +267,15 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	r.link.reset()
 	r.sync.stop()
 	r.mirror.lose(r)
-	r.epochs.lose(r)
-	next := r.state
+	old, next := r.state, r.state
 	if !r.link.wanted {
 		why = drbdwire.StandAlone
 	}
 	next.Conn = why
+	if r.order.peerOutdated {
+		r.order.peerOutdated = false
+		next.PeerDisk = drbdwire.Outdated
+	}
 	if r.order.peerLeft {
 		// The peer told that it goes on by itself, or was told so.
 		r.order.peerLeft = false
@@ -281,11 +284,13 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 			r.decided(aboutData, "counts as Outdated", "the nodes parted in order, and the peer stayed Primary", r.standing())
 		}
 	}
+	r.epochs.lose(r, suspended(r.implied(old, next)))
 	r.set(next, text)
 	if r.bits != nil && r.meta.open {
 		r.meta.allPages = true
 		r.meta.dirty()
 	}
+	r.fenceLost(old)
 	r.orderLostPeer()
 	r.dialAgain()
 }

@@ -17,6 +17,11 @@ type order struct {
 	// peerLeft: the link is about to end by order while the peer's side is
 	// Primary, so this copy will be old.
 	peerLeft bool
+	// peerOutdated: the link is about to end by order, and the peer marks its
+	// copy as old.
+	peerOutdated bool
+	asked        bool // the handler fence-peer has answered
+	yielding     bool // this node has offered to mark its own copy as old
 }
 
 type stage uint8
@@ -24,6 +29,7 @@ type stage uint8
 const (
 	stageStart   stage = iota
 	stageAsking        // the peer's consent is under way
+	stageFencing       // the handler fence-peer is
 	stageWritten       // what the last Primary wrote is on its way to the disk
 	stageExpose        // the device is being made
 	stageWithdraw
@@ -41,7 +47,9 @@ func (r *Resource) command(in Input) {
 		})
 		return
 	}
-	r.order = order{kind: in.Order, id: in.ID, force: in.Force, peerLeft: r.order.peerLeft}
+	r.order = order{
+		kind: in.Order, id: in.ID, force: in.Force, peerLeft: r.order.peerLeft, peerOutdated: r.order.peerOutdated,
+	}
 	switch in.Order {
 	case OrderAttach:
 		r.attach(in.Disk)
@@ -63,6 +71,10 @@ func (r *Resource) command(in Input) {
 		r.startFullSync(drbdwire.StartingSyncS)
 	case OrderPauseSync, OrderResumeSync:
 		r.pauseSync(in.Order == OrderPauseSync)
+	case OrderSuspendIO:
+		r.suspendIO()
+	case OrderResumeIO:
+		r.resumeIO()
 	default:
 		r.refuse(drbdwire.NotSupported, fmt.Sprintf("order %d is not known", in.Order))
 	}
@@ -74,7 +86,7 @@ func (r *Resource) finish(code drbdwire.Code, text string) {
 		return
 	}
 	r.emit(Effect{Kind: Answer, ID: r.order.id, Code: code, Text: text})
-	r.order = order{peerLeft: r.order.peerLeft}
+	r.order = order{peerLeft: r.order.peerLeft, peerOutdated: r.order.peerOutdated}
 }
 
 // refuse answers that the order can't be carried out, and why.
@@ -107,8 +119,7 @@ func (r *Resource) disconnect() {
 	r.link.wanted = false
 	switch {
 	case r.state.Conn >= drbdwire.Connected:
-		r.order.peerLeft = r.state.Peer == drbdwire.Primary
-		r.ask(drbdwire.CmdConnStChgReq, uint32(drbdwire.ConnMask)<<4, uint32(drbdwire.Disconnecting)<<4)
+		r.askToLeave()
 	case r.link.conn != 0:
 		r.dropLink(drbdwire.StandAlone, "disconnected by order")
 		r.disconnected()
@@ -162,6 +173,8 @@ func (r *Resource) outdate() {
 		r.refuse(drbdwire.ConnectedOutdates, drbdwire.ConnectedOutdates.String())
 	case s.Role == drbdwire.Primary || s.Disk < drbdwire.Outdated:
 		r.refuse(drbdwire.LowerThanOutdated, "this node is Primary, or its data is worse than Outdated")
+	case !r.order.force && r.hasChanges():
+		r.refuse(drbdwire.FailedByPeer, "this node has changes that its peer lacks")
 	default:
 		s.Disk = drbdwire.Outdated
 		r.waiting.until = Never
@@ -227,13 +240,7 @@ func (r *Resource) peerAnswered(data []byte) error {
 	granted := a.Code >= drbdwire.Success
 	switch r.order.kind {
 	case OrderDisconnect, OrderShutdown:
-		if !granted && r.order.kind == OrderDisconnect {
-			r.link.wanted = true
-			r.order.peerLeft = false
-			r.refuse(drbdwire.FailedByPeer, "refused by the peer: "+a.Code.String())
-			return nil
-		}
-		r.dropLink(drbdwire.StandAlone, "disconnected by order")
+		r.leaveAnswered(granted, a.Code)
 	case OrderPrimary:
 		if !granted {
 			r.refuse(a.Code, "refused by the peer: "+a.Code.String())

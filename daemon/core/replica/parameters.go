@@ -198,6 +198,9 @@ func (r *Resource) reconsider(s drbdwire.State, disk drbdwire.DiskState, negotia
 // decide compares the generations of both copies and enters the state that
 // follows; the peer decides the mirrored thing by itself.
 func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
+	if r.state.Conn == drbdwire.WFReportParams && r.refusesFrozen(disk) {
+		return
+	}
 	r.link.limit = Never
 	r.link.phase = phaseUp
 	if disk < drbdwire.Negotiating || r.state.Disk < drbdwire.Negotiating || !r.peer.hasUUIDs {
@@ -262,18 +265,23 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 		next.PeerDisk = drbdwire.UpToDate // adopt has compared
 	}
 	r.link.discard = false
-	r.order.peerLeft = false
+	r.order.peerLeft, r.order.peerOutdated = false, false
 	if again {
 		r.sendUUIDs()
 	}
 	r.set(next, why)
 	r.sendState()
+	r.thaw()
 	switch r.state.Conn {
 	case drbdwire.WFBitMapS:
 		r.sendBitmap()
 	case drbdwire.Connected:
 		r.settled()
 	default: // the target waits for the source's bitmap
+	}
+	if r.order.stage == stageFencing {
+		r.order.stage = stageStart
+		r.promote() // the peer itself is asked now
 	}
 }
 

@@ -18,6 +18,7 @@ const maxRequests = 4096
 type table struct {
 	list []request     // not told to their users, in the order of arrival
 	told line[request] // told, and still needed, in the order of their epochs
+	held int           // of both, those that wait for the peer to come back, or not
 	next uint64        // arrival number
 }
 
@@ -38,6 +39,7 @@ type request struct {
 	remote  half
 	barrier bool // waits for the barrier ack of its epoch
 	partial bool // remote is done on a copy that lacks other blocks
+	held    bool // the peer was lost before that, and I/O is suspended
 	sent    time.Duration
 	digest  []byte // that goes with a write, or came with what a read found
 	asked   uint64 // number of the Digest under way, 0 is none
@@ -179,7 +181,7 @@ func (r *Resource) startWaiting() {
 			r.tell(q)
 			continue
 		}
-		if r.frozen != "" || r.order.kind == OrderDetach && r.order.stage == stageDrain {
+		if r.frozen != "" || suspended(r.state) || r.order.kind == OrderDetach && r.order.stage == stageDrain {
 			continue
 		}
 		switch q.op {
@@ -268,7 +270,7 @@ func (r *Resource) access() access {
 		return accessLocal
 	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
 		return accessRemote
-	case s.Conn == drbdwire.WFReportParams || r.meta.open && !r.meta.ready || r.cfg.SuspendIONoData:
+	case s.Conn == drbdwire.WFReportParams || r.meta.open && !r.meta.ready || s.SuspNoData:
 		return accessWait
 	default:
 		return accessNone
@@ -330,7 +332,7 @@ func (t *table) barrierBefore(q *request) bool {
 
 // tell answers the user once the answer is certain.
 func (r *Resource) tell(q *request) {
-	if q.told || r.frozen != "" || q.local == halfPending {
+	if q.told || r.frozen != "" || q.local == halfPending || q.held {
 		return
 	}
 	if q.remote == halfPending && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone) {

@@ -52,6 +52,7 @@ type Resource struct {
 
 	decisions []Decision // the last ones, oldest first
 	calls     uint64     // of handlers, so far
+	fence     fence
 
 	meta  metadata
 	uuids drbdmeta.UUIDs
@@ -80,6 +81,7 @@ type Resource struct {
 type startWait struct {
 	until    time.Duration
 	degraded bool
+	over     bool // it has run out
 }
 
 // New makes a resource: StandAlone, Diskless, Secondary.
@@ -141,6 +143,7 @@ func (r *Resource) take(in Input) {
 func (r *Resource) settle() {
 	for again := true; again; again = r.passed {
 		r.passed = false
+		r.thaw()
 		r.startWaiting()
 		r.startMirrored()
 		r.advanceLog()
@@ -163,7 +166,8 @@ func (r *Resource) tick() {
 	r.linkTick()
 	if r.now >= r.waiting.until {
 		r.waiting.until = Never
-		if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected {
+		r.waiting.over = true
+		if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected && r.cfg.Fencing == DontCare {
 			next := r.state
 			next.Disk = drbdwire.UpToDate
 			r.decided(aboutData, "counts as UpToDate", "the peer was waited for as long as configured", r.standing())

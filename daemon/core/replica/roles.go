@@ -13,7 +13,21 @@ func (r *Resource) promote() {
 		r.finish(drbdwire.NothingToDo, "")
 		return
 	}
+	if r.askFirst() && !r.order.asked {
+		r.order.stage = stageFencing
+		r.callFence()
+		return
+	}
+	if r.askFirst() && r.order.force {
+		next := r.state
+		next.PeerDisk = drbdwire.Outdated
+		r.decided(aboutFencing, "peer disk Outdated", "forced, though "+r.fence.answer, r.standing())
+		r.set(next, "the peer counts as outdated by force")
+	}
 	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
+		if r.order.asked {
+			why += "; " + r.fence.answer
+		}
 		r.refuse(code, why)
 		return
 	}
@@ -45,6 +59,8 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 		return drbdwire.InTransientState, "the disk is being attached"
 	case s.Peer == drbdwire.Primary:
 		return drbdwire.TwoPrimaries, "the peer is Primary"
+	case r.askFirst() && (s.Disk == drbdwire.UpToDate || s.Disk == drbdwire.Consistent && r.waiting.over):
+		return drbdwire.PrimaryNOP, "the peer is not known to be outdated or dead"
 	case s.Disk == drbdwire.UpToDate || planted.On(planted.PromoteStale) && s.Disk >= drbdwire.Inconsistent:
 		return drbdwire.Success, ""
 	case s.Disk == drbdwire.Diskless && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
@@ -210,7 +226,7 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate:
 		return drbdwire.NoUpToDateDisk, nil
 	case mask.Conn == drbdwire.ConnMask && conn == drbdwire.Disconnecting:
-		return drbdwire.Success, func() { r.order.peerLeft = s.Peer == drbdwire.Primary }
+		return r.consentToLeave(mask, value)
 	case mask.Conn == drbdwire.ConnMask && (conn == drbdwire.StartingSyncS || conn == drbdwire.StartingSyncT):
 		return r.consentFullSync(conn)
 	case mask.Conn == drbdwire.ConnMask && conn != drbdwire.WFReportParams:

@@ -11,13 +11,16 @@ import (
 // what must be remembered goes to the superblock, who watches is told why.
 func (r *Resource) set(next drbdwire.State, why string) {
 	old := r.state
-	next = sanitise(next)
+	next = r.implied(old, next)
 	if next == old {
 		return
 	}
 	r.state = next
 	if next.Conn >= drbdwire.Connected {
-		r.waiting.until = Never
+		r.waiting.until, r.waiting.over = Never, false
+	}
+	if next.Conn != old.Conn {
+		r.sync.call = 0 // what it was about is over
 	}
 	r.recordGeneration(old)
 	r.recordFlags()
@@ -98,10 +101,12 @@ func limits(c drbdwire.ConnState) diskLimits {
 }
 
 // recordGeneration makes a new generation of the data when the two copies
-// begin to differ. Source: DRBD 8.4 states, section 4.
+// begin to differ. While I/O is suspended they do not: the generation comes
+// with the end of that, unless the peer comes first. Source: DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
 	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 {
+		r.fence.postponed = false
 		return
 	}
 	had := old.PeerDisk == drbdwire.Inconsistent || old.PeerDisk == drbdwire.Consistent ||
@@ -111,6 +116,14 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	promotedBeyond := s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent &&
 		(old.Peer != drbdwire.Primary || old.Disk != drbdwire.UpToDate)
 	if primary && had && gone || promotedBeyond {
+		r.fence.postponed = true
+	}
+	switch {
+	case !r.fence.postponed:
+	case !gone && s.Conn >= drbdwire.Connected:
+		r.fence.postponed = false
+	case !suspended(s):
+		r.fence.postponed = false
 		r.newGeneration()
 		if s.Conn >= drbdwire.Connected {
 			r.sendUUIDs()

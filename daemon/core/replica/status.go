@@ -75,10 +75,11 @@ func (r *Resource) State() drbdwire.State { return r.state }
 func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }
 
 // OutOfSync tells whether the bitmap marks a block that the range touches as
-// different from the peer's. It is not known before a disk is attached.
+// different from the peer's, or a write to it waits for the peer's return, which
+// the activity log covers. It is not known before a disk is attached.
 func (r *Resource) OutOfSync(sector uint64, size uint32) (marked, known bool) {
 	if r.bits == nil || !r.meta.open || r.state.Disk <= drbdwire.Attaching {
 		return false, false
 	}
-	return r.bits.Any(sector, size), true
+	return r.bits.Any(sector, size) || r.requests.holds(sector, size), true
 }

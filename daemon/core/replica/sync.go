@@ -227,7 +227,11 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 	r.meta.allPages = true
 	r.meta.dirty()
 	r.sync.stop()
+	r.decided(aboutResync, "ended on the source", fmt.Sprintf("the target's disk is %s", disk), r.standing())
 	r.set(next, "resync done")
+	if s := r.state; s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate && r.cfg.Fencing != DontCare {
+		r.call(HandlerUnfencePeer)
+	}
 }
 
 // blockWanted takes the target's request for a block.

@@ -1,0 +1,316 @@
+package replica
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// Fencing says what a node does about a peer that it no longer reaches, before
+// it relies on its own copy alone.
+type Fencing uint8
+
+// The policies. Source: DRBD 8.4 states, section 7.
+const (
+	DontCare           Fencing = 0 // nothing
+	ResourceOnly       Fencing = 1 // the handler fence-peer is called
+	ResourceAndStonith Fencing = 2 // and I/O waits until it has succeeded
+)
+
+const aboutFencing = "fencing"
+
+// fence is what a node is doing about its peer.
+type fence struct {
+	call   uint64 // the handler under way that counts; 0 is none
+	answer string // what the last one said
+	// postponed: the copies part, but whether users will be told of a write that
+	// only this one has is not decided yet; see recordGeneration.
+	postponed bool
+}
+
+// fencing is the policy that counts: a node that has no whole copy itself does
+// not keep its peer from anything.
+func (r *Resource) fencing(s drbdwire.State) Fencing {
+	if s.Disk < drbdwire.Consistent {
+		return DontCare
+	}
+	return r.cfg.Fencing
+}
+
+// unfenced tells whether the peer may have a copy that is used or newer.
+func unfenced(s drbdwire.State) bool {
+	return s.Conn < drbdwire.Connected && s.PeerDisk >= drbdwire.DUnknown
+}
+
+// implied is what a state becomes, coming from another: what its parts imply,
+// and whether I/O waits. Source: DRBD 8.4 states, section 2.1, no. 7 and 8.
+func (r *Resource) implied(old, next drbdwire.State) drbdwire.State {
+	next = sanitise(next)
+	cutOff := func(s drbdwire.State) bool {
+		return s.Role == drbdwire.Primary && r.fencing(s) == ResourceAndStonith && unfenced(s)
+	}
+	next.SuspFencing = cutOff(next) && (next.SuspFencing || !cutOff(old))
+	next.SuspNoData = r.cfg.SuspendIONoData && withoutData(next) && (next.SuspNoData || !withoutData(old))
+	return next
+}
+
+// withoutData tells whether a Primary has no good copy within reach.
+func withoutData(s drbdwire.State) bool {
+	return s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate && s.PeerDisk < drbdwire.UpToDate
+}
+
+// suspended tells whether users' requests wait.
+func suspended(s drbdwire.State) bool { return s.Suspended || s.SuspNoData || s.SuspFencing }
+
+// fenceLost asks the handler to do something about a peer that this Primary
+// has lost; nobody waits for it but suspended I/O.
+func (r *Resource) fenceLost(old drbdwire.State) {
+	s := r.state
+	if s.Role != drbdwire.Primary || r.fencing(s) == DontCare || !unfenced(s) {
+		return
+	}
+	if old.Conn >= drbdwire.Connected || s.SuspFencing && r.fence.call == 0 {
+		r.callFence()
+	}
+}
+
+func (r *Resource) callFence() {
+	if r.fence.call = r.call(HandlerFencePeer); r.fence.call == 0 {
+		r.fenced(0, "no handler fence-peer is configured")
+	}
+}
+
+// askFirst tells whether a promotion has to ask the handler before.
+func (r *Resource) askFirst() bool {
+	s := r.state
+	return r.fencing(s) != DontCare && unfenced(s) && s.Conn < drbdwire.WFReportParams && s.Role != drbdwire.Primary
+}
+
+// fenced takes the answer of the handler: what it says about the peer counts,
+// unless the peer is back. Source: DRBD 8.4 states, section 7.
+func (r *Resource) fenced(exit int, text string) {
+	r.fence.call = 0
+	next := r.state
+	if next.Conn >= drbdwire.WFReportParams {
+		r.decided(aboutFencing, "ignored", "the connection came back meanwhile", fmt.Sprintf("exit status %d", exit))
+	} else {
+		why := r.judge(&next, exit)
+		if text != "" {
+			why += ": " + text
+		}
+		changed := "tells nothing"
+		if next != r.state {
+			changed = fmt.Sprintf("own disk %s, peer disk %s", next.Disk, next.PeerDisk)
+		}
+		r.decided(aboutFencing, changed, why, fmt.Sprintf("exit status %d; %s", exit, r.standing()))
+		r.fence.answer = why
+		r.set(next, why)
+	}
+	if r.order.stage == stageFencing {
+		r.order.stage = stageStart
+		r.order.asked = true
+		r.promote()
+	}
+}
+
+// judge applies an exit status to a state, and says what it means.
+//
+// In one thing it is more careful than the kernel. A node that came up and has
+// not heard from its peer does not know whether its own data is the newest, and
+// that the peer was shot (7) says nothing about data: it counts when the
+// start-up wait has run out. That the peer is outdated (3, 4) is the peer's word.
+func (r *Resource) judge(next *drbdwire.State, exit int) string {
+	sure := next.Disk == drbdwire.UpToDate || next.Disk == drbdwire.Consistent && r.waiting.over
+	switch {
+	case exit == 3:
+		next.PeerDisk = drbdwire.Inconsistent
+		r.countsAsNewest(next)
+		return "fence-peer says that the peer's disk is Inconsistent"
+	case exit == 4:
+		next.PeerDisk = drbdwire.Outdated
+		r.countsAsNewest(next)
+		return "fence-peer says that the peer is outdated"
+	case exit == 5 && next.Disk == drbdwire.UpToDate:
+		next.PeerDisk = drbdwire.Outdated
+		return "fence-peer says that the peer is unreachable, and this disk is UpToDate"
+	case exit == 5:
+		return "fence-peer says that the peer is unreachable, but this disk is not UpToDate"
+	case exit == 6 && next.Role == drbdwire.Primary:
+		return "fence-peer says that the peer is Primary, but this node is, too"
+	case exit == 6:
+		next.Disk = min(next.Disk, drbdwire.Outdated)
+		return "fence-peer says that the peer is Primary"
+	case exit == 7 && sure:
+		next.PeerDisk = drbdwire.Outdated
+		r.countsAsNewest(next)
+		return "fence-peer says that the peer was fenced off"
+	case exit == 7:
+		return "fence-peer says that the peer was fenced off, but not whether it had newer data than this node"
+	case exit < 0:
+		return "fence-peer did not run to its end"
+	default:
+		return "fence-peer failed"
+	}
+}
+
+// countsAsNewest ends the doubt about the own copy.
+func (r *Resource) countsAsNewest(next *drbdwire.State) {
+	if next.Disk == drbdwire.Consistent {
+		next.Disk = drbdwire.UpToDate
+		r.waiting.until = Never
+	}
+}
+
+// thaw goes on with writes that were on their way to a peer that was lost: they
+// are sent again when it is back and has lost nothing, and are this node's alone
+// when it is given up, or gets a resync. A user that has no answer yet waits
+// until that is decided.
+func (r *Resource) thaw() {
+	if r.requests.held == 0 {
+		return
+	}
+	s := r.state
+	back := s.Conn >= drbdwire.Connected
+	switch {
+	case back && r.mirrored():
+		r.resend()
+	case back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s):
+		r.keepAlone(func(*request) bool { return true })
+	case back:
+		// The bitmap says it better: a newer write may go to the same blocks.
+		r.keepAlone(func(q *request) bool { return q.told })
+	}
+}
+
+// resend sends again what was not confirmed, in the old order.
+func (r *Resource) resend() {
+	for _, list := range r.requests.both() {
+		for i := range list {
+			if q := &list[i]; q.held {
+				q.held = false
+				r.sendWrite(q, q.fua || r.cfg.Protocol == drbdwire.ProtocolC)
+			}
+		}
+	}
+	r.requests.held = 0
+	r.epochs.closeSoon()
+	r.passed = true
+}
+
+// keepAlone lets held writes be this node's alone.
+func (r *Resource) keepAlone(which func(*request) bool) {
+	before := r.requests.held
+	for _, list := range r.requests.both() {
+		for i := range list {
+			q := &list[i]
+			if !q.held || !which(q) {
+				continue
+			}
+			q.held = false
+			r.requests.held--
+			r.loseWrite(q)
+		}
+	}
+	if r.requests.held == before {
+		return
+	}
+	if r.bits != nil && r.meta.open {
+		r.meta.allPages = true
+		r.meta.dirty()
+	}
+	r.passed = true
+}
+
+// loseWrite gives up what the peer has of a write.
+func (r *Resource) loseWrite(q *request) {
+	r.markDifferent(q)
+	q.barrier = false
+	if q.remote != halfDone {
+		q.remote = halfFailed
+	}
+	if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
+		q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
+	}
+}
+
+// refusesFrozen parts from a peer that restarted while writes wait for it: it may
+// have lost what it had of them. They are this node's alone from now on, in a
+// generation of their own; the next connection brings a resync. Source: DRBD 8.4
+// states, section 7.
+func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
+	if r.requests.held == 0 || disk != drbdwire.Consistent {
+		return false
+	}
+	next := r.state
+	next.SuspFencing = false
+	r.set(next, "the peer has restarted")
+	r.keepAlone(func(*request) bool { return true })
+	if r.fence.postponed {
+		r.fence.postponed = false
+		r.newGeneration()
+	}
+	r.dropLink(drbdwire.ProtocolError, "the peer has restarted while writes were waiting for it")
+	return true
+}
+
+// suspendIO lets users' requests wait until resume-io.
+func (r *Resource) suspendIO() {
+	next := r.state
+	next.Suspended = true
+	r.set(next, "I/O suspended by order")
+	r.finish(drbdwire.Success, "")
+}
+
+// resumeIO ends every wait of users' requests: what waited is done with what
+// there is. Source: DRBD 8.4 states, section 8.6.
+func (r *Resource) resumeIO() {
+	next := r.state
+	if !suspended(next) {
+		r.finish(drbdwire.NothingToDo, "")
+		return
+	}
+	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
+	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.requests.held > 0 {
+		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
+	}
+	next.Suspended, next.SuspNoData, next.SuspFencing = false, false, false
+	r.set(next, "I/O resumed by order")
+	r.finish(drbdwire.Success, "")
+}
+
+// suspensions names the reasons why I/O waits.
+func suspensions(s drbdwire.State) string {
+	var text strings.Builder
+	for _, x := range []struct {
+		on   bool
+		name string
+	}{{s.Suspended, "user"}, {s.SuspNoData, "no-data"}, {s.SuspFencing, "fencing"}} {
+		if x.on {
+			text.WriteString(" suspended:" + x.name)
+		}
+	}
+	return text.String()
+}
+
+// hasChanges tells whether this node has gone on since it parted from its peer:
+// then it does not give its data up for old because a handler of the peer's asks
+// for that.
+func (r *Resource) hasChanges() bool {
+	return r.uuids.Bitmap != 0 && r.state.Disk >= drbdwire.Consistent
+}
+
+// holds tells whether a write that waits for the peer's return, or for its end,
+// touches a block of the range.
+func (t *table) holds(sector uint64, size uint32) bool {
+	const block = pageSize / 512
+	start, end := sector/block*block, (sector+uint64(size)/512+block-1)/block*block
+	for _, list := range t.both() {
+		for i := range list {
+			if q := &list[i]; q.held && overlap(start, end, q.sector, q.end()) {
+				return true
+			}
+		}
+	}
+	return false
+}

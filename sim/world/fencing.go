@@ -1,0 +1,72 @@
+package world
+
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// fencePeer is the handler that does something about the peer, over a way of its
+// own that works when the links between the nodes don't: it shoots the peer, or
+// has it mark its copy as old. What it says is true unless it fails; one that
+// fails, or is given up, may still have done it.
+func (n *Node) fencePeer(e *replica.Effect) {
+	w, cfg, luck := n.w, n.w.cfg.Handlers, n.w.luck.handler
+	in := replica.Input{Kind: replica.Called, ID: e.ID}
+	took := luck.Between(0, cfg.Latency)
+	fate, does := luck.Below(1_000_000), luck.Below(2) == 0
+	answer := func(exit int) {
+		in.Exit = exit
+		n.answerCall(in, 0)
+	}
+	switch {
+	case fate < cfg.Fail:
+		answer = func(int) {}
+		in.Exit = 1
+		n.answerCall(in, took)
+	case fate < cfg.Fail+cfg.Hang:
+		answer = func(int) {}
+		in.Exit, in.Text = -1, "the handler was given up"
+		n.answerCall(in, handlerLimit)
+		took += luck.Between(0, handlerLimit)
+	default:
+		does = true
+	}
+	epoch := n.epoch
+	w.After(took, func() {
+		// A handler ends with the node that runs it.
+		if does && n.epoch == epoch && n.alive {
+			n.fence(answer)
+		}
+	})
+}
+
+func (n *Node) fence(answer func(exit int)) {
+	peer := n.w.nodes[1-n.id]
+	switch {
+	case n.w.cfg.Handlers.Shoots:
+		n.w.Tracef("%s is shot", Name(peer.id))
+		peer.PowerLoss()
+		n.w.After(n.w.luck.handler.Between(5*time.Second, 40*time.Second), func() { peer.Boot(true) })
+		answer(7)
+	case !peer.alive:
+		answer(5)
+	case peer.paused:
+		answer(1) // it does not answer
+	default:
+		peer.Order(replica.OrderOutdate, false, func(code int, _ string) {
+			s := peer.state
+			switch {
+			case code >= int(drbdwire.Success):
+				answer(4)
+			case drbdwire.Code(code) != drbdwire.LowerThanOutdated:
+				answer(1)
+			case s.Role == drbdwire.Primary:
+				answer(6)
+			default:
+				answer(3)
+			}
+		})
+	}
+}
