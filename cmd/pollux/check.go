@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/daemon/check"
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -25,12 +28,7 @@ func newCheck(p *place) *cobra.Command {
 				return err
 			}
 			host := check.Machine(cmd.Context(), command.Exec)
-			if client, err := p.dial(); err == nil {
-				var live node.Status
-				if client.Status(cmd.Context(), &live) == nil {
-					host.Live = &live
-				}
-			}
+			host.Live, host.LiveErr = p.ask(cmd.Context())
 			findings := check.Site(site, host)
 			var b strings.Builder
 			for _, f := range findings {
@@ -49,6 +47,27 @@ func newCheck(p *place) *cobra.Command {
 		},
 	}
 }
+
+// ask gives the status of the daemon, nil if none runs.
+func (p *place) ask(ctx context.Context) (*node.Status, error) {
+	client, err := p.dial()
+	if errors.Is(err, control.ErrNotRunning) {
+		return nil, nil //nolint:nilnil // that none runs is no error
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	var live node.Status
+	if err := client.Status(ctx, &live); err != nil {
+		return nil, err
+	}
+	return &live, nil
+}
+
+// askLimit is how long a daemon may take to say how things stand.
+const askLimit = 10 * time.Second
 
 func newCreateMD(p *place) *cobra.Command {
 	force := false

@@ -36,8 +36,11 @@ type Host struct {
 	Devices map[string]string
 	// Filters are the packet filters of the machine.
 	Filters []Filter
-	// Live is what the daemon says; nil if it does not run.
-	Live *node.Status
+	// HasUser and HasGroup tell whether there is one of that name or number.
+	HasUser, HasGroup func(name string) bool
+	// Live is what the daemon says; nil if it does not run, or LiveErr.
+	Live    *node.Status
+	LiveErr error
 }
 
 // Disk is what a rule may know of the disk below a resource.
@@ -105,11 +108,15 @@ func Site(site *config.Site, host Host) []Finding {
 		c.resource(r)
 	}
 	c.reach()
+	if c.host.LiveErr != nil {
+		c.note("polluxd", "it could not be asked: %v", c.host.LiveErr)
+	}
 	if site.HA == nil {
 		c.note("ha.d", "no ha.cf: this node replicates, and moves nothing by itself")
 		return c.list
 	}
 	c.cluster()
+	c.readers()
 	c.silence()
 	c.groups()
 	return c.list

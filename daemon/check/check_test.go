@@ -58,6 +58,8 @@ func milo1(t *testing.T) check.Host {
 		Disk:       func(config.Resource) check.Disk { return check.Disk{Metadata: "DRBD 8.4 metadata"} },
 		Groups:     func(*config.Site) error { return nil },
 		LVMConf:    lvm,
+		HasUser:    func(name string) bool { return name == "root" },
+		HasGroup:   func(name string) bool { return name == "root" || name == "haclient" },
 	}
 }
 
@@ -116,6 +118,19 @@ func TestEachTrapIsOneFinding(t *testing.T) {
 		"an address as a resource": {
 			files: []string{"haresources", "drbddisk::r1", "192.168.0.9/24 drbddisk::r1"},
 			want:  check.Finding{Where: "haresources:3", Text: "an address is not needed for guests that bring their own"},
+		},
+		"nobody but root may ask": {
+			host: func(h *check.Host) { h.HasGroup = func(string) bool { return false } },
+			want: check.Finding{Where: "ha.cf", Text: "only root may ask polluxd for its status: apiauth lets group haclient do it too, " +
+				"and this host has none of these. For others, who still may give no orders: 'groupadd --system haclient', "},
+		},
+		"users and groups that there are not": {
+			files: []string{"ha.cf", "apiauth cl_status uid=root", "apiauth anon uid=nagios gid=ops"},
+			want:  check.Finding{Where: "ha.cf", Text: "apiauth lets user nagios and group ops do it too, and this host has none"},
+		},
+		"a daemon that may not be asked": {
+			host: func(h *check.Host) { h.LiveErr = errors.New("no permission") },
+			want: check.Finding{Where: "polluxd", Text: "it could not be asked: no permission"},
 		},
 		"a name that does not resolve": {
 			host: func(h *check.Host) {

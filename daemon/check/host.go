@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 
 	"github.com/optionc/pollux/daemon/config"
@@ -22,7 +23,7 @@ func Machine(ctx context.Context, run command.Runner) Host {
 	h := Host{
 		Resolve: net.LookupHost, Groups: node.CheckGroups, Bridges: map[string]string{}, Devices: map[string]string{},
 		Disk:    func(r config.Resource) Disk { return Look(ctx, run, r) },
-		Filters: filters(ctx, run),
+		Filters: filters(ctx, run), HasUser: hasUser, HasGroup: hasGroup,
 	}
 	if list, err := net.Interfaces(); err == nil {
 		for _, i := range list {
@@ -46,6 +47,22 @@ func Machine(ctx context.Context, run command.Runner) Host {
 		h.LVMConf = text
 	}
 	return h
+}
+
+func hasUser(name string) bool {
+	_, err := user.Lookup(name)
+	if err != nil {
+		_, err = user.LookupId(name)
+	}
+	return err == nil
+}
+
+func hasGroup(name string) bool {
+	_, err := user.LookupGroup(name)
+	if err != nil {
+		_, err = user.LookupGroupId(name)
+	}
+	return err == nil
 }
 
 // Look looks at the disk of a resource, and asks LVM what it has there.

@@ -83,3 +83,28 @@ func (c *checker) ports(device string) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+// readers finds out who but root may ask for the status: the page's author
+// could not run cl_status as another user.
+func (c *checker) readers() {
+	users, groups := c.site.Readers()
+	var missing []string
+	for _, name := range users {
+		if name == "root" || name == "0" {
+			continue
+		}
+		if c.host.HasUser(name) {
+			return
+		}
+		missing = append(missing, "user "+name)
+	}
+	for _, name := range groups {
+		if c.host.HasGroup(name) {
+			return
+		}
+		missing = append(missing, "group "+name)
+	}
+	c.note("ha.cf", "only root may ask polluxd for its status: apiauth lets %s do it too, and this host has none of these. For "+
+		"others, who still may give no orders: 'groupadd --system haclient', 'usermod --append --groups haclient USER'; or in "+
+		"ha.cf 'apiauth cl_status gid=GROUP'. Then start polluxd anew", strings.Join(missing, " and "))
+}

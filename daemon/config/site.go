@@ -209,6 +209,20 @@ func (s *Site) loadHA() error {
 	return err
 }
 
+// Readers names the users and groups that may ask the daemon how things stand:
+// whom apiauth lets be cl_status, which calls itself nothing in Heartbeat 3.
+func (s *Site) Readers() (users, groups []string) {
+	if s.HA == nil {
+		return nil, nil
+	}
+	for _, c := range s.HA.Clients {
+		if c.Name == "cl_status" || c.Name == "anon" {
+			users, groups = append(users, c.UIDs...), append(groups, c.GIDs...)
+		}
+	}
+	return users, groups
+}
+
 // RoleScript is the word of haresources whose argument is a resource of
 // drbd.conf: where a group runs, that one is Primary.
 const RoleScript = "drbddisk"

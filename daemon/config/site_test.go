@@ -105,6 +105,19 @@ func TestWithoutHaCfANodeOnlyReplicates(t *testing.T) {
 	g.Expect(site.Machine(config.Identity{}).Cluster).To(BeFalse())
 }
 
+func TestWhoMayAsk(t *testing.T) {
+	g := NewWithT(t)
+	site, err := config.Load(files(t, "ha.cf", "cl_status uid=root", "cl_status uid=nagios gid=ops,7"), "milo1")
+	g.Expect(err).NotTo(HaveOccurred())
+	users, groups := site.Readers()
+	g.Expect(users).To(Equal([]string{"nagios", "root"}))
+	g.Expect(groups).To(Equal([]string{"ops", "7", "haclient"}))
+	site, err = config.Load(files(t, "ha.cf", "", ""), "milo1")
+	g.Expect(err).NotTo(HaveOccurred())
+	users, groups = site.Readers()
+	g.Expect(append(users, groups...)).To(BeEmpty())
+}
+
 func TestAResourceOfOtherNodesIsLeftOut(t *testing.T) {
 	g := NewWithT(t)
 	other := `resource r2 {

@@ -140,9 +140,11 @@ func (n *Node) Run(ctx context.Context) error {
 	defer n.pool.Close()
 	defer n.stop()
 	var err error
+	users, groups := n.site.Readers()
 	n.control, err = control.Serve(filepath.Join(n.options.RunDir, "control.sock"), control.Handlers{
-		Status: func(context.Context) (any, error) { return n.Status(), nil },
-		Order:  n.Order,
+		Status:  func(context.Context) (any, error) { return n.Status(), nil },
+		Order:   n.Order,
+		Readers: control.Readers{Users: users, Groups: groups},
 	})
 	if err != nil {
 		return err

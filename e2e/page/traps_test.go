@@ -17,6 +17,10 @@ var traps = []struct{ name, edit, says string }{
 		"The device will have what the smaller one of both disks has: compare with milo2",
 	},
 	{
+		"a status that only root gets", "true",
+		"note  ha.cf: only root may ask polluxd for its status",
+	},
+	{
 		"nobody who decides after a cut", "true",
 		"neither a witness nor fencing is configured",
 	},

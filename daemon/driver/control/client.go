@@ -43,7 +43,8 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, c.path)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("no permission to open %s: only root and polluxd's own user may", c.path)
+		return fmt.Errorf("no permission to open %s: only root, polluxd's own user, and whom apiauth in ha.cf lets be "+
+			"cl_status may (pollux check says more): %w", c.path, os.ErrPermission)
 	default:
 		return fmt.Errorf("talk to polluxd on %s: %w", c.path, err)
 	}

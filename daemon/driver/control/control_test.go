@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -201,14 +202,58 @@ var _ = Describe("A path", func() {
 var _ = Describe("A daemon", func() {
 	It("refuses other users", func(ctx SpecContext) {
 		path := filepath.Join(GinkgoT().TempDir(), "control.sock")
-		server, err := control.ServeFor(path, handlers, func(uint32) bool { return false })
+		server, err := control.ServeFor(path, handlers, control.Nothing)
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(server.Close)
 		client, err := control.Dial(path)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(client.Status(ctx, new(status))).To(MatchError(
-			"ask for the status: only root and polluxd's own user may do this"))
+			"ask for the status: only root, polluxd's own user, and whom apiauth in ha.cf lets be cl_status may ask"))
 		Expect(client.Events(ctx, nil)).NotTo(Succeed())
+	})
+
+	It("answers readers, and takes no orders of them", func(ctx SpecContext) {
+		path := filepath.Join(GinkgoT().TempDir(), "control.sock")
+		server, err := control.ServeFor(path, handlers, control.Asks)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(server.Close)
+		client, err := control.Dial(path)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(client.Status(ctx, new(status))).To(Succeed())
+		_, err = client.Order(ctx, control.Order{Order: "secondary", Resource: "r1"})
+		Expect(err).To(MatchError("order secondary: only root and polluxd's own user may give orders"))
+		code, _ := raw(path, http.MethodPut, "/v1/status", nil)
+		Expect(code).To(Equal(http.StatusForbidden))
+	})
+
+	It("knows readers by number, by name and by group", func() {
+		own := uint32(os.Geteuid())
+		none, some := control.Readers{}, control.Readers{Users: []string{"root", "54321", "no-such-user"}, Groups: []string{"54322", "no-such-group"}}
+		for _, r := range []control.Readers{none, some} {
+			Expect(r.May(0, 0)).To(Equal(control.Orders))
+			Expect(r.May(own, 7)).To(Equal(control.Orders))
+			Expect(r.May(54320, 54320)).To(Equal(control.Nothing))
+		}
+		Expect(none.May(54321, 54322)).To(Equal(control.Nothing))
+		Expect(some.May(54321, 7)).To(Equal(control.Asks))
+		Expect(some.May(54320, 54322)).To(Equal(control.Asks))
+	})
+
+	It("opens its socket as far as its readers need", func() {
+		group := strconv.Itoa(os.Getegid())
+		for mode, readers := range map[os.FileMode]control.Readers{
+			0o600: {Users: []string{"root", "no-such-user"}, Groups: []string{"no-such-group"}},
+			0o660: {Users: []string{"root"}, Groups: []string{group}},
+			0o666: {Users: []string{"54321"}, Groups: []string{group}},
+		} {
+			path := filepath.Join(GinkgoT().TempDir(), "control.sock")
+			server, err := control.Serve(path, control.Handlers{Readers: readers})
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(server.Close)
+			info, err := os.Stat(path)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(info.Mode().Perm()).To(Equal(mode))
+		}
 	})
 
 	It("that can't tell its status says why", func(ctx SpecContext) {

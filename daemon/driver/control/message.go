@@ -1,5 +1,6 @@
 // Package control is the administrator's way into the daemon: HTTP with JSON
-// on a unix socket, for root and the daemon's own user only.
+// on a unix socket, for root and the daemon's own user. Readers may ask, and
+// give no orders.
 //
 //	GET  /v1/status  what the daemon says of itself
 //	POST /v1/order   an Order; answered by an Answer

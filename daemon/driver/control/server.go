@@ -20,6 +20,8 @@ type Handlers struct {
 	Status func(ctx context.Context) (any, error)
 	// Order carries an order out, or refuses it.
 	Order func(ctx context.Context, o Order) Answer
+	// Readers may ask; orders are for root and the daemon's own user.
+	Readers Readers
 }
 
 // Server listens on a unix socket until Close.
@@ -28,24 +30,25 @@ type Server struct {
 	handlers Handlers
 	http     *http.Server
 	streams  streams
-	// permitted says who may come in, by user number.
-	permitted func(uid uint32) bool
-	served    chan struct{}
+	// may says what a caller may do.
+	may    func(c caller) right
+	served chan struct{}
 }
 
-// Serve listens on a unix socket at path, with mode 0600. A socket that a dead
-// daemon left there is replaced; a living one is an error.
+// Serve listens on a unix socket at path, with mode 0600 unless there are
+// Readers. A socket that a dead daemon left there is replaced; a living one is
+// an error.
 func Serve(path string, h Handlers) (*Server, error) {
-	own := uint32(os.Geteuid())
-	return serve(path, h, func(uid uint32) bool { return uid == 0 || uid == own })
+	who := h.Readers.resolve()
+	return serve(path, h, who.open, who.of)
 }
 
-func serve(path string, h Handlers, permitted func(uid uint32) bool) (*Server, error) {
-	listener, err := listen(path)
+func serve(path string, h Handlers, open func(path string) error, may func(c caller) right) (*Server, error) {
+	listener, err := listen(path, open)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
-	s := &Server{path: path, handlers: h, permitted: permitted, served: make(chan struct{})}
+	s := &Server{path: path, handlers: h, may: may, served: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("POST /v1/order", s.order)
@@ -85,7 +88,7 @@ func (s *Server) Close() error {
 
 // listen makes the socket under another name first, so that nobody ever meets
 // it with other rights.
-func listen(path string) (net.Listener, error) {
+func listen(path string, open func(path string) error) (net.Listener, error) {
 	if err := removable(path); err != nil {
 		return nil, err
 	}
@@ -98,7 +101,7 @@ func listen(path string) (net.Listener, error) {
 		return nil, err
 	}
 	listener.SetUnlinkOnClose(false)
-	err = os.Chmod(temporary, 0o600)
+	err = open(temporary)
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
@@ -133,41 +136,50 @@ type userKey struct{}
 
 // withUser remembers in a connection's context who made it.
 func withUser(ctx context.Context, conn net.Conn) context.Context {
-	uid, err := user(conn)
+	who, err := callerOf(conn)
 	if err != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, userKey{}, uid)
+	return context.WithValue(ctx, userKey{}, who)
 }
 
-// user asks the kernel who is at the other end.
-func user(conn net.Conn) (uint32, error) {
+// callerOf asks the kernel who is at the other end.
+func callerOf(conn net.Conn) (caller, error) {
 	local, ok := conn.(*net.UnixConn)
 	if !ok {
-		return 0, fmt.Errorf("connection of type %T, want a unix socket", conn)
+		return caller{}, fmt.Errorf("connection of type %T, want a unix socket", conn)
 	}
 	raw, err := local.SyscallConn()
 	if err != nil {
-		return 0, err
+		return caller{}, err
 	}
 	var cred *unix.Ucred
 	controlled := raw.Control(func(fd uintptr) {
 		cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err = errors.Join(controlled, err); err != nil {
-		return 0, err
+		return caller{}, err
 	}
-	return cred.Uid, nil
+	return caller{cred.Uid, cred.Gid}, nil
 }
 
-// admit lets only those in who may.
+// admit lets only those in who may. Whoever may do nothing but ask, may do
+// nothing but GET.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	uid, known := r.Context().Value(userKey{}).(uint32)
-	if !known || !s.permitted(uid) {
-		write(w, http.StatusForbidden, Answer{Text: "only root and polluxd's own user may do this"})
-		return
+	who, known := r.Context().Value(userKey{}).(caller)
+	may := nothing
+	if known {
+		may = s.may(who)
 	}
-	next.ServeHTTP(w, r)
+	switch {
+	case may == nothing:
+		write(w, http.StatusForbidden, Answer{Text: "only root, polluxd's own user, and whom apiauth in ha.cf lets be cl_status " +
+			"may ask"})
+	case may < orders && r.Method != http.MethodGet:
+		write(w, http.StatusForbidden, Answer{Text: "only root and polluxd's own user may give orders"})
+	default:
+		next.ServeHTTP(w, r)
+	}
 }
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
