@@ -23,8 +23,8 @@ VMDEPS := e2fsprogs iproute2 qemu-system-x86 util-linux
 SUITES ?= $(shell grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u)
 ROUNDS ?= 10
 
-# Which of Linux's DRBDs `make interop` meets, and how much: full is the whole
-# matrix and the scenarios beside it, smoke is the matrix in protocol C.
+# Which Linux's DRBD `make interop` meets, and how much: full is the whole
+# matrix and the scenarios beside it, smoke is some rows in protocol C.
 KERNELS ?= 6.1 6.12
 MATRIX  ?= full
 

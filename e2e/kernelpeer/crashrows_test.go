@@ -10,7 +10,7 @@ import (
 )
 
 var crashRows = []row{
-	{name: "power loss of the Secondary under load", body: func(ctx SpecContext, p pairing) {
+	{name: "power loss of the Secondary under load", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		ops := load(200, 1000)
 		user := p.from.underLoad(ctx, ops)
@@ -22,7 +22,7 @@ var crashRows = []row{
 		p.synced(ctx)
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "power loss of the Primary under load, it is the source", body: func(ctx SpecContext, p pairing) {
+	{name: "power loss of the Primary under load, it is the source", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		ops := load(200, 2000)
 		user := p.from.underLoad(ctx, ops)

@@ -8,7 +8,7 @@ import (
 )
 
 var diskRows = []row{
-	{name: "detach on an I/O error", body: func(ctx SpecContext, p pairing) {
+	{name: "detach on an I/O error", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.from.wrote(ctx, 1, write(0, mib, 1))
 		// Of a write that the Secondary was sent.
@@ -34,7 +34,7 @@ var diskRows = []row{
 		}
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "diskless reads and writes", body: func(ctx SpecContext, p pairing) {
+	{name: "diskless reads and writes", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.from.wrote(ctx, 1, write(0, mib, 1), write(20*mib, mib, 2))
 		p.from.do(ctx, "detach")

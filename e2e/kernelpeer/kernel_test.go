@@ -47,6 +47,17 @@ var procLine = regexp.MustCompile(`(?m)^ 1: cs:(\S+)(?: ro:(\S+)/(\S+) ds:(\S+)/
 
 var procOOS = regexp.MustCompile(` oos:(\d+)`)
 
+var procReceived = regexp.MustCompile(` nr:(\d+)`)
+
+func (k kernel) received(ctx SpecContext) int {
+	GinkgoHelper()
+	m := procReceived.FindStringSubmatch(k.proc(ctx))
+	Expect(m).NotTo(BeNil())
+	n, err := strconv.Atoi(m[1])
+	Expect(err).NotTo(HaveOccurred())
+	return n
+}
+
 func (k kernel) proc(ctx SpecContext) string {
 	GinkgoHelper()
 	text, err := k.at.Get(ctx, "/proc/drbd")

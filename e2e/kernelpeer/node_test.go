@@ -35,6 +35,7 @@ type engine interface {
 	order(ctx SpecContext, verb string, flags ...string) error
 	state(ctx SpecContext) state
 	generations(ctx SpecContext) []string
+	received(ctx SpecContext) int // KiB of data from the peer since it is up
 	device() string
 	log(ctx SpecContext) string
 }
@@ -53,12 +54,14 @@ func (s state) String() string {
 // do gives an order that must be carried out.
 func (n *node) do(ctx SpecContext, verb string, flags ...string) {
 	GinkgoHelper()
+	By(n.name + ": " + verb)
 	Expect(n.engine.order(ctx, verb, flags...)).To(Succeed(), "%s on %s", verb, n.name)
 }
 
 // is waits until the node says that it is in that state.
 func (n *node) is(ctx SpecContext, want string) {
 	GinkgoHelper()
+	By(n.name + " is " + want)
 	Eventually(func() string { return n.engine.state(ctx).String() }).WithContext(ctx).WithTimeout(soon).
 		WithPolling(100*time.Millisecond).Should(Equal(want), func() string {
 		return fmt.Sprintf("%s (%s) says:\n%s", n.name, n.engine, tail(n.engine.log(ctx)))
@@ -81,6 +84,7 @@ func (n *node) io(ctx SpecContext, depth int, ops ...workload.Op) {
 
 func (n *node) startIO(depth int, ops ...workload.Op) *agent.Process {
 	GinkgoHelper()
+	By(fmt.Sprintf("%s: %d operations, %d at once", n.name, len(ops), depth))
 	argv := []string{"blockio", "--depth", fmt.Sprint(depth), n.engine.device()}
 	for _, o := range ops {
 		argv = append(argv, o.String())

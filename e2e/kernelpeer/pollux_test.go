@@ -94,6 +94,11 @@ func (p *pollux) generations(ctx SpecContext) []string {
 	return g[:]
 }
 
+func (p *pollux) received(ctx SpecContext) int {
+	GinkgoHelper()
+	return int(p.status(ctx).Counters.ReceivedBytes / kib)
+}
+
 func (p *pollux) log(SpecContext) string {
 	if p.daemon == nil {
 		return ""

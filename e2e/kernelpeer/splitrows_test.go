@@ -6,7 +6,7 @@ import (
 )
 
 var splitRows = []row{
-	{name: "split brain, the second gives up", body: func(ctx SpecContext, p pairing) { splitBrain(ctx, p.from, p.to) }},
+	{name: "split brain, the second gives up", smoke: true, body: func(ctx SpecContext, p pairing) { splitBrain(ctx, p.from, p.to) }},
 	{name: "split brain, the first gives up", body: func(ctx SpecContext, p pairing) { splitBrain(ctx, p.to, p.from) }},
 	{name: "split brain, by policy", options: options{
 		net: "after-sb-0pri discard-zero-changes; after-sb-1pri discard-secondary;",

@@ -8,7 +8,7 @@ import (
 )
 
 var syncRows = []row{
-	{name: "first full sync", fresh: true, body: func(ctx SpecContext, p pairing) {
+	{name: "first full sync", smoke: true, fresh: true, body: func(ctx SpecContext, p pairing) {
 		// Each disk has content of its own: only a full copy makes them equal.
 		fill()
 		Expect(p.from.disk.ReadAt(content, 0)).Error().NotTo(HaveOccurred())
@@ -19,7 +19,7 @@ var syncRows = []row{
 		copied(ctx, p.from, int(deviceSize()/kib))
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "disconnect, bitmap resync", body: func(ctx SpecContext, p pairing) {
+	{name: "disconnect, bitmap resync", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.to.do(ctx, "disconnect")
 		p.to.isAlone(ctx, "StandAlone", "Secondary", "UpToDate", "Outdated")
@@ -36,6 +36,30 @@ var syncRows = []row{
 		p.from.wrote(ctx, 4, write(4*kib, 8*kib, 12), write(7*mib, mib, 13))
 		p.from.do(ctx, "connect")
 		p.synced(ctx)
+		p.from.do(ctx, "secondary")
+	}},
+	{name: "csums resync", smoke: true, options: options{net: "csums-alg sha1;"}, body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, 4*mib, 1), flush())
+		p.to.do(ctx, "disconnect")
+		p.from.isAlone(ctx, "WFConnection", "Primary", "UpToDate")
+		p.from.wrote(ctx, 1, write(0, 4*mib, 1), flush(), write(mib, 64*kib, 2), write(20*mib, 4*kib, 3))
+		before := p.to.engine.received(ctx)
+		p.to.do(ctx, "connect")
+		p.synced(ctx)
+		Expect(p.to.engine.received(ctx)-before).To(BeNumerically("<", 2048), "KiB sent of which 4096 were equal")
+		p.from.do(ctx, "secondary")
+	}},
+	{name: "thin resync", options: options{disk: "rs-discard-granularity 65536;"}, body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, 4*mib, 1), flush())
+		p.to.do(ctx, "disconnect")
+		p.from.isAlone(ctx, "WFConnection", "Primary", "UpToDate")
+		p.from.wrote(ctx, 1, trim(0, 3*mib), flush(), write(mib, 4*kib, 2), write(2*mib+512, 512, 3), write(20*mib, 64*kib, 4))
+		before := p.to.engine.received(ctx)
+		p.to.do(ctx, "connect")
+		p.synced(ctx)
+		Expect(p.to.engine.received(ctx)-before).To(BeNumerically("<", 1536), "KiB sent of which almost 3072 were zeroes")
 		p.from.do(ctx, "secondary")
 	}},
 	{name: "invalidate, by either side", body: func(ctx SpecContext, p pairing) {

@@ -19,20 +19,20 @@ func everything(ctx SpecContext, p pairing) {
 }
 
 var writeRows = []row{
-	{name: "write load", body: everything},
-	{name: "trim", body: func(ctx SpecContext, p pairing) {
+	{name: "write load", smoke: true, body: everything},
+	{name: "trim", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.from.wrote(ctx, 1, write(0, mib, 1), write(8*mib, 8*mib, 2), flush())
 		p.from.wrote(ctx, 1, trim(0, 64*kib), trim(128*kib+512, 3584), trim(8*mib, 7*mib), flush())
 		p.from.io(ctx, 1, check(0, 64*kib, 0), check(64*kib, 4*kib, 1), check(8*mib, 7*mib, 0), check(15*mib, mib, 2))
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "CRAM-HMAC", options: options{net: secret}, body: func(ctx SpecContext, p pairing) {
+	{name: "CRAM-HMAC", smoke: true, options: options{net: secret}, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.from.wrote(ctx, 1, write(0, 64*kib, 1))
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "integrity digests", options: options{net: "data-integrity-alg crc32c;"}, body: func(ctx SpecContext, p pairing) {
+	{name: "integrity digests", smoke: true, options: options{net: "data-integrity-alg crc32c;"}, body: func(ctx SpecContext, p pairing) {
 		everything(ctx, p)
 		// And in what a resync and a Primary without a disk are sent.
 		p.promoted(ctx)
@@ -47,7 +47,7 @@ var writeRows = []row{
 		p.synced(ctx)
 		p.from.do(ctx, "secondary")
 	}},
-	{name: "role swap", body: func(ctx SpecContext, p pairing) {
+	{name: "role swap", smoke: true, body: func(ctx SpecContext, p pairing) {
 		from, to := p.from, p.to
 		from.do(ctx, "primary")
 		for i := range uint64(4) {
