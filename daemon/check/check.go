@@ -118,6 +118,7 @@ func Site(site *config.Site, host Host) []Finding {
 	c.cluster()
 	c.readers()
 	c.silence()
+	c.differs()
 	c.groups()
 	return c.list
 }

@@ -108,3 +108,20 @@ func (c *checker) readers() {
 		"others, who still may give no orders: 'groupadd --system haclient', 'usermod --append --groups haclient USER'; or in "+
 		"ha.cf 'apiauth cl_status gid=GROUP'. Then start polluxd anew", strings.Join(missing, " and "))
 }
+
+// differs tells which files the peer has otherwise. haresources is compared
+// without comments, drbd.conf as it stands.
+func (c *checker) differs() {
+	if c.host.Live == nil || c.host.Live.Cluster == nil {
+		return
+	}
+	for _, name := range c.host.Live.Cluster.Differs {
+		if name == "haresources" {
+			c.mend(name, "%s has another one: the nodes may start a group twice, or in no place. Copy it to both, and start polluxd "+
+				"anew where it changed", c.site.Peer)
+			continue
+		}
+		c.note(name, "%s has another one, or differs in its spaces or comments: copy it to both, so that nobody has to compare",
+			c.site.Peer)
+	}
+}

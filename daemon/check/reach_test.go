@@ -168,3 +168,13 @@ func TestAFirewallBetweenTheSites(t *testing.T) {
 		})
 	}
 }
+
+func TestFilesThatThePeerHasOtherwise(t *testing.T) {
+	host := milo1(t)
+	host.Live = live(true, true)
+	host.Live.Cluster.Differs = []string{"drbd.conf", "haresources"}
+	NewWithT(t).Expect(said(t, host)).To(HaveExactElements(
+		HavePrefix("note  drbd.conf: milo2 has another one, or differs in its spaces or comments: copy it to both"),
+		HavePrefix("MEND  haresources: milo2 has another one: the nodes may start a group twice, or in no place. Copy it to both"),
+	))
+}

@@ -26,7 +26,7 @@ type Identity struct {
 
 // Machine gives the configuration of the cores.
 func (s *Site) Machine(id Identity) machine.Config {
-	c := machine.Config{Cluster: s.HA != nil}
+	c := machine.Config{Cluster: s.HA != nil, Files: s.Files}
 	for i, r := range s.Resources {
 		rc := r.replica(s.Node)
 		rc.Seed = id.Seed + uint64(i)*0x9e3779b97f4a7c15

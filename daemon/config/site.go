@@ -4,6 +4,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -30,6 +33,9 @@ type Site struct {
 	HA     *haconf.HA
 	Groups haconf.Resources
 	Keys   hbwire.Keys
+	// Files are digests of drbd.conf, as it stands, and of what haresources says,
+	// for the peer to compare.
+	Files machine.Files
 	// Warnings are for a human: what is ignored, or will hurt.
 	Warnings []string
 }
@@ -63,12 +69,21 @@ func Load(dir, node string) (*Site, error) {
 	return s, nil
 }
 
+// digestSize is how many bytes of a SHA-256 tell two files apart.
+const digestSize = 8
+
 func (s *Site) loadDRBD() error {
-	conf, err := drbdconf.Parse(filepath.Join(s.Dir, "drbd.conf"), os.ReadFile, filepath.Glob)
+	all := sha256.New()
+	read := func(path string) ([]byte, error) {
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return text, err
+	}
+	conf, err := drbdconf.Parse(filepath.Join(s.Dir, "drbd.conf"), read, filepath.Glob)
 	if err != nil {
 		return err
 	}
-	s.DRBD = conf
+	s.DRBD, s.Files.DRBD = conf, hex.EncodeToString(all.Sum(nil)[:digestSize])
 	for _, w := range conf.Warnings {
 		s.Warnings = append(s.Warnings, w.String())
 	}
@@ -195,6 +210,7 @@ func (s *Site) loadHA() error {
 	if s.Groups, err = haconf.ParseResources(path("haresources"), text, s.HA.Nodes); err != nil {
 		return err
 	}
+	s.Files.Resources = digest(s.Groups)
 	if err := s.checkRoles(path("haresources")); err != nil {
 		return err
 	}
@@ -207,6 +223,18 @@ func (s *Site) loadHA() error {
 	}
 	s.Keys, err = haconf.ParseKeys(path("authkeys"), text, uint32(info.Mode().Perm()))
 	return err
+}
+
+// digest tells groups apart: their nodes, and their words in order.
+func digest(groups haconf.Resources) string {
+	all := sha256.New()
+	for _, g := range groups {
+		_, _ = fmt.Fprintf(all, "%s\n", g.Node)
+		for _, r := range g.Resources {
+			_, _ = fmt.Fprintf(all, "\t%s\n", r.Text)
+		}
+	}
+	return hex.EncodeToString(all.Sum(nil)[:digestSize])
 }
 
 // Readers names the users and groups that may ask the daemon how things stand:

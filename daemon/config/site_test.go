@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/format/haconf"
@@ -103,6 +104,23 @@ func TestWithoutHaCfANodeOnlyReplicates(t *testing.T) {
 	g.Expect(site.HA).To(BeNil())
 	g.Expect(site.Peer).To(Equal("milo1"))
 	g.Expect(site.Machine(config.Identity{}).Cluster).To(BeFalse())
+}
+
+func TestFilesThatDifferHaveOtherDigests(t *testing.T) {
+	g := NewWithT(t)
+	digests := func(changes ...string) machine.Files {
+		site, err := config.Load(files(t, changes...), "milo1")
+		g.Expect(err).NotTo(HaveOccurred())
+		return site.Files
+	}
+	same := digests()
+	g.Expect(same.DRBD).To(HaveLen(16))
+	g.Expect(digests()).To(Equal(same))
+	other := digests("drbd.conf", "10M", "11M")
+	g.Expect(other.DRBD).NotTo(Equal(same.DRBD))
+	g.Expect(other.Resources).To(Equal(same.Resources))
+	g.Expect(digests("haresources", " xenHA", "   xenHA # starts guests").Resources).To(Equal(same.Resources))
+	g.Expect(digests("haresources", "xenHA", "xenHA xenHA2").Resources).NotTo(Equal(same.Resources))
 }
 
 func TestWhoMayAsk(t *testing.T) {

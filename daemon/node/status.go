@@ -103,6 +103,8 @@ type ClusterStatus struct {
 	CommsUp     bool          `json:"communication-up"`
 	PeerPresent bool          `json:"peer-present"`
 	Links       []LinkStatus  `json:"links,omitempty"`
+	// Differs has the files of which the peer has others.
+	Differs []string `json:"differs,omitempty"`
 }
 
 // LinkStatus is one interface by which the peer is heard.
@@ -195,6 +197,15 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 	if l.Peer.HeardAt > 0 {
 		c.PeerSilent = (n.now() - l.Peer.HeardAt).Seconds()
 	}
+	for name, digests := range map[string][2]string{
+		"drbd.conf":   {n.site.Files.DRBD, st.PeerFiles.DRBD},
+		"haresources": {n.site.Files.Resources, st.PeerFiles.Resources},
+	} {
+		if digests[1] != "" && digests[0] != digests[1] {
+			c.Differs = append(c.Differs, name)
+		}
+	}
+	slices.Sort(c.Differs)
 	for _, link := range l.Links {
 		known := slices.ContainsFunc(c.Links, func(s LinkStatus) bool { return s.Medium == link.Medium })
 		if strings.EqualFold(link.Node, n.site.Peer) && !known {

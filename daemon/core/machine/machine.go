@@ -35,6 +35,8 @@ type Config struct {
 	Cluster  bool
 	Liveness liveness.Config
 	Failover failover.Config
+	// Files are told to the peer, so that it can compare.
+	Files Files
 }
 
 // A Part is one of the cores that a machine is made of.
@@ -83,6 +85,7 @@ type Machine struct {
 	roles     []role // of Config.Failover.Groups, flat
 	task      task
 	orders    uint64
+	peerFiles Files
 
 	queue    []Input // what the parts have to tell each other
 	replicas []replica.Effect
@@ -226,18 +229,21 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 		told := failover.Input{Silent: e.Silent}
 		switch e.Kind {
 		case liveness.Heard:
-			if m.heardAlone(e.Message) {
+			if m.heardFiles(e) || m.heardAlone(e.Message) {
 				continue
 			}
 			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own
 		case liveness.PeerUp:
 			told.Kind = failover.PeerUp
+			m.sayFiles()
 		case liveness.PeerDied:
 			told.Kind = failover.PeerDied
+			m.peerFiles = Files{} // what comes back may have others
 		case liveness.PeerHealed:
 			told.Kind = failover.PeerHealed
 		case liveness.CommsUp:
 			told.Kind = failover.CommsUp
+			m.sayFiles() // the peer may have missed the first
 		default: // for the shell alone
 		}
 		if told.Kind != 0 {
@@ -271,6 +277,7 @@ type Status struct {
 	Cluster   bool
 	Liveness  liveness.Snapshot
 	Failover  failover.Snapshot
+	PeerFiles Files // what the peer said of its files
 }
 
 // Status describes the node as it is now.
@@ -280,7 +287,7 @@ func (m *Machine) Status() Status {
 		s.Resources = append(s.Resources, r.Status())
 	}
 	if m.cfg.Cluster {
-		s.Liveness, s.Failover = m.alive.Snapshot(), m.groups.Snapshot()
+		s.Liveness, s.Failover, s.PeerFiles = m.alive.Snapshot(), m.groups.Snapshot(), m.peerFiles
 	}
 	return s
 }

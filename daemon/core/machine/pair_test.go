@@ -50,12 +50,16 @@ type pair struct {
 	cut   bool // no connection comes about
 }
 
-func newPair() *pair {
+func newPair() *pair { return newPairOf(func(*machine.Config) {}) }
+
+func newPairOf(change func(c *machine.Config)) *pair {
 	GinkgoHelper()
 	p := &pair{}
 	names := [2]string{"milo1", "milo2"}
 	for i, name := range names {
-		core, err := machine.New(config(name, names[1-i], byte(i+1)))
+		c := config(name, names[1-i], byte(i+1))
+		change(&c)
+		core, err := machine.New(c)
 		Expect(err).NotTo(HaveOccurred())
 		p.nodes[i] = &node{
 			name: name, core: core, pair: p, disk: syncedDisk(), rows: map[replica.Buf][]byte{}, running: map[int]bool{},

@@ -1,0 +1,33 @@
+package machine_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/machine"
+)
+
+var _ = Describe("Two nodes that hear each other", func() {
+	files := func(change func(c *machine.Config)) (milo1, milo2 machine.Files) {
+		p := newPairOf(change)
+		return p.nodes[0].core.Status().PeerFiles, p.nodes[1].core.Status().PeerFiles
+	}
+
+	It("know what files the other has", func() {
+		milo1, milo2 := files(func(c *machine.Config) {
+			c.Files = machine.Files{DRBD: "d of " + c.Liveness.Node, Resources: "r"}
+		})
+		Expect(milo1).To(Equal(machine.Files{DRBD: "d of milo2", Resources: "r"}))
+		Expect(milo2).To(Equal(machine.Files{DRBD: "d of milo1", Resources: "r"}))
+	})
+
+	It("know nothing of them from one that does not say", func() {
+		milo1, milo2 := files(func(c *machine.Config) {
+			if c.Liveness.Node == "milo1" {
+				c.Files.DRBD = "d"
+			}
+		})
+		Expect(milo1).To(BeZero())
+		Expect(milo2).To(Equal(machine.Files{DRBD: "d"}))
+	})
+})
