@@ -4,7 +4,7 @@
 SHELL := /bin/bash -euo pipefail
 
 SEED    ?=
-SEEDS   ?= 1000
+SOAKFOR ?= 1h
 FUZZFOR ?= 30s
 
 # Tools run from the module cache at these versions; nothing is installed.
@@ -121,9 +121,13 @@ fuzz: ## every fuzz test for FUZZFOR each
 	  go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZFOR) "./$$(dirname "$$file")" </dev/null; done
 
 .PHONY: sim
-sim: ## simulate SEEDS seeds that nobody ran yet; SEED=n replays one
-	@from=$$(date +%s)000; \
-	go run ./sim/polluxsim $(if $(SEED),--seed $(SEED),--seeds $$from..$$((from + $(SEEDS) - 1)))
+sim: ## simulate for two minutes: every named scenario, then seeds that nobody ran yet; SEED=n shows one
+	@$(if $(SEED),go run ./sim/polluxsim run --seed $(SEED) --trace, \
+	go run ./sim/polluxsim run all && go run ./sim/polluxsim sweep --for 100s --guide)
+
+.PHONY: soak
+soak: ## simulate for SOAKFOR, seeds that nobody ran yet, guided by what they reach
+	go run ./sim/polluxsim sweep --for $(SOAKFOR) --guide
 
 .PHONY: lint
 lint: ## formatters, linters and dead code, no changes made

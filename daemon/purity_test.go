@@ -20,9 +20,9 @@ import (
 // recorded run replays to the same effects only while they are kept.
 func TestPurePackagesAreDeterministic(t *testing.T) {
 	var patterns []string
-	for _, rule := range rules {
-		if _, err := os.Stat(filepath.Join("..", rule.folder)); rule.pure && err == nil {
-			patterns = append(patterns, module+rule.folder+"/...")
+	for _, p := range list(t, module+"...") {
+		if rule, ok := ruleOf(strings.TrimPrefix(p.ImportPath, module)); ok && rule.pure {
+			patterns = append(patterns, p.ImportPath)
 		}
 	}
 	for _, found := range findings(t, patterns...) {

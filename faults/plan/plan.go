@@ -1,9 +1,10 @@
 // Package plan is what goes wrong and when: plain values with a text form, one
-// line for each fault, and a generator that draws them from a seed.
+// line for each fault, and a generator that draws them from a seed. A Scenario
+// is a plan with all that belongs to it; the grammar stands there.
 //
 //	30.5s power milo1 20s
-//	41s   cut data milo2 12s
-//	50s   break
+//	41s   cut-data milo2 12s
+//	on milo2 SyncTarget +1s break milo1
 //
 // Who carries a plan out decides how: the simulator on virtual time, a test
 // with real machines by signals, rules of a firewall and switches.
@@ -72,7 +73,8 @@ func (k Kind) lasts() bool {
 
 // A Fault is one thing that goes wrong.
 type Fault struct {
-	At   time.Duration // since the start
+	On   Trigger       // none: at a time
+	At   time.Duration // since the start, or since the trigger
 	Kind Kind
 	Node int // 0 or 1
 	For  time.Duration
@@ -88,7 +90,8 @@ var names = [2]string{"milo1", "milo2"}
 func (p Plan) String() string {
 	var b strings.Builder
 	for _, f := range p {
-		fmt.Fprintf(&b, "%v %v %s", f.At, f.Kind, names[f.Node&1])
+		f.appendMoment(&b)
+		fmt.Fprintf(&b, " %v %s", f.Kind, names[f.Node&1])
 		if f.Kind.lasts() {
 			fmt.Fprintf(&b, " %v", f.For)
 		}
@@ -97,59 +100,69 @@ func (p Plan) String() string {
 	return b.String()
 }
 
-// Parse reads the text form. Empty lines and what follows a '#' count for
-// nothing. It fails on a word that it does not know, and on times that go
-// back.
+// Parse reads the text form: the faults of a Scenario and nothing else. It
+// fails on a word that it does not know, and on times that go back.
 func Parse(text string) (Plan, error) {
-	var p Plan
-	for i, line := range strings.Split(text, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			continue
-		}
-		f, err := parseFault(fields)
-		if err == nil && len(p) > 0 && f.At < p[len(p)-1].At {
-			err = fmt.Errorf("found time %v, want it not before the line above", f.At)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("plan, line %d: %w", i+1, err)
-		}
-		p = append(p, f)
+	s, err := ParseScenario(text)
+	if err == nil && (len(s.Settings)+len(s.Expect) > 0 || s.Profile != "" || s.Seed != 0) {
+		err = fmt.Errorf("found a scenario with settings, want a plan of faults alone")
 	}
-	return p, nil
+	return s.Plan, err
+}
+
+// inOrder fails if the last fault strikes before one above it.
+func (p Plan) inOrder() error {
+	last := p[len(p)-1]
+	for _, f := range p {
+		if f.On.Word == "" && last.On.Word == "" && f.At > last.At {
+			return fmt.Errorf("found time %v, want it not before the line above", last.At)
+		}
+	}
+	return nil
+}
+
+func parseNode(word string) (int, error) {
+	for n, name := range names {
+		if name == word {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("found node %q, want %s or %s", word, names[0], names[1])
 }
 
 func parseFault(fields []string) (f Fault, err error) {
-	if len(fields) < 3 {
-		return f, fmt.Errorf("found %d words, want TIME KIND NODE and for most kinds a time", len(fields))
+	if fields[0] == "on" {
+		if f.On, f.At, fields, err = parseTrigger(fields); err != nil {
+			return f, err
+		}
+	} else {
+		if f.At, err = time.ParseDuration(fields[0]); err != nil || f.At < 0 {
+			return f, fmt.Errorf("found time %q, want one as 30.5s", fields[0])
+		}
+		fields = fields[1:]
 	}
-	if f.At, err = time.ParseDuration(fields[0]); err != nil || f.At < 0 {
-		return f, fmt.Errorf("found time %q, want one as 30.5s", fields[0])
+	if len(fields) < 2 {
+		return f, fmt.Errorf("found %d words after the time, want KIND NODE and for most kinds a time", len(fields))
 	}
 	for k := Power; k < Kinds; k++ {
-		if words[k] == fields[1] {
+		if words[k] == fields[0] {
 			f.Kind = k
 		}
 	}
-	switch fields[2] {
-	case names[0]:
-	case names[1]:
-		f.Node = 1
-	default:
-		return f, fmt.Errorf("found node %q, want %s or %s", fields[2], names[0], names[1])
+	if f.Node, err = parseNode(fields[1]); err != nil {
+		return f, err
 	}
 	switch {
 	case f.Kind == 0:
-		return f, fmt.Errorf("found kind %q, want one of %s", fields[1], strings.Join(words[1:], ", "))
-	case !f.Kind.lasts() && len(fields) == 3:
+		return f, fmt.Errorf("found kind %q, want one of %s", fields[0], strings.Join(words[1:], ", "))
+	case !f.Kind.lasts() && len(fields) == 2:
 		return f, nil
-	case len(fields) != 4 || !f.Kind.lasts():
-		return f, fmt.Errorf("found %d words after %s, want %s NODE and a time if the kind lasts", len(fields)-2,
-			fields[1], fields[1])
+	case len(fields) != 3 || !f.Kind.lasts():
+		return f, fmt.Errorf("found %d words after %s, want %s NODE and a time if the kind lasts", len(fields)-1,
+			fields[0], fields[0])
 	}
-	if f.For, err = time.ParseDuration(fields[3]); err != nil || f.For < 0 {
-		return f, fmt.Errorf("found duration %q, want one as 12s", fields[3])
+	if f.For, err = time.ParseDuration(fields[2]); err != nil || f.For < 0 {
+		return f, fmt.Errorf("found duration %q, want one as 12s", fields[2])
 	}
 	return f, nil
 }

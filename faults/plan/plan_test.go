@@ -16,11 +16,19 @@ func TestText(t *testing.T) {
 		wantErr string
 	}{
 		"a power loss says how long": {
-			text: "30.5s power milo2 20s", want: plan.Plan{{30500 * time.Millisecond, plan.Power, 1, 20 * time.Second}},
+			text: "30.5s power milo2 20s", want: plan.Plan{{At: 30500 * time.Millisecond, Kind: plan.Power, Node: 1, For: 20 * time.Second}},
 		},
 		"what happens at once has no time": {
-			text: "# first\n\n1s break milo1 # here", want: plan.Plan{{time.Second, plan.Break, 0, 0}},
+			text: "# first\n\n1s break milo1 # here", want: plan.Plan{{At: time.Second, Kind: plan.Break}},
 		},
+		"what waits for a state says how often": {
+			text: "on milo2 SyncTarget #2 +200ms power milo1 3s", want: plan.Plan{{
+				On: plan.Trigger{Node: 1, Word: "SyncTarget", Nth: 2}, At: 200 * time.Millisecond, Kind: plan.Power,
+				For: 3 * time.Second,
+			}},
+		},
+		"a trigger without a kind":    {text: "on milo2 SyncTarget", wantErr: "found 0 words after the time"},
+		"settings":                    {text: "set protocol C\n1s break milo1", wantErr: "found a scenario"},
 		"a node that is not there":    {text: "1s power milo3 2s", wantErr: `line 1: found node "milo3"`},
 		"a kind that is not there":    {text: "1s flood milo1", wantErr: `found kind "flood", want one of power, crash`},
 		"a power loss without an end": {text: "1s power milo1", wantErr: "found 1 words after power"},
@@ -77,5 +85,43 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		NewWithT(t).Expect(plan.Parse(p.String())).To(Equal(p))
+	})
+}
+
+func TestScenario(t *testing.T) {
+	g := NewWithT(t)
+	text := `# Why it matters.
+# In two lines.
+seed 7
+profile page
+set protocol A
+30s power milo1 20s
+on milo2 Primary break milo1
+expect promotions >= 2
+`
+	s, err := plan.ParseScenario(text)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.About).To(Equal("Why it matters.\nIn two lines.\n"))
+	g.Expect(s.Settings).To(Equal([]plan.Setting{{Name: "protocol", Value: "A"}}))
+	g.Expect(s.String()).To(Equal(text))
+	g.Expect(s.Expect[0].Holds(2)).To(BeTrue())
+	g.Expect(s.Expect[0].Holds(1)).To(BeFalse())
+	for _, bad := range []string{"seed x", "set protocol", "expect resyncs > 1", "expect resyncs >= many", "profile"} {
+		_, err := plan.ParseScenario(bad)
+		g.Expect(err).To(MatchError(ContainSubstring("line 1")), bad)
+	}
+}
+
+func FuzzParseScenario(f *testing.F) {
+	f.Add("# x\nseed 7\nset a b\non milo1 Primary #3 +2s break milo2\n50s break milo1\nexpect a <= 4\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := plan.ParseScenario(text)
+		if err != nil {
+			return
+		}
+		again, err := plan.ParseScenario(s.String())
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		s.About, again.About = "", "" // blanks at the ends of lines are not kept
+		NewWithT(t).Expect(again).To(Equal(s))
 	})
 }

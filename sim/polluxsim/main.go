@@ -1,119 +1,205 @@
-// Command polluxsim runs seeds of the simulator and prints what they broke.
+// Command polluxsim runs simulated pairs of nodes and says what they broke.
 //
-//	polluxsim --seed 42 [--profile load|storm|disks|apart] [--plan FILE] [--trace] [--shrink]
-//	polluxsim --seeds 1..1000 [--profile ...]
+//	polluxsim run --seed N [--profile P] [--trace]       one seed
+//	polluxsim run SCENARIO|FILE [--trace]                a named scenario, or one in a file
+//	polluxsim run all                                    every named scenario
+//	polluxsim sweep [--seeds A..B | --for 2m]            many seeds on all processors
+//	polluxsim replay FILE                                a scenario of a sweep, with its trace
+//	polluxsim shrink --seed N | FILE [--out FILE]        the smallest run that breaks the same promise
+//	polluxsim explain --seed N | FILE [--html FILE]      the time line, as text or as a page
 //
-// It exits with 1 if a promise was broken.
+// It exits with 1 if a promise was broken. Without a verb, --seeds is a sweep
+// and --seed is a run.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/faults/plan"
-	"github.com/optionc/pollux/sim/oracle"
+	"github.com/optionc/pollux/sim/timeline"
 	"github.com/optionc/pollux/sim/trial"
 )
 
+// errBroken is a broken promise, which was told already.
+var errBroken = errors.New("a promise was broken")
+
 func main() {
-	seed := flag.Uint64("seed", 0, "run this seed")
-	seeds := flag.String("seeds", "", "run the seeds `A..B`")
-	profile := flag.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
-	file := flag.String("plan", "", "what goes wrong, instead of what the seed draws")
-	trace := flag.Bool("trace", false, "print everything that happens")
-	shrink := flag.Bool("shrink", false, "look for a smaller plan that breaks the same promise")
-	keep := flag.Bool("keep-going", false, "go on after a broken promise")
-	flag.Parse()
-	opt := trial.Options{Profile: trial.Profile(*profile)}
-	if *file != "" {
-		text, err := os.ReadFile(*file)
-		if err == nil {
-			opt.Plan, err = plan.Parse(string(text))
-		}
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "polluxsim: %s: %v\n", *file, err)
-			os.Exit(2)
-		}
-	}
-	if *seeds == "" {
-		os.Exit(one(*seed, opt, *trace, *shrink))
-	}
-	var from, to uint64
-	if _, err := fmt.Sscanf(*seeds, "%d..%d", &from, &to); err != nil || from > to {
-		fmt.Fprintf(os.Stderr, "polluxsim: found seeds %q, want two numbers as 1..1000\n", *seeds)
+	err := start(os.Args[1:])
+	switch {
+	case err == nil:
+	case errors.Is(err, errBroken):
+		os.Exit(1)
+	default:
+		fmt.Fprintf(os.Stderr, "polluxsim: %v\n", err)
 		os.Exit(2)
 	}
-	os.Exit(many(from, to, opt, *keep))
 }
 
-// one runs one seed and says all about it.
-func one(seed uint64, opt trial.Options, trace, shrink bool) int {
+func start(args []string) error {
+	verb := "run"
+	switch {
+	case len(args) > 0 && !strings.HasPrefix(args[0], "-"):
+		verb, args = args[0], args[1:]
+	case slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(strings.TrimLeft(a, "-"), "seeds") }):
+		verb = "sweep"
+	}
+	do, ok := map[string]func([]string) error{
+		"run": run, "sweep": sweep, "replay": replay, "shrink": shrink, "explain": explain,
+	}[verb]
+	if !ok {
+		return fmt.Errorf("found %q, want run, sweep, replay, shrink or explain", verb)
+	}
+	return do(args)
+}
+
+// one is what the verbs about a single run share: which one.
+type one struct {
+	*flag.FlagSet
+	seed    uint64
+	profile string
+	faults  string
+	trace   bool
+	out     string
+	html    string
+}
+
+// parse reads flags around the name of a scenario.
+func parse(verb string, args []string) (*one, plan.Scenario, error) {
+	o := &one{FlagSet: flag.NewFlagSet(verb, flag.ContinueOnError)}
+	o.Uint64Var(&o.seed, "seed", 0, "the seed")
+	o.StringVar(&o.profile, "profile", "", "load, storm, disks, apart or page; the seed draws one unless this is given")
+	o.StringVar(&o.faults, "plan", "", "a `file` of what goes wrong, instead of what the seed draws")
+	o.BoolVar(&o.trace, "trace", false, "print everything that happens")
+	o.StringVar(&o.out, "out", "", "the `file` for the smallest run, or the directory for failures")
+	o.StringVar(&o.html, "html", "", "the `file` for the page")
+	name := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, args = args[0], args[1:]
+	}
+	if err := o.Parse(args); err != nil {
+		return nil, plan.Scenario{}, err
+	}
+	if name == "" {
+		name = o.Arg(0)
+	}
+	s, err := o.scenario(name)
+	return o, s, err
+}
+
+// scenario is the run that was asked for; what the seed draws is in it, too.
+func (o *one) scenario(name string) (plan.Scenario, error) {
+	if name != "" {
+		return load(name)
+	}
+	s := plan.Scenario{Seed: o.seed, Profile: o.profile}
+	if o.faults == "" {
+		s.Plan = trial.Drawn(s.Seed, trial.Profile(s.Profile))
+		return s, nil
+	}
+	text, err := os.ReadFile(o.faults)
+	if err == nil {
+		s.Plan, err = plan.Parse(string(text))
+	}
+	return s, err
+}
+
+func run(args []string) error {
+	if len(args) > 0 && args[0] == "all" {
+		return runAll()
+	}
+	o, s, err := parse("run", args)
+	if err != nil {
+		return err
+	}
+	return show(s, o.trace)
+}
+
+func replay(args []string) error {
+	_, s, err := parse("replay", args)
+	if err != nil {
+		return err
+	}
+	return show(s, true)
+}
+
+// show runs a scenario and says all about it.
+func show(s plan.Scenario, trace bool) error {
+	opt := trial.OptionsOf(s)
 	if trace {
 		opt.Trace = func(line string) { fmt.Println(line) }
 	}
-	run := trial.Run
-	if shrink {
-		run = trial.Shrink
-	}
-	r := run(seed, opt)
-	fmt.Printf("seed %d, profile %s, %v simulated, %d events, hash %016x\n", seed, r.Profile, r.Time, r.Events, r.Hash)
+	r := trial.Run(s.Seed, opt)
+	fmt.Printf("seed %d, profile %s, %v simulated, %d events, hash %016x\n", s.Seed, r.Profile, r.Time, r.Events, r.Hash)
 	fmt.Printf("%+v, %d repairs\n", r.Counts, r.Repairs)
 	if r.Broken != nil {
 		fmt.Printf("plan:\n%vBROKEN %v\n", r.Plan, r.Broken)
-		return 1
+		return errBroken
 	}
-	return 0
+	if err := trial.Expected(s, r); err != nil {
+		fmt.Println(err)
+		return errBroken
+	}
+	return nil
 }
 
-// many runs a range of seeds on all processors, and says how fast that was.
-func many(from, to uint64, opt trial.Options, keepGoing bool) int {
-	begun := time.Now()
-	var (
-		mu     sync.Mutex
-		next   = from
-		failed int
-		sum    oracle.Counts
-		events uint64
-		lived  time.Duration
-		done   sync.WaitGroup
-	)
-	for range runtime.GOMAXPROCS(0) {
-		done.Go(func() {
-			for {
-				mu.Lock()
-				seed := next
-				next++
-				stop := seed > to || failed > 0 && !keepGoing
-				mu.Unlock()
-				if stop {
-					return
-				}
-				r := trial.Run(seed, opt)
-				mu.Lock()
-				sum.Add(r.Counts)
-				events += r.Events
-				lived += r.Time
-				if r.Broken != nil {
-					failed++
-					fmt.Printf("seed %d, profile %s: BROKEN %v\n    %s\n", seed, r.Profile, r.Broken, r.Command())
-				}
-				mu.Unlock()
-			}
-		})
+// shrinkFor is how long the search for a smaller run may take.
+const shrinkFor = 30 * time.Second
+
+func shrink(args []string) error {
+	o, s, err := parse("shrink", args)
+	if err != nil {
+		return err
 	}
-	done.Wait()
-	took := time.Since(begun)
-	ran := min(next, to+1) - from
-	fmt.Printf("%d seeds, %d broken, in %v: %.1f seeds/s, %.0f events/s, %.0f simulated s/s\n", ran, failed,
-		took.Round(time.Millisecond), float64(ran)/took.Seconds(), float64(events)/took.Seconds(),
-		lived.Seconds()/took.Seconds())
-	fmt.Printf("%+v\n", sum)
-	if failed > 0 {
-		return 1
+	r := smaller(s.Seed, trial.OptionsOf(s))
+	if r.Broken == nil {
+		fmt.Println("the run breaks no promise")
+		return nil
 	}
-	return 0
+	fmt.Print(r.Scenario())
+	fmt.Printf("# %v\n", r.Broken)
+	if o.out == "" {
+		return errBroken
+	}
+	if err := os.WriteFile(o.out, []byte(r.Scenario().String()), 0o600); err != nil {
+		return err
+	}
+	fmt.Printf("go run ./sim/polluxsim replay %s\n", o.out)
+	return errBroken
+}
+
+func smaller(seed uint64, opt trial.Options) trial.Result {
+	until := time.Now().Add(shrinkFor)
+	return trial.Shrink(seed, opt, func() bool { return time.Now().Before(until) })
+}
+
+func explain(args []string) error {
+	o, s, err := parse("explain", args)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	opt := trial.OptionsOf(s)
+	opt.Messages = true
+	opt.Trace = func(line string) { lines = append(lines, line) }
+	r := trial.Run(s.Seed, opt)
+	entries := timeline.Parse(lines)
+	if o.html == "" {
+		fmt.Print(timeline.Text(entries))
+		return nil
+	}
+	title := fmt.Sprintf("Seed %d: every promise was kept", s.Seed)
+	if r.Broken != nil {
+		title = fmt.Sprintf("Seed %d broke promise %s", s.Seed, r.Broken.Promise)
+	}
+	page, err := timeline.HTML(title, r.Scenario().String(), entries)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.html, []byte(page), 0o600)
 }

@@ -33,7 +33,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				if r.Broken == nil {
 					continue
 				}
-				small := trial.Shrink(seed, trial.Options{})
+				small := trial.Shrink(seed, trial.Options{}, func() bool { return true })
 				t.Logf("seed %d: %v\n%d of %d faults are enough:\n%v", seed, r.Broken, len(small.Plan), len(r.Plan), small.Plan)
 				g := NewWithT(t)
 				g.Expect(tc.promise).To(ContainElement(r.Broken.Promise[:2]))

@@ -33,6 +33,9 @@ const (
 	Disks Profile = "disks"
 	// Apart lets the nodes lose each other altogether, and pause.
 	Apart Profile = "apart"
+	// Page is the wiki page's configuration, and nothing goes wrong: what a
+	// scenario starts from.
+	Page Profile = "page"
 )
 
 // setup is everything that a seed decides before the run begins.
@@ -82,15 +85,11 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPolicies(seed)
 	s.drawPlan(seed, luck)
-	r := s.world.Machine.Resources[0]
-	s.rules = oracle.Rules{
-		Protocol: r.Protocol, Apart: profile == Apart, GoesOn: r.WFCTimeout > 0 && r.Fencing == replica.DontCare,
-		Solves: r.AfterSB0 != 0 || r.AfterSB1 != 0 || r.AfterSB2 != 0,
-		Fenced: r.Fencing == replica.ResourceAndStonith,
+	s.rules = oracle.Rules{Apart: profile == Apart}
+	if profile == Page {
+		s.page()
 	}
-	if s.world.Fresh {
-		s.rules.First = world.Garbage(0)
-	}
+	s.judge()
 	return s
 }
 

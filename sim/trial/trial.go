@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/faults/plan"
 	"github.com/optionc/pollux/sim/oracle"
 	"github.com/optionc/pollux/sim/workload"
@@ -17,8 +18,14 @@ import (
 // Options change what a seed does.
 type Options struct {
 	Profile Profile
+	// Settings replace what the seed draws.
+	Settings []plan.Setting
 	// Plan replaces the one that the seed draws, unless it is nil.
 	Plan plan.Plan
+	// Seen counts what the cores came to, unless it is nil.
+	Seen world.Coverage
+	// Messages puts packets into the trace, but for those of bulk data.
+	Messages bool
 	// Trace gets a line about everything that happens, unless it is nil.
 	Trace func(string)
 }
@@ -28,6 +35,8 @@ type Result struct {
 	Seed    uint64
 	Profile Profile
 	Plan    plan.Plan
+	// Settings are those of the Options.
+	Settings []plan.Setting
 	// Broken is the promise that was broken; nil is none.
 	Broken *world.Violation
 	Hash   uint64 // equal for equal runs
@@ -36,11 +45,27 @@ type Result struct {
 	Counts oracle.Counts
 	// Repairs is how often the operator had to help after the faults.
 	Repairs int
+	// Missed are the faults whose trigger never came.
+	Missed plan.Plan
 }
 
-// Command is what shows the run again.
+// Command is what shows the run of a seed again that nothing was changed of.
 func (r Result) Command() string {
-	return fmt.Sprintf("go run ./sim/polluxsim --seed %d --profile %s --trace", r.Seed, r.Profile)
+	return fmt.Sprintf("go run ./sim/polluxsim run --seed %d --profile %s --trace", r.Seed, r.Profile)
+}
+
+// Scenario is all that the run depended on.
+func (r Result) Scenario() plan.Scenario {
+	s := plan.Scenario{Seed: r.Seed, Profile: string(r.Profile), Settings: r.Settings, Plan: r.Plan}
+	if r.Broken != nil {
+		s.About = "Breaks: " + r.Broken.Error()
+	}
+	return s
+}
+
+// OptionsOf are those of a scenario.
+func OptionsOf(s plan.Scenario) Options {
+	return Options{Profile: Profile(s.Profile), Settings: s.Settings, Plan: append(plan.Plan{}, s.Plan...)}
 }
 
 // trial is a run under way.
@@ -50,7 +75,9 @@ type trial struct {
 	o       *oracle.Oracle
 	g       *workload.Guest
 	cuts    map[string]time.Duration // until when each is cut
+	states  [2]drbdwire.State
 	calmed  bool
+	pending []pending
 	repairs int
 	helped  time.Duration // when the operator helped last
 	asked   bool          // he has tried to just connect the nodes
@@ -62,8 +89,12 @@ func Run(seed uint64, opt Options) Result {
 	if opt.Plan != nil {
 		t.plan = opt.Plan
 	}
-	result := Result{Seed: seed, Profile: t.profile, Plan: t.plan}
-	w, err := world.New(t.world, opt.Trace)
+	err := t.apply(opt.Settings)
+	result := Result{Seed: seed, Profile: t.profile, Plan: t.plan, Settings: opt.Settings}
+	var w *world.World
+	if err == nil {
+		w, err = world.New(t.world, opt.Trace)
+	}
 	if err != nil {
 		result.Broken = &world.Violation{Promise: "the configuration works", Text: err.Error()}
 		return result
@@ -71,10 +102,14 @@ func Run(seed uint64, opt Options) Result {
 	t.w = w
 	t.o = oracle.New(w, t.rules)
 	t.g = workload.New(w, t.o, t.load)
-	w.Attend(t.o, t.g)
+	w.Attend(watcher{t.o, t}, t.g)
+	w.Observe(opt.Seen, opt.Messages)
 	result.Broken = t.run()
 	result.Hash, result.Events, result.Time = w.Hash(), w.Events(), w.Now()
 	result.Counts, result.Repairs = t.o.Counts, t.repairs
+	for _, p := range t.pending {
+		result.Missed = append(result.Missed, p.fault)
+	}
 	return result
 }
 
@@ -95,7 +130,11 @@ func (t *trial) run() *world.Violation {
 		w.After(3*time.Second, t.begin)
 	}
 	for _, f := range t.plan {
-		w.After(f.At, func() { t.strike(f) })
+		if f.On.Word == "" {
+			w.After(f.At, func() { t.strike(f) })
+			continue
+		}
+		t.pending = append(t.pending, pending{f, max(f.On.Nth, 1)})
 	}
 	w.After(lookEach, t.look)
 	if v := w.Run(t.calm); v != nil {

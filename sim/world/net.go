@@ -148,7 +148,28 @@ func (t *network) push(c *conn, from int, seg segment) {
 		return
 	}
 	e.last[seg.socket] = at
+	switch {
+	case !t.w.messages:
+	case seg.fin:
+		t.w.Tracef("%s > %s closes, arrives %.6f", Name(from), Name(1-from), at.Seconds())
+	case !isRoutine(seg.header.Command):
+		t.w.Tracef("%s > %s %s, arrives %.6f", Name(from), Name(1-from), seg.header.Command, at.Seconds())
+	}
 	t.w.queue.push(at, func() { t.arrive(c, 1-from, seg) })
+}
+
+// isRoutine tells whether packets of a command are many and say little.
+func isRoutine(c drbdwire.Command) bool {
+	switch c {
+	case drbdwire.CmdFeatures, drbdwire.CmdAuthChallenge, drbdwire.CmdAuthResponse, drbdwire.CmdProtocol,
+		drbdwire.CmdUUIDs, drbdwire.CmdSizes, drbdwire.CmdState, drbdwire.CmdSyncUUID, drbdwire.CmdSyncParam89,
+		drbdwire.CmdStateChgReq, drbdwire.CmdStateChgReply, drbdwire.CmdConnStChgReq, drbdwire.CmdConnStChgReply,
+		drbdwire.CmdBitmap, drbdwire.CmdCompressedBitmap, drbdwire.CmdNegAck, drbdwire.CmdNegDReply,
+		drbdwire.CmdNegRSDReply, drbdwire.CmdRSCancel, drbdwire.CmdRetryWrite:
+		return false
+	default:
+		return true
+	}
 }
 
 // arrive hands a segment to the node that it is for, whose kernel answers with

@@ -182,6 +182,7 @@ func (n *Node) step(in machine.Input) {
 			n.alive = false
 		}
 	}()
+	n.cover(&in)
 	n.out = n.core.Step(n.local(), in, n.out[:0])
 	for i := range n.out {
 		n.perform(&n.out[i])

@@ -63,18 +63,20 @@ type Guest interface {
 
 // World is the state of everything.
 type World struct {
-	cfg     Config
-	now     time.Duration
-	queue   queue
-	nodes   [2]*Node
-	net     network
-	watcher Watcher
-	guest   Guest
-	hash    uint64
-	events  uint64
-	crowd   int // events at this very time
-	trace   func(string)
-	broken  *Violation
+	cfg      Config
+	now      time.Duration
+	queue    queue
+	nodes    [2]*Node
+	net      network
+	watcher  Watcher
+	guest    Guest
+	hash     uint64
+	events   uint64
+	crowd    int // events at this very time
+	trace    func(string)
+	broken   *Violation
+	seen     Coverage // nil: nobody counts
+	messages bool     // packets go into the trace
 
 	luck struct{ disk, net, tool, timer, node, boot, handler *draw.Stream }
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/optionc/pollux/sim/search"
+	"github.com/optionc/pollux/sim/trial"
+)
+
+// sweep runs many seeds, makes what fails smaller, and prints the command that
+// shows it.
+func sweep(args []string) error {
+	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
+	s := search.Sweep{Progress: os.Stderr}
+	seeds := flags.String("seeds", "", "run the seeds `A..B`, each once")
+	flags.DurationVar(&s.For, "for", 0, "run for that long, from a seed that nobody ran yet")
+	profile := flags.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
+	flags.BoolVar(&s.Guided, "guide", false, "change the plans of seeds that reach something new")
+	flags.BoolVar(&s.KeepGoing, "keep-going", false, "go on after a broken promise")
+	out := flags.String("out", "", "the `directory` for the scenarios of what fails; a temporary one unless given")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	s.Options.Profile = trial.Profile(*profile)
+	switch {
+	case *seeds != "":
+		var to uint64
+		if _, err := fmt.Sscanf(*seeds, "%d..%d", &s.From, &to); err != nil || s.From > to {
+			return fmt.Errorf("found seeds %q, want two numbers as 1..1000", *seeds)
+		}
+		s.Count = to - s.From + 1
+	case s.For > 0:
+		s.From = uint64(time.Now().Unix()) * 1000
+	default:
+		return fmt.Errorf("want --seeds A..B or --for TIME")
+	}
+	var failed []trial.Result
+	s.Failed = func(r trial.Result) {
+		fmt.Printf("seed %d, profile %s: BROKEN %v\n    %s\n", r.Seed, r.Profile, r.Broken, r.Command())
+		failed = append(failed, r)
+	}
+	fmt.Fprintf(os.Stderr, "from seed %d\n", s.From)
+	sum := s.Run()
+	fmt.Printf("%v\n%+v\n%s\n", sum, sum.Counts, sum.Missing())
+	if len(failed) == 0 {
+		return nil
+	}
+	if err := keep(failed[0], *out); err != nil {
+		return err
+	}
+	return errBroken
+}
+
+// keep makes a failure smaller and writes it down.
+func keep(r trial.Result, dir string) error {
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "polluxsim"); err != nil {
+			return err
+		}
+	}
+	small := smaller(r.Seed, trial.OptionsOf(r.Scenario()))
+	if small.Broken == nil {
+		small = r
+	}
+	file := filepath.Join(dir, fmt.Sprintf("seed-%d.plan", r.Seed))
+	if err := os.WriteFile(file, []byte(small.Scenario().String()), 0o600); err != nil {
+		return err
+	}
+	fmt.Printf("%d of %d faults are enough:\n%v    go run ./sim/polluxsim replay %s\n    go run ./sim/polluxsim explain %s --html %s\n",
+		len(small.Plan), len(r.Plan), small.Scenario(), file, file, filepath.Join(dir, "explained.html"))
+	return nil
+}

@@ -1,0 +1,36 @@
+package timeline
+
+import (
+	_ "embed" // the page's frame
+	"html/template"
+	"strings"
+)
+
+//go:embed page.html
+var frame string
+
+// row is an entry as the page shows it.
+type row struct {
+	Entry
+	Class string
+	Gap   bool // a second and more passed since the row above
+}
+
+// HTML is the time line as a page: scenario is shown above it, and folded away.
+func HTML(title, scenario string, entries []Entry) (string, error) {
+	page, err := template.New("page").Parse(frame)
+	if err != nil {
+		return "", err
+	}
+	kept, left := tail(entries)
+	rows := make([]row, 0, len(kept))
+	for i, e := range kept {
+		class := [...]string{Step: "step", State: "state", Message: "message", Fault: "fault", Violated: "violated"}[e.Kind]
+		rows = append(rows, row{e, class, i > 0 && e.At-kept[i-1].At >= 1})
+	}
+	var b strings.Builder
+	err = page.Execute(&b, map[string]any{
+		"Title": title, "Scenario": scenario, "Rows": rows, "Left": left, "Nodes": nodes,
+	})
+	return b.String(), err
+}
