@@ -2,7 +2,6 @@ package failover_test
 
 import (
 	"compress/gzip"
-	"encoding/binary"
 	"io"
 	"os"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/daemon/format/pcap"
 )
 
 // walk is what two real Heartbeats sent while they were started, ordered and killed; see testdata/README.md.
@@ -27,10 +27,9 @@ type captured struct {
 	message hbwire.Message
 }
 
-// capture reads a pcap file of Ethernet frames with IPv4 and UDP; times are Unix times.
+// capture reads a recording of heartbeats; times are Unix times.
 func capture(t *testing.T, name string) (packets []captured) {
 	t.Helper()
-	const fileHeader, recordHeader, ethernet, udp = 24, 16, 14, 8
 	g := NewWithT(t)
 	file, err := os.Open("testdata/" + name + ".pcap.gz")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -39,17 +38,14 @@ func capture(t *testing.T, name string) (packets []captured) {
 	g.Expect(err).NotTo(HaveOccurred())
 	b, err := io.ReadAll(unpacked)
 	g.Expect(err).NotTo(HaveOccurred())
-	le := binary.LittleEndian
-	for rest := b[fileHeader:]; len(rest) > 0; {
-		at := time.Duration(le.Uint32(rest))*time.Second + time.Duration(le.Uint32(rest[4:]))*time.Microsecond
-		frame := rest[recordHeader : recordHeader+le.Uint32(rest[8:])]
-		rest = rest[recordHeader+len(frame):]
-		ip := frame[ethernet:]
-		segment := ip[int(ip[0]&15)*4:]
-		data := segment[udp:binary.BigEndian.Uint16(segment[4:])]
-		p, err := hbwire.Decode(data)
+	frames, err := pcap.Read(b)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, f := range frames {
+		s, ok := f.Segment()
+		g.Expect(ok && s.Protocol == pcap.UDP).To(BeTrue(), "frame %d", f.Number)
+		p, err := hbwire.Decode(s.Data)
 		g.Expect(err).NotTo(HaveOccurred())
-		packets = append(packets, captured{at: at, data: data, message: p.Message})
+		packets = append(packets, captured{at: f.Time.Sub(time.Unix(0, 0)), data: s.Data, message: p.Message})
 	}
 	return packets
 }

@@ -2,7 +2,6 @@ package liveness_test
 
 import (
 	"compress/gzip"
-	"encoding/binary"
 	"io"
 	"os"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/daemon/format/pcap"
 )
 
 type captured struct {
@@ -20,10 +20,9 @@ type captured struct {
 	message hbwire.Message
 }
 
-// capture reads a pcap file of Ethernet frames with IPv4 and UDP; times count from the first packet.
+// capture reads a recording of heartbeats; times count from the first packet.
 func capture(t *testing.T, name string) (packets []captured) {
 	t.Helper()
-	const fileHeader, recordHeader, ethernet, udp = 24, 16, 14, 8
 	g := NewWithT(t)
 	file, err := os.Open("testdata/" + name + ".pcap.gz")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -32,23 +31,14 @@ func capture(t *testing.T, name string) (packets []captured) {
 	g.Expect(err).NotTo(HaveOccurred())
 	b, err := io.ReadAll(unpacked)
 	g.Expect(err).NotTo(HaveOccurred())
-	le := binary.LittleEndian
-	var zero time.Duration
-	for rest := b[fileHeader:]; len(rest) > 0; {
-		at := time.Duration(le.Uint32(rest))*time.Second + time.Duration(le.Uint32(rest[4:]))*time.Microsecond
-		frame := rest[recordHeader : recordHeader+le.Uint32(rest[8:])]
-		rest = rest[recordHeader+len(frame):]
-		ip := frame[ethernet:]
-		segment := ip[int(ip[0]&15)*4:]
-		c := captured{at: at, data: segment[udp:binary.BigEndian.Uint16(segment[4:])]}
-		p, err := hbwire.Decode(c.data)
+	frames, err := pcap.Read(b)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, f := range frames {
+		s, ok := f.Segment()
+		g.Expect(ok && s.Protocol == pcap.UDP).To(BeTrue(), "frame %d", f.Number)
+		p, err := hbwire.Decode(s.Data)
 		g.Expect(err).NotTo(HaveOccurred())
-		c.message = p.Message
-		if len(packets) == 0 {
-			zero = at
-		}
-		c.at -= zero
-		packets = append(packets, c)
+		packets = append(packets, captured{at: f.Time.Sub(frames[0].Time), data: s.Data, message: p.Message})
 	}
 	return packets
 }

@@ -8,7 +8,9 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/format/dissect"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/pcap"
 )
 
 // TestCapturedBitmaps merges every bitmap that one kernel sent to another, and
@@ -17,26 +19,26 @@ func TestCapturedBitmaps(t *testing.T) {
 	recordings, _ := filepath.Glob(captures + "/*.pcap.gz")
 	transfers := 0
 	for _, path := range recordings {
-		sectors := map[*conn]*[2]uint64{} // of the device, as each side has it
-		under := map[*stream]*transfer{}
+		sectors := map[*pcap.Conn]*[2]uint64{} // of the device, as each side has it
+		under := map[sender]*transfer{}
 		for _, p := range packetsOf(t, path) {
 			from := 0
-			if !p.fromA {
+			if !p.FromA {
 				from = 1
 			}
-			if sectors[p.conn] == nil {
-				sectors[p.conn] = &[2]uint64{}
+			if sectors[p.Conn] == nil {
+				sectors[p.Conn] = &[2]uint64{}
 			}
-			switch p.header.Command {
+			switch p.Header.Command {
 			case drbdwire.CmdSizes:
-				s, err := drbdwire.DecodeSizes(p.payload)
+				s, err := drbdwire.DecodeSizes(p.Payload)
 				NewWithT(t).Expect(err).NotTo(HaveOccurred())
-				sectors[p.conn][from] = s.Current
+				sectors[p.Conn][from] = s.Current
 			case drbdwire.CmdBitmap, drbdwire.CmdCompressedBitmap:
-				st := &p.conn.streams[from]
+				st := sender{p.Conn, from}
 				if under[st] == nil {
 					transfers++
-					under[st] = newTransfer(p, *sectors[p.conn])
+					under[st] = newTransfer(p, *sectors[p.Conn])
 				}
 				if under[st].take(t, p) {
 					under[st].sendAgain(t, filepath.Base(path))
@@ -50,34 +52,40 @@ func TestCapturedBitmaps(t *testing.T) {
 	NewWithT(t).Expect(transfers).To(Equal(52)) // 49 in one compressed packet, 2 plain, 1 of both kinds
 }
 
+// A sender is one end of a connection.
+type sender struct {
+	conn *pcap.Conn
+	side int
+}
+
 // A transfer is a whole bitmap on its way.
 type transfer struct {
 	bits     uint64
 	words    []uint64
 	receiver drbdwire.BitmapReceiver
-	packets  []packet
+	packets  []dissect.Packet
 	rle      bool
 }
 
 // newTransfer starts on a device as large as the smaller of two sizes; a side
 // that did not tell in the recording has 0.
-func newTransfer(p packet, sectors [2]uint64) *transfer {
+func newTransfer(p dissect.Packet, sectors [2]uint64) *transfer {
 	agreed := min(sectors[0], sectors[1])
 	if agreed == 0 {
 		agreed = max(sectors[0], sectors[1])
 	}
 	x := &transfer{bits: (agreed + 7) / 8}
 	x.words = make([]uint64, (x.bits+63)/64)
-	x.receiver = drbdwire.NewBitmapReceiver(x.words, x.bits, drbdwire.BitmapRoom(p.format))
+	x.receiver = drbdwire.NewBitmapReceiver(x.words, x.bits, drbdwire.BitmapRoom(p.Format))
 	return x
 }
 
-func (x *transfer) take(t *testing.T, p packet) (done bool) {
+func (x *transfer) take(t *testing.T, p dissect.Packet) (done bool) {
 	t.Helper()
-	done, err := x.receiver.Take(p.header.Command, p.payload)
+	done, err := x.receiver.Take(p.Header.Command, p.Payload)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	x.packets = append(x.packets, p)
-	x.rle = x.rle || p.header.Command == drbdwire.CmdCompressedBitmap
+	x.rle = x.rle || p.Header.Command == drbdwire.CmdCompressedBitmap
 	return done
 }
 
@@ -86,9 +94,9 @@ func (x *transfer) sendAgain(t *testing.T, name string) {
 	g := NewWithT(t)
 	sender := drbdwire.NewBitmapSender(x.words, x.bits)
 	for i, p := range x.packets {
-		cmd, payload, done := sender.Next(drbdwire.BitmapRoom(p.format), x.rle, []byte{})
-		g.Expect(cmd).To(Equal(p.header.Command), "packet %d in %s", i, name)
-		g.Expect(payload).To(Equal(p.payload), "packet %d in %s", i, name)
+		cmd, payload, done := sender.Next(drbdwire.BitmapRoom(p.Format), x.rle, []byte{})
+		g.Expect(cmd).To(Equal(p.Header.Command), "packet %d in %s", i, name)
+		g.Expect(payload).To(Equal(p.Payload), "packet %d in %s", i, name)
 		g.Expect(done).To(Equal(i == len(x.packets)-1), "packet %d in %s", i, name)
 	}
 }

@@ -36,12 +36,12 @@ func TestCapturedResponses(t *testing.T) {
 	g := NewWithT(t)
 	challenges, responses := map[bool][]byte{}, 0
 	for _, p := range packetsOf(t, captures+"/c13-cram-hmac.pcap.gz") {
-		switch p.header.Command {
+		switch p.Header.Command {
 		case drbdwire.CmdAuthChallenge:
-			challenges[p.fromA] = p.payload
+			challenges[p.FromA] = p.Payload
 		case drbdwire.CmdAuthResponse:
 			responses++
-			g.Expect(drbdwire.Respond("sha1", "optionc secret", challenges[!p.fromA])).To(Equal(p.payload))
+			g.Expect(drbdwire.Respond("sha1", "optionc secret", challenges[!p.FromA])).To(Equal(p.Payload))
 		default:
 		}
 	}

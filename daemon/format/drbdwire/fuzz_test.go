@@ -12,8 +12,8 @@ func seedFrom(f *testing.F, recording string, commands ...drbdwire.Command) {
 	f.Helper()
 	for _, p := range packetsOf(f, captures+"/"+recording) {
 		for _, cmd := range commands {
-			if p.header.Command == cmd {
-				f.Add(p.fixed[p.format.Size():])
+			if p.Header.Command == cmd {
+				f.Add(p.Payload[:p.Fixed])
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package hbwire_test
 
 import (
 	"compress/gzip"
-	"encoding/binary"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/format/pcap"
 )
 
 // captures reads the UDP payloads of every file under testdata/captures, by path below it.
@@ -38,19 +39,16 @@ func captures(tb testing.TB) map[string][][]byte {
 	return all
 }
 
-// udpPayloads reads a pcap file of Ethernet frames with IPv4 and UDP in little endian, microseconds.
+// udpPayloads are those of a recording.
 func udpPayloads(tb testing.TB, capture []byte) (payloads [][]byte) {
 	tb.Helper()
-	const fileHeader, recordHeader, ethernet, udp = 24, 16, 14, 8
 	g := NewWithT(tb)
-	g.Expect(capture[:4]).To(Equal([]byte{0xd4, 0xc3, 0xb2, 0xa1}))
-	for rest := capture[fileHeader:]; len(rest) > 0; {
-		frame := rest[recordHeader : recordHeader+binary.LittleEndian.Uint32(rest[8:])]
-		rest = rest[recordHeader+len(frame):]
-		ip := frame[ethernet:]
-		g.Expect(frame[12:ethernet]).To(Equal([]byte{8, 0}), "IPv4")
-		segment := ip[int(ip[0]&15)*4:]
-		payloads = append(payloads, segment[udp:binary.BigEndian.Uint16(segment[4:])])
+	frames, err := pcap.Read(capture)
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, f := range frames {
+		s, ok := f.Segment()
+		g.Expect(ok && s.Protocol == pcap.UDP).To(BeTrue(), "frame %d", f.Number)
+		payloads = append(payloads, s.Data)
 	}
 	return payloads
 }
