@@ -69,3 +69,25 @@ func TestMetaCheckNamesTheFault(t *testing.T) {
 	_, _, err = pollux(t, "meta", "check", path)
 	g.Expect(err).To(MatchError(drbdmeta.ErrTooSmall))
 }
+
+// TestLVMsDataAreNotWrittenOver: a label stands for a physical volume that LVM
+// can't tell anything of.
+func TestLVMsDataAreNotWrittenOver(t *testing.T) {
+	g := NewWithT(t)
+	dir := seed(t)
+	disk := filepath.Join(dir, "disk")
+	g.Expect(os.WriteFile(disk, append(append(make([]byte, 512), "LABELONE"...), make([]byte, 1<<20-520)...), 0o600)).To(Succeed())
+	conf, err := os.ReadFile(filepath.Join(dir, "drbd.conf"))
+	g.Expect(err).NotTo(HaveOccurred())
+	text := strings.ReplaceAll(string(conf), "/dev/sda3", disk)
+	g.Expect(os.WriteFile(filepath.Join(dir, "drbd.conf"), []byte(text), 0o600)).To(Succeed())
+	for _, tool := range [][]string{{"create-md"}, {"drbdadm", "--", "create-md"}} {
+		line := append(tool, "r1", "--config-dir", dir, "--node", "milo1")
+		out, status, err := pollux(t, line...)
+		g.Expect(status).NotTo(BeZero(), out)
+		g.Expect(out+err.Error()).To(ContainSubstring("The metadata need the last 80 of its 2048 sectors"), strings.Join(line, " "))
+	}
+	out, _, err := pollux(t, "create-md", "--force", "r1", "--config-dir", dir, "--node", "milo1")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out).To(ContainSubstring("fresh metadata on " + disk))
+}

@@ -12,8 +12,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/optionc/pollux/daemon/check"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/backing"
+	programs "github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -186,6 +188,11 @@ func (c *call) create(ctx context.Context, s step) int {
 	case !errors.Is(err, drbdmeta.ErrNoMetadata) && !errors.Is(err, drbdmeta.ErrV07):
 		c.complain("%s", err)
 		return exitUsage
+	case !c.forced():
+		if err := check.Spares(check.Look(ctx, programs.Exec, s.resource()), s.resource()); err != nil {
+			c.complain("%s\nOperation refused.", err)
+			return exitUsage
+		}
 	}
 	return c.format(s)
 }
