@@ -86,6 +86,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newStatus(&p), newWhy(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(), newProc(&p), newDissect(),
 		demo.Command(), demo.GuestCommand())
 	root.AddCommand(resourceOrders(&p)...)
+	root.AddCommand(newVerify(&p))
 	root.AddCommand(groupOrders(&p)...)
 	root.AddCommand(toolCommands(&p)...)
 	return root

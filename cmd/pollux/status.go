@@ -113,13 +113,10 @@ func printResource(b *strings.Builder, r *node.ResourceStatus) {
 	if r.OutOfSyncKiB > 0 {
 		fmt.Fprintf(b, "  out of sync: %s\n", size(r.OutOfSyncKiB))
 	}
-	if y := r.Resync; y != nil {
-		eta := "stalled"
-		if y.ETASeconds >= 0 {
-			eta = (time.Duration(y.ETASeconds) * time.Second).String() + " left"
-		}
-		fmt.Fprintf(b, "  resync: %.1f %% of %s, %s/s, %s\n", y.PercentDone, size(y.TotalKiB), size(y.KiBPerSecond), eta)
+	if r.Resync != nil {
+		fmt.Fprintf(b, "  resync: %s\n", progress(r.Resync))
 	}
+	printVerify(b, r)
 	if r.Device != "" {
 		where := r.Device
 		if !strings.HasPrefix(where, "/dev/") {
@@ -137,6 +134,14 @@ func printResource(b *strings.Builder, r *node.ResourceStatus) {
 	if r.Note != "" {
 		fmt.Fprintf(b, "  last refusal or failure: %s\n", r.Note)
 	}
+}
+
+func progress(y *node.ResyncStatus) string {
+	eta := "stalled"
+	if y.ETASeconds >= 0 {
+		eta = (time.Duration(y.ETASeconds) * time.Second).String() + " left"
+	}
+	return fmt.Sprintf("%.1f %% of %s, %s/s, %s", y.PercentDone, size(y.TotalKiB), size(y.KiBPerSecond), eta)
 }
 
 // size prints KiB in a unit that a person reads easily.

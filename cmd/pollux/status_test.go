@@ -51,6 +51,25 @@ var statuses = map[string]node.Status{
 			},
 		},
 	},
+	"verify": {
+		Node: "milo1", Peer: "milo2",
+		Resources: []node.ResourceStatus{
+			{
+				Name: "r1", Role: "Primary", PeerRole: "Secondary", Connection: "VerifyS", Disk: "UpToDate", PeerDisk: "UpToDate",
+				Protocol: "C", SizeKiB: 12 << 20, OutOfSyncKiB: 8,
+				Verify: &node.VerifyStatus{
+					ResyncStatus: node.ResyncStatus{
+						PercentDone: 25, DoneKiB: 3 << 20, TotalKiB: 12 << 20, KiBPerSecond: 100 << 10, ETASeconds: 92,
+					},
+					OutOfSyncKiB: 8,
+				},
+			},
+			{
+				Name: "r2", Role: "Primary", PeerRole: "Secondary", Connection: "Connected", Disk: "UpToDate", PeerDisk: "UpToDate",
+				Protocol: "C", SizeKiB: 9 << 10, Verified: &node.VerifiedStatus{ComparedKiB: 9 << 10, Complete: true},
+			},
+		},
+	},
 	"trouble": {
 		Node: "milo1", Peer: "milo2", Warnings: []string{"/etc/drbd.conf:15:5: syncer group 2 is ignored"},
 		Resources: []node.ResourceStatus{{

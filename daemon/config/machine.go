@@ -79,6 +79,7 @@ func (r Resource) replica(node string) replica.Config {
 		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
 		IntegrityAlg: n.DataIntegrityAlg,
 		CsumsAlg:     n.CSumsAlg, CsumsAfterCrashOnly: n.CSumsAfterCrashOnly,
+		VerifyAlg:            n.VerifyAlg,
 		RSDiscardGranularity: uint32(d.RSDiscardGranularity),
 		Resync:               resyncParams(d, n), UseRLE: n.UseRLE,
 	}

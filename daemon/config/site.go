@@ -135,7 +135,9 @@ func (s *Site) addResource(r *drbdconf.Resource) error {
 // met once, and never again.
 func checkAlgorithms(r *drbdconf.Resource) error {
 	for _, o := range []struct{ name, alg string }{
-		{"data-integrity-alg", r.Net.DataIntegrityAlg}, {"csums-alg", r.Net.CSumsAlg},
+		{"data-integrity-alg", r.Net.DataIntegrityAlg},
+		{"csums-alg", r.Net.CSumsAlg},
+		{"verify-alg", r.Net.VerifyAlg},
 	} {
 		if o.alg == "" {
 			continue
@@ -156,25 +158,12 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 		}
 	}
 	d, n := r.Disk, r.Net
-	warn(n.VerifyAlg != "", "verify-alg is ignored: this version has no online verify")
 	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
 	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
 		"fencing without a handler fence-peer: a node that loses its peer gets no further")
 	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
 	warn(d.DiskTimeout != 0, "disk-timeout is ignored")
-	if names := uncalled(r); names != "" {
-		warn(true, "handlers are not called by this version: "+names)
-	}
-}
-
-func uncalled(r *drbdconf.Resource) string {
-	var names []string
-	for _, known := range []string{"local-io-error", "out-of-sync"} {
-		if _, ok := r.Handlers[known]; ok {
-			names = append(names, known)
-		}
-	}
-	return strings.Join(names, ", ")
+	warn(r.Handlers["local-io-error"] != "", "handlers are not called by this version: local-io-error")
 }
 
 func hostNames(r *drbdconf.Resource) string {

@@ -51,6 +51,7 @@ func replicaOrder(verb string) (replica.OrderKind, bool) {
 		"invalidate": replica.OrderInvalidate, "invalidate-remote": replica.OrderInvalidateRemote,
 		"outdate": replica.OrderOutdate, "pause-sync": replica.OrderPauseSync, "resume-sync": replica.OrderResumeSync,
 		"suspend-io": replica.OrderSuspendIO, "resume-io": replica.OrderResumeIO,
+		"verify": replica.OrderVerify, "verify-abort": replica.OrderAbortVerify,
 	}[verb]
 	return kind, ok
 }
@@ -98,8 +99,12 @@ func (n *Node) order(resource int, kind replica.OrderKind, force bool) control.A
 }
 
 func (n *Node) orderContext(ctx context.Context, resource int, kind replica.OrderKind, force bool) control.Answer {
-	in := replica.Input{Kind: replica.Order, Order: kind, Force: force}
-	if kind == replica.OrderAttach {
+	return n.give(ctx, resource, replica.Input{Kind: replica.Order, Order: kind, Force: force})
+}
+
+// give gives an order to a replica and waits for its answer.
+func (n *Node) give(ctx context.Context, resource int, in replica.Input) control.Answer {
+	if in.Order == replica.OrderAttach {
 		disk, err := n.devices[resource].open()
 		if err != nil {
 			return control.Answer{Code: int(drbdwire.IsDiskless), Text: err.Error()}
@@ -111,9 +116,9 @@ func (n *Node) orderContext(ctx context.Context, resource int, kind replica.Orde
 	n.inbox.put(machine.Input{Part: machine.Replica, Resource: resource, Replica: in})
 	a := n.await(ctx, answer)
 	switch {
-	case kind == replica.OrderAttach && !a.OK:
+	case in.Order == replica.OrderAttach && !a.OK:
 		n.devices[resource].letGo()
-	case kind == replica.OrderDetach && a.OK:
+	case in.Order == replica.OrderDetach && a.OK:
 		n.devices[resource].isReleased(ctx) // so that it can be attached again at once
 	}
 	return a

@@ -35,13 +35,16 @@ type ResourceStatus struct {
 	SizeKiB      uint64        `json:"size-kib"`
 	OutOfSyncKiB uint64        `json:"out-of-sync-kib"`
 	Resync       *ResyncStatus `json:"resync,omitempty"`
-	Generations  [4]string     `json:"generations"`
-	Flags        string        `json:"flags"`
-	Device       string        `json:"device,omitempty"` // where users find it; empty unless Primary
-	Users        int           `json:"users"`
-	Frozen       string        `json:"frozen,omitempty"`
-	Note         string        `json:"note,omitempty"` // the last refusal or failure
-	Counters     Counters      `json:"counters"`
+	Verify       *VerifyStatus `json:"verify,omitempty"`
+	// Verified is what the last online verify found.
+	Verified    *VerifiedStatus `json:"verified,omitempty"`
+	Generations [4]string       `json:"generations"`
+	Flags       string          `json:"flags"`
+	Device      string          `json:"device,omitempty"` // where users find it; empty unless Primary
+	Users       int             `json:"users"`
+	Frozen      string          `json:"frozen,omitempty"`
+	Note        string          `json:"note,omitempty"` // the last refusal or failure
+	Counters    Counters        `json:"counters"`
 	// What DRBD's own tools show of it; see Text.
 	Minor       int    `json:"minor"`
 	NodeID      int    `json:"node-id"`      // by the order of drbd.conf
@@ -171,6 +174,7 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 	if s.Role == "Primary" {
 		s.Device = d.path()
 	}
+	s.Verify, s.Verified = verifyStatus(r)
 	if r.Resync != nil {
 		s.Resync = resyncStatus(r.Resync)
 	}

@@ -28,7 +28,13 @@ func (n *Node) resourceOrder(o control.Order) (func(context.Context, *device) co
 	}
 	kind, ok := replicaOrder(o.Order)
 	return func(ctx context.Context, d *device) control.Answer {
-		a := n.orderContext(ctx, d.index, kind, o.Force)
+		in := replica.Input{Kind: replica.Order, Order: kind, Force: o.Force}
+		if kind == replica.OrderVerify {
+			if err := verifyRange(o.Args, &in); err != nil {
+				return control.Answer{Text: err.Error()}
+			}
+		}
+		a := n.give(ctx, d.index, in)
 		if a.OK && (kind == replica.OrderAttach || kind == replica.OrderConnect) {
 			d.setDown(false)
 		}

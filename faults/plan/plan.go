@@ -42,7 +42,9 @@ const (
 	Fetch    Kind = 19 // an operator says that its data is bad (invalidate)
 	Push     Kind = 20 // an operator says that the other node's data is bad (invalidate-remote)
 	Outdate  Kind = 21 // an operator says that its data is old
-	Kinds    Kind = 22 // how many there are, and one
+	Verify   Kind = 22 // an operator has the copies compared
+	Suspend  Kind = 23 // an operator pauses resyncs for a time (pause-sync)
+	Kinds    Kind = 24 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -51,6 +53,7 @@ var words = [Kinds]string{
 	Split: "split", Break: "break", Stall: "stall", SlowDisk: "slow-disk", HungDisk: "hung-disk",
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
+	Verify: "verify", Suspend: "pause-sync",
 }
 
 // String is the kind's word.
@@ -64,7 +67,7 @@ func (k Kind) String() string {
 // lasts tells whether faults of the kind end by themselves.
 func (k Kind) lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify:
 		return false
 	default:
 		return true

@@ -66,6 +66,7 @@ type Counts struct {
 	Early                   int // the same, of protocols A and B
 	Forks                   int // histories that went apart
 	Resyncs                 int
+	Verified                int // blocks that an online verify compared
 	Compared                int // sectors that had to be equal, and were
 	Marked                  int // blocks that differed, and were marked
 	MarkChecks, EqualChecks int
@@ -84,6 +85,7 @@ func (c *Counts) Add(o Counts) {
 	c.Early += o.Early
 	c.Forks += o.Forks
 	c.Resyncs += o.Resyncs
+	c.Verified += o.Verified
 	c.Compared += o.Compared
 	c.Marked += o.Marked
 	c.MarkChecks += o.MarkChecks
@@ -171,6 +173,9 @@ func (o *Oracle) Stepped(n int) {
 	}
 	if isTarget(now.Conn) && !isTarget(old.Conn) {
 		o.resyncBegins(n)
+	}
+	if old.Conn == drbdwire.VerifyS && now.Conn != drbdwire.VerifyS {
+		o.verified(n)
 	}
 	if now.Conn == drbdwire.Connected && old.Conn != drbdwire.Connected {
 		o.Equal(false)

@@ -43,6 +43,12 @@ func (t *trial) administer(f plan.Fault) {
 		}
 	case plan.Outdate:
 		t.order(node, replica.OrderOutdate, nil)
+	case plan.Verify:
+		t.order(node, replica.OrderVerify, nil)
+	case plan.Suspend:
+		t.order(node, replica.OrderPauseSync, func() {
+			t.later(node, f.For, func() { t.order(node, replica.OrderResumeSync, nil) })
+		})
 	default: // strike carries the others out
 	}
 }

@@ -52,6 +52,9 @@ func (t *trial) help() {
 	}
 	for _, node := range [...]*world.Node{a, b} {
 		t.mend(node)
+		if node.State().UserPause { // somebody else was giving an order when he meant to
+			t.order(node, replica.OrderResumeSync, nil)
+		}
 	}
 	switch {
 	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:

@@ -173,6 +173,9 @@ func (s *setup) drawDigests(luck *draw.Stream) {
 	if luck.Below(2) == 0 {
 		r.CsumsAlg, r.CsumsAfterCrashOnly = alg(), luck.Below(3) == 0
 	}
+	if luck.Below(4) > 0 {
+		r.VerifyAlg = [...]string{"sha1", "md5"}[luck.Below(2)]
+	}
 	if luck.Below(3) == 0 {
 		r.RSDiscardGranularity = 4096 << luck.Below(6)
 	}

@@ -237,7 +237,8 @@ func (t *trial) strike(f plan.Fault) {
 		node.FailDisk(f.For)
 	case plan.Restart:
 		node.Restart(f.For)
-	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate:
+	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
+		plan.Suspend:
 		t.administer(f)
 	case plan.Standby:
 		node.Move(failover.OrderStandby, failover.All, false)

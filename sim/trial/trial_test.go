@@ -38,7 +38,7 @@ func TestSeeds(t *testing.T) {
 	g := NewWithT(t)
 	for what, n := range map[string]int{
 		"writes": sum.Writes, "reads": sum.Reads, "writes of one node alone": sum.Alone, "promotions": sum.Promotions,
-		"resyncs": sum.Resyncs, "sectors compared": sum.Compared, "marked blocks": sum.Marked,
+		"resyncs": sum.Resyncs, "blocks verified": sum.Verified, "sectors compared": sum.Compared, "marked blocks": sum.Marked,
 		"starts": sum.Starts, "stops": sum.Stops, "bounds": sum.Bounds,
 	} {
 		g.Expect(n).To(BeNumerically(">", seeds), "an oracle that compares nothing finds nothing: %s", what)

@@ -130,7 +130,8 @@ func (m *Machine) MayGive(group int) (bool, string) {
 			continue
 		}
 		s := m.resources[r.resource].State()
-		if s.Conn != drbdwire.Connected || s.PeerDisk != drbdwire.UpToDate {
+		together := s.Conn == drbdwire.Connected || s.Conn == drbdwire.VerifyS || s.Conn == drbdwire.VerifyT
+		if !together || s.PeerDisk != drbdwire.UpToDate {
 			return false, fmt.Sprintf("resource %s: the peer's copy is %s, the connection %s",
 				m.cfg.Resources[r.resource].Name, s.PeerDisk, s.Conn)
 		}

@@ -59,6 +59,9 @@ type Config struct {
 	// node crashed as Primary. The peer must have the same algorithm.
 	CsumsAlg            string
 	CsumsAfterCrashOnly bool
+	// VerifyAlg is the algorithm by which an online verify compares the copies;
+	// "" is no online verify. The peer must have the same.
+	VerifyAlg string
 	// RSDiscardGranularity is the size in bytes of the requests of a resync
 	// whose blocks the peer may find to be all zeros; 0 is never.
 	RSDiscardGranularity uint32

@@ -19,6 +19,7 @@ const (
 	aboutData      = "own data"
 	aboutBitmap    = "bitmap"
 	aboutResync    = "resync"
+	aboutVerify    = "online verify"
 )
 
 // Decision is one thing that a replica decided: what about, what came of it, by

@@ -14,7 +14,7 @@ const AllZero = "all-zero"
 
 // algorithms are those of resync and verify, as configured, or as the peer's
 // administrator has changed them since.
-type algorithms struct{ csums string }
+type algorithms struct{ csums, verify string }
 
 // askDigest has a question about the content of a payload answered. Base tells
 // the peer's work from requests; who asks keeps the number.
@@ -96,8 +96,8 @@ func (r *Resource) syncParamArrived(data []byte) error {
 	case err != nil:
 		return err
 	case r.link.phase != phaseParams:
-		if r.knows("csums-alg", theirs.CsumsAlg) {
-			r.algs.csums = theirs.CsumsAlg
+		if r.knows("csums-alg", theirs.CsumsAlg) && r.knows("verify-alg", theirs.VerifyAlg) {
+			r.algs = algorithms{csums: theirs.CsumsAlg, verify: theirs.VerifyAlg}
 		}
 	default:
 		if err := handshake.MatchAlgorithms(r.syncParam(), theirs); err != nil {
@@ -137,6 +137,8 @@ func (r *Resource) askFor(w *peerWork) bool {
 		if alg = r.algs.csums; alg == "" {
 			w.digest = nil // there is nothing to compare with any more
 		}
+	case workVerify, workCompare:
+		alg = r.algs.verify
 	case workThin:
 		alg = AllZero
 	default:
@@ -196,6 +198,10 @@ func (r *Resource) answerDigested(w *peerWork, sum []byte) {
 		r.blockIsZero(w)
 	case workSum:
 		r.sendChecksum(w, sum)
+	case workVerify:
+		r.sendDigest(w, sum)
+	case workCompare:
+		r.compared(w, sum)
 	default:
 		if r.cfg.IntegrityAlg != "" {
 			w.digest = bytes.Clone(sum)

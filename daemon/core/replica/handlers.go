@@ -17,6 +17,7 @@ const (
 	HandlerAfterResyncTarget  = "after-resync-target"
 	HandlerBeforeResyncSource = "before-resync-source"
 	HandlerUnfencePeer        = "unfence-peer"
+	HandlerOutOfSync          = "out-of-sync"
 )
 
 // call starts a handler and gives its number, or 0 if none of that name is

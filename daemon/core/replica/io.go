@@ -112,6 +112,10 @@ const (
 	OrderPauseSync OrderKind = 11
 	// OrderResumeSync ends an OrderPauseSync.
 	OrderResumeSync OrderKind = 12
+	// OrderVerify: compare the copies from Sector on, or FromLast, to Until.
+	OrderVerify OrderKind = 13
+	// OrderAbortVerify ends an OrderVerify early.
+	OrderAbortVerify OrderKind = 14
 	// OrderSuspendIO: users' requests wait until OrderResumeIO, which also ends
 	// every other wait of theirs.
 	OrderSuspendIO OrderKind = 40
@@ -145,6 +149,7 @@ type Input struct {
 	Size    uint32 // bytes
 	ID      uint64
 	Sector  uint64 // units of 512 bytes
+	Until   uint64 // the first sector that is not meant; 0 is the end of the device
 	Exit    int
 	Data    []byte
 	Text    string

@@ -203,8 +203,8 @@ func (r *Resource) protocol() drbdwire.Protocol {
 func (r *Resource) syncParam() drbdwire.SyncParam {
 	p := r.cfg.Resync
 	return drbdwire.SyncParam{
-		CsumsAlg: r.algs.csums,
-		Rate:     p.Rate, PlanAhead: p.PlanAhead, DelayTarget: p.DelayTarget,
+		CsumsAlg: r.algs.csums, VerifyAlg: r.algs.verify,
+		Rate: p.Rate, PlanAhead: p.PlanAhead, DelayTarget: p.DelayTarget,
 		FillTarget: p.FillTarget, MaxRate: p.MaxRate,
 	}
 }

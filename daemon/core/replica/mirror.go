@@ -51,16 +51,18 @@ type peerWork struct {
 type workKind uint8
 
 const (
-	workWrite  workKind = iota // P_DATA
-	workTrim                   // P_TRIM
-	workZero                   // P_ZEROES
-	workResync                 // P_RS_DATA_REPLY
-	workClear                  // P_RS_DEALLOCATED
-	workRead                   // P_DATA_REQUEST
-	workSource                 // P_RS_DATA_REQUEST
-	workCsum                   // P_CSUM_RS_REQUEST
-	workThin                   // P_RS_THIN_REQ
-	workSum                    // what this node wants to know of its own block, for a P_CSUM_RS_REQUEST
+	workWrite   workKind = iota // P_DATA
+	workTrim                    // P_TRIM
+	workZero                    // P_ZEROES
+	workResync                  // P_RS_DATA_REPLY
+	workClear                   // P_RS_DEALLOCATED
+	workRead                    // P_DATA_REQUEST
+	workSource                  // P_RS_DATA_REQUEST
+	workCsum                    // P_CSUM_RS_REQUEST
+	workThin                    // P_RS_THIN_REQ
+	workSum                     // what this node wants to know of its own block, for a P_CSUM_RS_REQUEST
+	workVerify                  // P_OV_REQUEST
+	workCompare                 // P_OV_REPLY
 )
 
 // barrier is the end of an epoch that is not acknowledged yet.
@@ -359,13 +361,16 @@ func (r *Resource) refuseWork(w *peerWork) {
 	switch w.kind {
 	case workRead:
 		cmd = drbdwire.CmdNegDReply
-	case workSource, workCsum, workThin:
+	case workSource, workCsum, workThin, workVerify:
 		cmd = drbdwire.CmdNegRSDReply
 	default:
 	}
-	if w.kind == workSum {
+	switch {
+	case w.kind == workSum:
 		r.blockFailed(w.sector, w.size)
-	} else if w.conn == r.link.conn {
+	case w.kind == workCompare:
+		r.unreadable(w.sector)
+	case w.conn == r.link.conn:
 		r.ack(cmd, w.sector, w.id, w.size)
 	}
 	r.free(w.buf)
@@ -397,7 +402,10 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 	here := w.conn == r.link.conn && w.conn != 0
 	switch {
 	case in.Failed:
-		if here {
+		switch {
+		case here && w.kind == workVerify:
+			r.sendNoDigest(w)
+		case here:
 			r.refuseWork(w)
 			w.buf = 0
 		}
@@ -428,9 +436,17 @@ func (r *Resource) wroteForPeer(w *peerWork) {
 
 // answerRead sends what was read for the peer.
 func (r *Resource) answerRead(w *peerWork) {
-	if w.kind == workSum {
-		r.want(w.sector, w.size) // its algorithm is gone
+	switch w.kind { // those that need an algorithm that is gone
+	case workSum:
+		r.want(w.sector, w.size)
 		return
+	case workVerify:
+		r.ack(drbdwire.CmdNegRSDReply, w.sector, w.id, w.size)
+		return
+	case workCompare:
+		r.unreadable(w.sector)
+		return
+	default:
 	}
 	cmd := drbdwire.CmdRSDataReply
 	if w.kind == workRead {

@@ -69,6 +69,10 @@ func (r *Resource) command(in Input) {
 		r.invalidate()
 	case OrderInvalidateRemote:
 		r.startFullSync(drbdwire.StartingSyncS)
+	case OrderVerify:
+		r.orderVerify(in.Sector, in.Until)
+	case OrderAbortVerify:
+		r.abortVerify()
 	case OrderPauseSync, OrderResumeSync:
 		r.pauseSync(in.Order == OrderPauseSync)
 	case OrderSuspendIO:
@@ -264,6 +268,12 @@ func (r *Resource) peerAnswered(data []byte) error {
 		}
 		r.enterFullSync(conn)
 		r.finish(drbdwire.Success, "")
+	case OrderVerify:
+		if !granted {
+			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
+			return nil
+		}
+		r.verifyGranted()
 	default: // nothing else asks
 	}
 	return nil

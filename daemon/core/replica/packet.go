@@ -82,6 +82,12 @@ func (r *Resource) dispatch(in Input) error {
 		return r.syncUUIDArrived(in.Data)
 	case drbdwire.CmdRSDataRequest, drbdwire.CmdRSThinReq, drbdwire.CmdCsumRSRequest:
 		return r.blockWanted(in.Command, in.Data)
+	case drbdwire.CmdOVRequest:
+		return r.digestWanted(in.Data)
+	case drbdwire.CmdOVReply:
+		return r.digestArrived(in.Data)
+	case drbdwire.CmdOVResult:
+		return r.resultArrived(in.Data)
 	case drbdwire.CmdRSDataReply:
 		return r.blockArrived(in)
 	case drbdwire.CmdRSDeallocated:

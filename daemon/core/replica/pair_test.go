@@ -198,7 +198,8 @@ func (e *end) perform(f replica.Effect) {
 		}
 		e.done[f.ID] = f
 	case replica.Free:
-		Expect(e.payloads).To(HaveKey(f.Buf), "a payload is freed once")
+		_, live := e.payloads[f.Buf]
+		Expect(live).To(BeTrue(), "a payload is freed once")
 		delete(e.payloads, f.Buf)
 	case replica.Answer:
 		e.answers[f.ID] = f

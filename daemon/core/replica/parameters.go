@@ -175,6 +175,10 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 		r.sourceFinished(s.Role, disk)
 		return
 	}
+	if s.Conn == drbdwire.Connected && old.Conn == drbdwire.VerifyT {
+		r.verifyStopped()
+		old = r.state
+	}
 	next := old
 	next.Peer, next.PeerDisk = s.Role, disk
 	next.PeerPause = s.AfterPause || s.UserPause

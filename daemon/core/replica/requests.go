@@ -250,7 +250,7 @@ func (r *Resource) blocked(q *request, i int) bool {
 			return true
 		}
 	}
-	return q.isWrite() && r.mirror.sends(q.sector, q.end())
+	return q.isWrite() && (r.mirror.sends(q.sector, q.end()) || r.comparing(q.sector, q.end()))
 }
 
 // access tells what can be done with data now.

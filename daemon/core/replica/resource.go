@@ -71,6 +71,7 @@ type Resource struct {
 	mirror   mirror // what the peer wrote here
 	asked    uint64 // number of the last Digest
 	algs     algorithms
+	verify   verification
 	epochs   epochs
 	sync     synchronisation
 	stats    Stats
@@ -90,7 +91,7 @@ func New(cfg Config) *Resource {
 	r.state.Role = drbdwire.Secondary
 	r.state.PeerDisk = drbdwire.DUnknown
 	r.waiting.until = Never
-	r.algs = algorithms{csums: cfg.CsumsAlg}
+	r.algs = algorithms{csums: cfg.CsumsAlg, verify: cfg.VerifyAlg}
 	r.link.reset()
 	r.sync.planner = resync.NewPlanner(cfg.Resync)
 	return r
@@ -148,6 +149,7 @@ func (r *Resource) settle() {
 		r.startMirrored()
 		r.advanceLog()
 		r.advanceSync()
+		r.advanceVerify()
 		r.closeEpoch()
 		r.advanceOrder()
 		r.advanceMeta()
@@ -159,7 +161,11 @@ func (r *Resource) settle() {
 
 // Deadline is the time at which a Tick is wanted.
 func (r *Resource) Deadline() time.Duration {
-	return min(r.linkDeadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
+	next := min(r.linkDeadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
+	if r.state.Conn == drbdwire.VerifyS {
+		next = min(next, r.verify.walk.Deadline())
+	}
+	return next
 }
 
 func (r *Resource) tick() {

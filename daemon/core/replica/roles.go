@@ -229,8 +229,10 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return r.consentToLeave(mask, value)
 	case mask.Conn == drbdwire.ConnMask && (conn == drbdwire.StartingSyncS || conn == drbdwire.StartingSyncT):
 		return r.consentFullSync(conn)
+	case mask.Conn == drbdwire.ConnMask && conn == drbdwire.VerifyS:
+		return r.consentVerify()
 	case mask.Conn == drbdwire.ConnMask && conn != drbdwire.WFReportParams:
-		return drbdwire.NoVerifyAlg, nil
+		return drbdwire.NotSupported, nil
 	case mask.Role != 0 && value.Role == drbdwire.Primary && s.Role == drbdwire.Primary:
 		return drbdwire.TwoPrimaries, nil
 	case mask.Role != 0 && value.Role == drbdwire.Primary && r.promoting():

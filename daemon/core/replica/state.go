@@ -22,6 +22,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Conn != old.Conn {
 		r.sync.call = 0 // what it was about is over
 	}
+	if isVerify(old.Conn) && !isVerify(next.Conn) {
+		r.leftVerify(old.Conn)
+	}
 	r.recordGeneration(old)
 	r.recordFlags()
 	r.watchPrimary(old)
@@ -49,6 +52,9 @@ func sanitise(s drbdwire.State) drbdwire.State {
 		if isBehind(s.PeerDisk) && s.Disk >= drbdwire.Inconsistent {
 			s.PeerDisk = drbdwire.UpToDate
 		}
+	}
+	if isVerify(s.Conn) && (s.Disk != drbdwire.UpToDate || s.PeerDisk != drbdwire.UpToDate) {
+		s.Conn = drbdwire.Connected
 	}
 	s.Conn = paused(s)
 	lim := limits(s.Conn)

@@ -30,6 +30,8 @@ type Status struct {
 	Flags          drbdmeta.Flags
 	OutOfSync      uint64         // KiB
 	Resync         *resync.Report // nil while none is running
+	Verify         *VerifyReport  // nil while none is running
+	Verified       *VerifyResult  // of the last one; nil before it
 	SuspendedForAL int            // slots of the activity log in use
 	Frozen         string         // the assertion that froze the device
 	Note           string         // the last refusal or failure
@@ -41,7 +43,7 @@ type Status struct {
 func (r *Resource) Status() Status {
 	s := Status{
 		Name: r.cfg.Name, State: r.state, Protocol: r.cfg.Protocol, Size: r.size, UUIDs: r.uuids,
-		Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
+		Verify: r.verifying(), Verified: r.verify.last, Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
 		Decisions: slices.Clone(r.decisions),
 	}
 	s.Room, s.PeerRoom = r.meta.layout.DataSectors, r.peerRoom

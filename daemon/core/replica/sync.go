@@ -161,6 +161,10 @@ func (r *Resource) advanceSync() {
 }
 
 func (r *Resource) pingAnswered() {
+	if r.state.Conn == drbdwire.VerifyS && r.verify.pinged {
+		r.finishVerify()
+		return
+	}
 	if isTarget(r.state.Conn) && r.sync.pinged {
 		r.sync.pinged = false
 		if r.sync.planner.Done(r.bits) {
@@ -305,6 +309,7 @@ func (r *Resource) syncBlockAcked(cmd drbdwire.Command, a drbdwire.BlockAck) err
 		r.sync.equal += uint64(a.Size) / pageSize
 	case cmd == drbdwire.CmdNegRSDReply:
 		r.blockFailed(a.Sector, a.Size)
+		r.unreadable(a.Sector)
 	case cmd == drbdwire.CmdRSCancel && target:
 		r.sync.planner.Retry(a.Sector, a.Size)
 	}

@@ -20,42 +20,30 @@ const (
 //
 // Source: DRBD 8.4 wire, section 11; DRBD 8.4 states, section 11.1.
 type Planner struct {
-	rate    controller
+	pace    pace
 	largest uint64 // blocks of a request
-	window  uint64 // blocks in flight without a rate, 0 with one
 
-	cursor   uint64 // block where the search goes on
-	flying   spans
-	failed   spans
-	got      uint64        // sectors that came in since the last step
-	budget   uint64        // blocks that may still be requested in this step
-	nextStep time.Duration // when the controller decides again
-	idle     bool          // the last search found nothing to request
+	cursor uint64 // block where the search goes on
+	flying spans
+	failed spans
+	idle   bool // the last search found nothing to request
 }
 
 // NewPlanner makes a planner that has nothing to do until Start.
 func NewPlanner(params Params) *Planner {
-	p := &Planner{rate: newController(params), idle: true}
+	p := &Planner{pace: newPace(params), idle: true}
 	if params.MaxRequest == 0 {
 		params.MaxRequest = defaultRequest
 	}
 	p.largest = max(uint64(params.MaxRequest)/BlockSize, 1)
-	if params.Rate == 0 {
-		p.window = windowBytes / BlockSize
-		if half := uint64(params.MaxBuffers / 2); half != 0 {
-			p.window = min(p.window, half)
-		}
-	}
 	return p
 }
 
 // Start begins a pass over the bitmap. What was in flight or had failed before
 // is forgotten. Now is the node's monotonic clock, as everywhere here.
 func (p *Planner) Start(now time.Duration, bm *Bitmap) {
-	p.rate = newController(p.rate.params)
+	p.pace.start(now)
 	p.flying, p.failed = spans{}, spans{}
-	p.got, p.budget = 0, 0
-	p.nextStep = now
 	p.cursor, p.idle = 0, bm.Count() == 0
 }
 
@@ -63,10 +51,10 @@ func (p *Planner) Start(now time.Duration, bm *Bitmap) {
 // step of the controller, every 100 ms. It is Never without a rate, and when
 // nothing is left but what is in flight or busy.
 func (p *Planner) Deadline() time.Duration {
-	if p.window != 0 || p.idle {
+	if p.idle {
 		return Never
 	}
-	return p.nextStep
+	return p.pace.deadline()
 }
 
 // Next gives the range to request now; the size is in bytes and a multiple of
@@ -77,11 +65,7 @@ func (p *Planner) Deadline() time.Duration {
 func (p *Planner) Next(
 	now time.Duration, bm *Bitmap, busy func(sector uint64, size uint32) bool,
 ) (sector uint64, size uint32, ok bool) {
-	p.advance(now)
-	room := p.budget
-	if p.window != 0 {
-		room = p.window - min(p.window, p.flying.blocks)
-	}
+	room := p.pace.room(now, p.flying.blocks)
 	p.idle = false
 	if room == 0 {
 		return 0, 0, false
@@ -97,7 +81,7 @@ func (p *Planner) Next(
 	end := p.grow(bm, busy, first, room)
 	p.cursor = end
 	p.flying.add(first, end)
-	p.budget -= min(p.budget, end-first)
+	p.pace.spent(end - first)
 	sector, size = bm.extent(first, end)
 	return sector, size, true
 }
@@ -106,7 +90,7 @@ func (p *Planner) Next(
 // are cleared: the data are written, or were equal. A caller that says so
 // already when the data arrive must let busy cover the write.
 func (p *Planner) Received(now time.Duration, sector uint64, size uint32) {
-	p.advance(now)
+	p.pace.advance(now, p.flying.blocks)
 	p.land(sector, size)
 }
 
@@ -135,25 +119,11 @@ func (p *Planner) Done(bm *Bitmap) bool {
 	return !left
 }
 
-// advance lets the controller decide if its time has come. Steps that were
-// missed are not made up for: their requests would come in one burst.
-func (p *Planner) advance(now time.Duration) {
-	if p.window != 0 || now < p.nextStep {
-		return
-	}
-	p.budget = p.rate.step(p.got, p.flying.blocks*blockSectors)
-	p.got = 0
-	p.nextStep += StepTime
-	if p.nextStep <= now {
-		p.nextStep = now + StepTime
-	}
-}
-
 // land takes a range out of what is in flight.
 func (p *Planner) land(sector uint64, size uint32) (first, end uint64) {
 	first = sector / blockSectors
 	end = first + (uint64(size)+BlockSize-1)/BlockSize
-	p.got += p.flying.remove(first, end) * blockSectors
+	p.pace.came(p.flying.remove(first, end))
 	return first, end
 }
 

@@ -1,0 +1,310 @@
+package replica
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// FromLast as Sector of an OrderVerify: go on where the last one broke off.
+const FromLast = ^uint64(0)
+
+// maxLooks is how often a block is compared before it counts as different. A
+// kernel's DRBD answers from a disk on which a write may be under way.
+const maxLooks = 3
+
+// verification compares the copies of two nodes that are in sync, block by
+// block. The node that was told to drives it.
+//
+//	VerifyS                                    VerifyT
+//	               --P_OV_REQUEST------------> read, digest
+//	read, digest,  <-------------P_OV_REPLY---
+//	compare        --P_OV_RESULT-------------> equal or not
+//	all through    --P_STATE Connected-------> over
+//
+// Users' writes to a block wait while it is compared, on both nodes. Blocks
+// that differ are marked; the next resync copies them.
+//
+// Source: DRBD 8.4 wire, section 11; DRBD 8.4 states, section 8.7.
+type verification struct {
+	from, until uint64 // sectors that the order names
+	walk        *resync.Walk
+	again       []look // blocks that differed, and are looked at again
+	pinged      bool   // all blocks are compared, the last results are on their way
+	begun       bool   // on VerifyT: a request has come
+	left        uint64 // on VerifyT: blocks without a result
+	total       uint64 // on VerifyT: blocks
+	compared    uint64 // on VerifyS: blocks
+	progress    resync.Progress
+	found       uint64 // blocks that differ
+	skipped     uint64 // blocks that the peer could not read
+	ranges      []sectorRange
+	resume      uint64 // sector where the next one begins, unless told otherwise
+	last        *VerifyResult
+}
+
+// look counts how often a block was seen to differ.
+type look struct {
+	sector uint64
+	times  int
+}
+
+// VerifyResult is what came of an online verify, in blocks of 4 KiB.
+type VerifyResult struct {
+	Compared, OutOfSync, Unreadable uint64
+	// Complete: nothing broke it off.
+	Complete bool
+}
+
+func isVerify(c drbdwire.ConnState) bool { return c == drbdwire.VerifyS || c == drbdwire.VerifyT }
+
+// mayVerify tells whether the copies can be compared now.
+func (r *Resource) mayVerify() (drbdwire.Code, string) {
+	s := r.state
+	code := drbdwire.Success
+	switch {
+	case r.algs.verify == "":
+		code = drbdwire.NoVerifyAlg
+	case s.Conn < drbdwire.Connected:
+		code = drbdwire.NeedConnection
+	case s.Conn > drbdwire.Connected:
+		code = drbdwire.ResyncRunning
+	case s.Disk < drbdwire.Inconsistent:
+		code = drbdwire.NoLocalDisk
+	case s.PeerDisk < drbdwire.Inconsistent:
+		code = drbdwire.NoRemoteDisk
+	case s.Disk != drbdwire.UpToDate || s.PeerDisk != drbdwire.UpToDate:
+		code = drbdwire.NoUpToDateDisk
+	}
+	return code, code.String()
+}
+
+// orderVerify begins an order to compare the copies from one sector up to
+// another, 0 being the end of the device.
+func (r *Resource) orderVerify(from, until uint64) {
+	if from == FromLast {
+		from = r.verify.resume
+	}
+	from -= from % (pageSize / 512)
+	code, why := r.mayVerify()
+	switch {
+	case code < drbdwire.Success:
+		r.refuse(code, why)
+	case from >= r.size || until != 0 && until <= from:
+		r.refuse(drbdwire.NotSupported, fmt.Sprintf("sectors %d to %d are not on this device of %d sectors, or the wrong "+
+			"way round", from, until, r.size))
+	case until != 0 && !r.endsByState():
+		r.refuse(drbdwire.NotSupported, "the peer's protocol knows no end of a verify before that of the device")
+	default:
+		r.verify.from, r.verify.until = from, until
+		r.ask(drbdwire.CmdStateChgReq, uint32(drbdwire.ConnMask)<<4, uint32(drbdwire.VerifyS)<<4)
+	}
+}
+
+// endsByState tells whether a P_STATE can end a verify. Source: DRBD 8.4 wire,
+// section 3.
+func (r *Resource) endsByState() bool { return r.link.version != 100 }
+
+// abortVerify ends the verify that this node drives, once what was asked for
+// is compared.
+func (r *Resource) abortVerify() {
+	switch {
+	case r.state.Conn == drbdwire.VerifyT:
+		r.refuse(drbdwire.NotSupported, "the peer drives this verify: abort it there")
+	case r.state.Conn != drbdwire.VerifyS:
+		r.finish(drbdwire.NothingToDo, "")
+	case !r.endsByState():
+		r.refuse(drbdwire.NotSupported, "the peer's protocol knows no end of a verify before that of the device")
+	default:
+		r.verify.walk.Stop()
+		r.finish(drbdwire.Success, "")
+	}
+}
+
+// verifyGranted begins the verify that the peer has agreed to.
+func (r *Resource) verifyGranted() {
+	if code, why := r.mayVerify(); code < drbdwire.Success {
+		r.refuse(code, why) // it has changed since
+		return
+	}
+	r.enterVerify(drbdwire.VerifyS)
+	r.finish(drbdwire.Success, "")
+}
+
+func (r *Resource) enterVerify(conn drbdwire.ConnState) {
+	v := &r.verify
+	*v = verification{from: v.from, until: v.until, resume: v.resume, last: v.last}
+	if conn == drbdwire.VerifyS {
+		v.walk = resync.NewWalk(r.now, r.cfg.Resync, r.size, v.from, v.until)
+		v.progress = resync.NewProgress(r.now, v.walk.Left())
+	}
+	next := r.state
+	next.Conn = conn
+	r.set(next, "online verify begins")
+}
+
+// advanceVerify asks for the next blocks, and ends a verify that is through.
+func (r *Resource) advanceVerify() {
+	v := &r.verify
+	if r.state.Conn != drbdwire.VerifyS || r.frozen != "" {
+		return
+	}
+	for r.mirror.list.len() < maxPeerWork/2 {
+		sector, size, ok := v.walk.Next(r.now)
+		if !ok {
+			break
+		}
+		r.askForDigest(sector, size)
+	}
+	v.progress.Update(r.now, v.walk.Left())
+	if !v.pinged && v.walk.Done() {
+		// One round trip, so that the peer has all results before it hears that
+		// the verify is over.
+		v.pinged = true
+		r.link.pinged = Never
+		r.ping()
+	}
+}
+
+func (r *Resource) askForDigest(sector uint64, size uint32) {
+	b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
+	r.send(DataSocket, drbdwire.CmdOVRequest, b.Append(nil))
+}
+
+// comparing tells whether a range is being compared by this node: a write to
+// it must wait, or the two copies would differ for a moment.
+func (r *Resource) comparing(start, end uint64) bool {
+	return r.state.Conn == drbdwire.VerifyS && r.verify.walk.Touches(start, end)
+}
+
+// digestArrived takes the digest of the peer's block, and has the own one
+// read. Late ones, after the verify was given up, are thrown away.
+func (r *Resource) digestArrived(data []byte) error {
+	b, err := drbdwire.DecodeBlockRequest(data)
+	if err != nil {
+		return err
+	}
+	if err := r.inside(b.Sector, b.Size); err != nil {
+		return err
+	}
+	if r.state.Conn != drbdwire.VerifyS || !r.verify.walk.Asked(b.Sector) {
+		return nil
+	}
+	if want := min(r.size-b.Sector, pageSize/512) * 512; b.Sector%(pageSize/512) != 0 || uint64(b.Size) != want {
+		return fmt.Errorf("P_OV_REPLY for %d bytes at sector %d, which was never asked for", b.Size, b.Sector)
+	}
+	return r.work(peerWork{
+		kind: workCompare, sector: b.Sector, size: b.Size, id: b.ID,
+		digest: bytes.Clone(data[drbdwire.BlockRequestSize:]),
+	})
+}
+
+// compared takes the digest of the own block. One that differs is looked at
+// again before it counts.
+func (r *Resource) compared(w *peerWork, sum []byte) {
+	v := &r.verify
+	if r.state.Conn != drbdwire.VerifyS || !v.walk.Asked(w.sector) {
+		return
+	}
+	equal := bytes.Equal(w.digest, sum)
+	if !equal && v.lookAgain(w.sector) {
+		r.askForDigest(w.sector, w.size)
+		return
+	}
+	r.judged(w.sector, w.size, equal)
+}
+
+// lookAgain notes that a block differs, and tells whether that may still be a
+// write that was under way.
+func (v *verification) lookAgain(sector uint64) bool {
+	for i := range v.again {
+		if v.again[i].sector == sector {
+			v.again[i].times++
+			return v.again[i].times < maxLooks
+		}
+	}
+	v.again = append(v.again, look{sector, 1})
+	return true
+}
+
+// judged ends the comparison of a block, and tells the peer.
+func (r *Resource) judged(sector uint64, size uint32, equal bool) {
+	v := &r.verify
+	for i := range v.again {
+		if v.again[i].sector == sector {
+			v.again = append(v.again[:i], v.again[i+1:]...)
+			break
+		}
+	}
+	id := drbdwire.VerifiedInSync()
+	if !equal {
+		id = drbdwire.VerifiedOutOfSync()
+		r.foundDifference(sector, size)
+	}
+	v.compared++
+	v.walk.Checked(r.now, sector)
+	r.ack(drbdwire.CmdOVResult, sector, id, size)
+}
+
+// unreadable counts a block that the peer can't read: its disk tells the rest.
+func (r *Resource) unreadable(sector uint64) {
+	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Asked(sector) {
+		r.verify.skipped++
+		r.verify.walk.Checked(r.now, sector)
+	}
+}
+
+// String is the result as the log has it.
+func (v VerifyResult) String() string {
+	text := fmt.Sprintf("%d blocks of 4 KiB compared, %d out of sync", v.Compared, v.OutOfSync)
+	if v.Unreadable > 0 {
+		text += fmt.Sprintf(", %d that the peer could not read", v.Unreadable)
+	}
+	return text
+}
+
+// result sums up a verify as it stands.
+func (v *verification) result(conn drbdwire.ConnState) VerifyResult {
+	result := VerifyResult{OutOfSync: v.found, Unreadable: v.skipped}
+	if conn == drbdwire.VerifyS {
+		result.Compared, result.Complete = v.compared, v.walk.Done()
+		return result
+	}
+	result.Compared, result.Complete = v.total-v.left, v.begun && v.left == 0
+	return result
+}
+
+// finishVerify is reached when every block was compared.
+func (r *Resource) finishVerify() {
+	drives := r.state.Conn == drbdwire.VerifyS
+	next := r.state
+	next.Conn = drbdwire.Connected
+	r.set(next, "online verify done: "+r.verify.result(r.state.Conn).String())
+	if drives && r.endsByState() {
+		r.sendState()
+	}
+}
+
+// leftVerify ends a verify that is over, however it ended.
+func (r *Resource) leftVerify(old drbdwire.ConnState) {
+	v := &r.verify
+	result, outcome := v.result(old), "done"
+	if !result.Complete {
+		outcome = "broken off"
+	}
+	if old == drbdwire.VerifyS {
+		if v.resume = v.walk.Reached(); v.resume >= r.size {
+			v.resume = 0
+		}
+	}
+	r.tellRanges(0)
+	r.decided(aboutVerify, outcome, result.String(), "")
+	*v = verification{resume: v.resume, last: &result}
+	if result.OutOfSync > 0 {
+		r.meta.allPages = true
+		r.meta.dirty()
+		r.call(HandlerOutOfSync)
+	}
+}
