@@ -53,7 +53,7 @@ node can't be sure that it has the newest data; the reason is named.`,
 		`Let requests of the device's users go on, whatever they wait for: suspend-io, a
 fence-peer handler that did not succeed, or data. What a lost peer was to have
 is this node's alone from then on.`, "", "")
-	return list
+	return append(list, newResize(p), newCurrentUUID(p))
 }
 
 // groupOrders are the orders about the groups of haresources.

@@ -59,6 +59,9 @@ for a moment.`,
 	}
 }
 
+// defaultStateDir is the state of a node on a real host.
+const defaultStateDir = "/var/lib/pollux"
+
 // runError is an error that is not about the configuration.
 type runError struct{ error }
 
@@ -72,7 +75,7 @@ type options struct {
 func (o *options) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.configDir, "config-dir", "/etc", "directory with drbd.conf and ha.d")
-	f.StringVar(&o.stateDir, "state-dir", "/var/lib/pollux", "directory for who this node is, and whether it ended cleanly")
+	f.StringVar(&o.stateDir, "state-dir", defaultStateDir, "directory for who this node is, and whether it ended cleanly")
 	f.StringVar(&o.runDir, "run-dir", "/run/pollux", "directory for the sockets")
 	f.StringVar(&o.frontend, "frontend", string(node.FrontendAuto), "what makes the devices: kernel (block devices), "+
 		"nbd-socket, or auto (kernel for devices in /dev, if it has the nbd driver)")
@@ -83,6 +86,15 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.agents, "agents", "", "directory with scripts that replace the built-in resources (for tests)")
 	f.StringVar(&o.bind, "bind", "", "address to hear heartbeats on, instead of the interfaces of ha.cf (for tests)")
 	f.StringVar(&o.node, "node", "", "name of this node, if not what uname -n says (for tests)")
+}
+
+// lastKnownDir is drbdadm's own on a real host, so that it finds there what
+// polluxd noted, and the other way round.
+func (o *options) lastKnownDir() string {
+	if o.stateDir == defaultStateDir {
+		return "/var/lib/drbd"
+	}
+	return o.stateDir
 }
 
 func run(ctx context.Context, o options, unprotected []string) error {
@@ -111,7 +123,7 @@ func run(ctx context.Context, o options, unprotected []string) error {
 		}
 	}
 	n, err := node.New(site, node.Options{
-		StateDir: o.stateDir, RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
+		StateDir: o.stateDir, LastKnownDir: o.lastKnownDir(), RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
 		Frontend: node.Frontend(o.frontend), DeadTime: o.deadTime, Inherited: inherited(),
 	})
 	if err != nil {

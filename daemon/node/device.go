@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,10 @@ type device struct {
 	// upgraded: the program was replaced while this node was Primary.
 	upgraded bool
 	metaRead []byte // see metaBuffer; only the loop uses it
+
+	showing  sync.Mutex    // held while users are shown the device, or it is taken from them
+	shown    bool          // with showing
+	sectors  atomic.Uint64 // size of the device, as the core last said
 	handlers handlers
 
 	mu       sync.Mutex
@@ -137,7 +142,7 @@ func (d *device) openBoth() (replica.Disk, error) {
 		d.node.log.Warn(note, "resource", d.conf.Conf.Name)
 	}
 	d.data, d.meta, d.released = data, meta, make(chan struct{})
-	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors()}, nil
+	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors(), LastSectors: d.recall()}, nil
 }
 
 // why gives the last reason that open had, if any.

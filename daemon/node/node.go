@@ -37,6 +37,9 @@ const poolSize = 64 << 20
 type Options struct {
 	// StateDir keeps who the node is, and whether its last run ended cleanly.
 	StateDir string
+	// LastKnownDir has what drbdadm remembers of disks with internal metadata;
+	// "" is StateDir.
+	LastKnownDir string
 	// RunDir has the sockets: control.sock, and NAME.nbd of each resource.
 	RunDir string
 	// Agents is a directory whose scripts replace the built-in resources of

@@ -52,6 +52,8 @@ func replicaOrder(verb string) (replica.OrderKind, bool) {
 		"outdate": replica.OrderOutdate, "pause-sync": replica.OrderPauseSync, "resume-sync": replica.OrderResumeSync,
 		"suspend-io": replica.OrderSuspendIO, "resume-io": replica.OrderResumeIO,
 		"verify": replica.OrderVerify, "verify-abort": replica.OrderAbortVerify,
+		"resize":           replica.OrderResize,
+		"new-current-uuid": replica.OrderNewCurrentUUID,
 	}[verb]
 	return kind, ok
 }
@@ -99,11 +101,12 @@ func (n *Node) order(resource int, kind replica.OrderKind, force bool) control.A
 }
 
 func (n *Node) orderContext(ctx context.Context, resource int, kind replica.OrderKind, force bool) control.Answer {
-	return n.give(ctx, resource, replica.Input{Kind: replica.Order, Order: kind, Force: force})
+	return n.give(ctx, resource, replica.Input{Order: kind, Force: force})
 }
 
-// give gives an order to a replica and waits for its answer.
+// give gives a replica an order and waits for what became of it.
 func (n *Node) give(ctx context.Context, resource int, in replica.Input) control.Answer {
+	in.Kind = replica.Order
 	if in.Order == replica.OrderAttach {
 		disk, err := n.devices[resource].open()
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/backing"
 	"github.com/optionc/pollux/daemon/driver/control"
-	"github.com/optionc/pollux/daemon/driver/export"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -30,10 +29,18 @@ func (d *device) perform(e *replica.Effect) {
 			OK: e.Code >= drbdwire.Success, Code: int(e.Code), Text: e.Text,
 		})
 	case replica.Expose:
-		sectors := e.Sector
-		d.node.working.Go(func() { d.expose(sectors) })
+		d.sectors.Store(e.Sector)
+		d.node.working.Go(func() { d.deviceDone(d.expose()) })
+	case replica.Grown:
+		d.sectors.Store(e.Sector)
+		d.node.working.Go(d.grow)
 	case replica.Withdraw:
-		d.node.working.Go(func() { d.deviceDone(d.front.Withdraw(false)) })
+		d.node.working.Go(func() { d.deviceDone(d.withdraw()) })
+	case replica.Measure:
+		d.node.working.Go(d.measure)
+	case replica.Located:
+		sectors := e.Sector
+		d.node.working.Go(func() { d.remember(sectors) })
 	case replica.Changed:
 		d.changed(e)
 		d.abandonStale()
@@ -62,14 +69,6 @@ func (d *device) changed(e *replica.Effect) {
 	d.node.publish(Event{
 		Resource: d.conf.Conf.Name, Text: e.Text, StateWord: e.State, Sequence: d.node.changes,
 	})
-}
-
-func (d *device) expose(sectors uint64) {
-	spec := export.Spec{Name: d.conf.Conf.Name, Sectors: sectors, LogicalBlock: 512, PhysicalBlock: 4096}
-	if data, _ := d.disks(); data != nil {
-		spec.LogicalBlock, spec.NoTrim = data.LogicalBlock(), !data.Discards()
-	}
-	d.deviceDone(d.front.Expose(spec))
 }
 
 func (d *device) deviceDone(err error) {

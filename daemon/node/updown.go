@@ -29,6 +29,11 @@ func (n *Node) resourceOrder(o control.Order) (func(context.Context, *device) co
 	kind, ok := replicaOrder(o.Order)
 	return func(ctx context.Context, d *device) control.Answer {
 		in := replica.Input{Kind: replica.Order, Order: kind, Force: o.Force}
+		if kind == replica.OrderResize {
+			if err := resizeArgs(&in, o.Args, d.conf); err != nil {
+				return control.Answer{Text: err.Error()}
+			}
+		}
 		if kind == replica.OrderVerify {
 			if err := verifyRange(o.Args, &in); err != nil {
 				return control.Answer{Text: err.Error()}

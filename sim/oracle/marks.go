@@ -23,7 +23,8 @@ func (o *Oracle) Marks() {
 	o.Counts.MarkChecks++
 	o.markBusy()
 	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
-	for s := 0; s < len(a); s++ {
+	shared := o.shared()
+	for s := 0; s < shared; s++ {
 		if a[s] == b[s] || o.busy[s/blockSectors] {
 			continue
 		}

@@ -133,6 +133,9 @@ func New(w *world.World, rules Rules) *Oracle {
 	o := &Oracle{w: w, rules: rules, moment: 1, alone: map[uint64]bool{}}
 	sectors := len(w.Node(0).Data())
 	o.regs[0] = newRegister(sectors, rules.First)
+	for s := int(w.Node(0).Layout().DataSectors); s < sectors; s++ {
+		o.regs[0].base[s] = anything
+	}
 	o.regs[1] = o.regs[0]
 	o.busy = make([]bool, sectors/blockSectors+1)
 	return o

@@ -21,7 +21,11 @@ func (o *Oracle) Exposed(n int) {
 	}
 	reg, data := o.regs[n], o.w.Node(source).Data()
 	stale, example, missing := 0, 0, false
+	size := int(o.w.Node(source).Size())
 	for s, value := range data {
+		if s >= size {
+			value = nothing
+		}
 		if reg.may(s, value) {
 			continue
 		}
@@ -56,7 +60,7 @@ func (o *Oracle) Exposed(n int) {
 			o.Counts.Early++
 		}
 		o.fork(n)
-		for s, value := range data {
+		for s, value := range data[:size] {
 			if !o.regs[n].may(s, value) {
 				o.regs[n].is(s, value)
 			}

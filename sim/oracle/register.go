@@ -9,6 +9,13 @@ type register struct {
 	open [][]candidate // of the others, all of them; else empty
 }
 
+// anything is what a sector may hold that no user has written since the device
+// grew. nothing is what a device that ends before a sector holds there.
+const (
+	anything = ^uint64(0)
+	nothing  = ^uint64(0) - 1
+)
+
 // candidate is a value that a sector may hold.
 type candidate struct {
 	value        uint64
@@ -37,10 +44,10 @@ func (r *register) clone() *register {
 func (r *register) may(s int, value uint64) bool {
 	set := r.open[s]
 	if len(set) == 0 {
-		return r.base[s] == value
+		return r.base[s] == value || r.base[s] == anything
 	}
 	for i := range set {
-		if set[i].value == value {
+		if set[i].value == value || set[i].value == anything {
 			return true
 		}
 	}
@@ -87,7 +94,7 @@ func (r *register) decide(s int, keep, since uint64, gone func(value uint64)) {
 // newest is the latest write that a value can come from.
 func (r *register) newest(s int, value uint64) (began uint64, open bool) {
 	for _, c := range r.open[s] {
-		if c.value == value && (c.began >= began || !open) {
+		if (c.value == value || c.value == anything) && (c.began >= began || !open) {
 			began, open = c.began, true
 		}
 	}

@@ -11,7 +11,11 @@ func (o *Oracle) resyncBegins(t int) {
 	at := &o.nodes[t]
 	behind := o.regs[0] != o.regs[1] && (at.ahead == 0 || o.rules.Solves)
 	if o.rules.Protocol == drbdwire.ProtocolC && !at.discard && !behind {
+		size := int(o.w.Node(1 - t).Size())
 		for s, value := range data {
+			if s >= size {
+				value = nothing
+			}
 			if !reg.may(s, value) {
 				o.w.Fail(promise5, "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+
 					"but here was acknowledged %s", name(t), s, value, reg.describe(s))

@@ -1,6 +1,8 @@
 package trial
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -48,6 +50,8 @@ type setup struct {
 	// calm is when the last fault ends.
 	calm     time.Duration
 	deadtime time.Duration
+	// grows is when the disks grow, if they do.
+	grows time.Duration
 }
 
 const (
@@ -88,9 +92,31 @@ func draft(seed uint64, profile Profile) setup {
 	s.rules = oracle.Rules{Apart: profile == Apart}
 	if profile == Page {
 		s.page()
+	} else {
+		s.drawGrowth(draw.New(seed, "growth"))
 	}
 	s.judge()
 	return s
+}
+
+// drawGrowth lets the disks of some seeds grow: by less than their metadata
+// takes, or by a few extents of the activity log.
+func (s *setup) drawGrowth(luck *draw.Stream) {
+	if luck.Below(4) != 0 {
+		return
+	}
+	s.world.Growth = [...]uint64{24, 8, 3 * mib, 12 * mib}[luck.Below(4)]
+	s.grows = luck.Between(prelude, s.calm)
+	if luck.Below(3) == 0 {
+		return
+	}
+	f := plan.Fault{
+		At:   (s.grows + luck.Between(0, 800*time.Millisecond)).Round(time.Microsecond),
+		Kind: [...]plan.Kind{plan.Power, plan.Power, plan.Crash, plan.Break}[luck.Below(4)], Node: luck.Below(2),
+		For: luck.Between(2*time.Second, 20*time.Second).Round(time.Millisecond),
+	}
+	s.plan = append(s.plan, f)
+	slices.SortStableFunc(s.plan, func(a, b plan.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 func drawTools(luck *draw.Stream) world.ToolLuck {

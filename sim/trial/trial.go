@@ -136,6 +136,9 @@ func (t *trial) run() *world.Violation {
 		}
 		t.pending = append(t.pending, pending{f, max(f.On.Nth, 1)})
 	}
+	if t.world.Growth > 0 {
+		w.After(t.grows, t.grow)
+	}
 	w.After(lookEach, t.look)
 	if v := w.Run(t.calm); v != nil {
 		return v
@@ -147,6 +150,9 @@ func (t *trial) run() *world.Violation {
 			return v
 		}
 		why := t.o.Unsettled()
+		if why == "" {
+			why = t.tooSmall()
+		}
 		stable += lookEach
 		if why != "" {
 			stable = 0

@@ -59,7 +59,7 @@ type request struct {
 // New makes a guest for the devices of w.
 func New(w *world.World, o *oracle.Oracle, load Load) *Guest {
 	g := &Guest{w: w, o: o, load: load, luck: draw.New(w.Config().Seed, "load"), requests: map[uint64]*request{}}
-	g.size = uint64(len(w.Node(0).Data()))
+	g.size = w.Node(0).Layout().DataSectors
 	for range load.Spots {
 		g.places = append(g.places, g.anywhere())
 	}
@@ -160,6 +160,7 @@ func (g *Guest) ask(n, run, client int) {
 	g.last++
 	id := g.last
 	q := &request{node: n, run: run, client: client, at: g.w.Now()}
+	g.size = g.w.Node(n).DeviceSize()
 	sector, sectors := g.place()
 	op, row := replica.OpWrite, []uint64(nil)
 	switch fate := g.luck.Below(1_000_000); {

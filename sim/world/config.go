@@ -16,6 +16,8 @@ type Config struct {
 	Machine machine.Config
 	// Sectors is the size of the disk below, metadata included.
 	Sectors uint64
+	// Growth is what both disks have room to grow by later, sectors.
+	Growth uint64
 	// Fresh disks have never held data and differ; others are in sync.
 	Fresh bool
 

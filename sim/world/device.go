@@ -16,15 +16,16 @@ type block = [sectorSize]byte
 // device is the disk below a replica: data as version numbers, metadata as
 // bytes, one cache for both.
 type device struct {
-	node   *Node
-	layout drbdmeta.Layout
-	size   uint64 // sectors, metadata included
-	data   *disk.Disk[uint64]
-	meta   *disk.Disk[block]
-	under  []*diskRequest // under way, in the order of submission
-	slow   time.Duration  // until then everything takes slowness times as long
-	hung   time.Duration  // until then nothing completes
-	bad    time.Duration  // until then some requests fail
+	node  *Node
+	base  int64  // byte where the metadata area of the smallest disk begins
+	size  uint64 // sectors, metadata included
+	last  uint64 // size, when the metadata was last seen at the end
+	data  *disk.Disk[uint64]
+	meta  *disk.Disk[block]
+	under []*diskRequest // under way, in the order of submission
+	slow  time.Duration  // until then everything takes slowness times as long
+	hung  time.Duration  // until then nothing completes
+	bad   time.Duration  // until then some requests fail
 }
 
 // slowness is how much longer a slow disk takes.
@@ -54,13 +55,24 @@ func newDevice(cfg Config, node int) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
+	most, err := drbdmeta.Internal(cfg.Sectors+cfg.Growth, 1, 8)
+	if err != nil {
+		return nil, err
+	}
 	blank := uint64(0)
 	if cfg.Fresh {
 		blank = Garbage(node)
 	}
 	d := &device{
-		layout: layout, size: cfg.Sectors, data: disk.New(int(layout.DataSectors), blank),
-		meta: disk.New(int(cfg.Sectors-uint64(layout.Bitmap)/sectorSize), block{}),
+		base: layout.Bitmap, size: cfg.Sectors, last: cfg.Sectors, data: disk.New(int(most.DataSectors), blank),
+		meta: disk.New(int(cfg.Sectors+cfg.Growth-uint64(layout.Bitmap)/sectorSize), block{}),
+	}
+	added := make([]uint64, most.DataSectors-layout.DataSectors)
+	for i := range added {
+		added[i] = Garbage(node)
+	}
+	if err := d.data.Write(int(layout.DataSectors), added, true); err != nil {
+		return nil, err
 	}
 	alExtents := uint32(cfg.Machine.Resources[0].ALExtents)
 	for _, p := range drbdmeta.Create(layout, alExtents, uint64(node+1)) {
@@ -82,7 +94,7 @@ func (d *device) format(offset int64, data []byte) error {
 	return d.meta.Write(d.metaSector(offset), toBlocks(data), true)
 }
 
-func (d *device) metaSector(offset int64) int { return int((offset - d.layout.Bitmap) / sectorSize) }
+func (d *device) metaSector(offset int64) int { return int((offset - d.base) / sectorSize) }
 
 func toBlocks(data []byte) []block {
 	blocks := make([]block, len(data)/sectorSize)
@@ -146,9 +158,9 @@ func (d *device) tear(q *diskRequest) {
 		switch {
 		case d.node.w.luck.disk.Below(2) == 0:
 		case q.onMeta:
-			_ = d.meta.Write(q.sector+i, q.blocks[i:i+1], false)
+			_ = d.writeMeta(q.sector+i, q.blocks[i:i+1], false)
 		default:
-			_ = d.data.Write(q.sector+i, q.row[i:i+1], false)
+			_ = d.writeData(q.sector+i, q.row[i:i+1], false)
 		}
 	}
 }
@@ -164,13 +176,55 @@ func (d *device) apply(q *diskRequest) {
 	}
 	var err error
 	if q.onMeta {
-		err = d.meta.Write(q.sector, q.blocks, q.durable)
+		err = d.writeMeta(q.sector, q.blocks, q.durable)
 	} else {
-		err = d.data.Write(q.sector, q.row, q.durable)
+		err = d.writeData(q.sector, q.row, q.durable)
 	}
 	if err != nil {
 		d.node.w.Fail(promiseInside, "%v", err)
 	}
+}
+
+// writeMeta writes metadata, over what data there was: a disk that has grown
+// has its data where the metadata once was.
+func (d *device) writeMeta(sector int, blocks []block, durable bool) error {
+	at := sector + int(d.base/sectorSize)
+	if over := min(len(blocks), d.data.Sectors()-at); over > 0 {
+		row := make([]uint64, over)
+		for i := range row {
+			row[i] = Garbage(d.node.id)
+		}
+		if err := d.data.Write(at, row, durable); err != nil {
+			return err
+		}
+	}
+	return d.meta.Write(sector, blocks, durable)
+}
+
+// writeData writes data, over what metadata there was.
+func (d *device) writeData(sector int, row []uint64, durable bool) error {
+	begin := max(sector, int(d.base/sectorSize))
+	if over := sector + len(row) - begin; over > 0 {
+		if err := d.meta.Write(begin-int(d.base/sectorSize), make([]block, over), durable); err != nil {
+			return err
+		}
+	}
+	return d.data.Write(sector, row, durable)
+}
+
+// layout is where the metadata is: at the end, or where that was.
+func (d *device) layout() drbdmeta.Layout {
+	for _, size := range [...]uint64{d.size, d.last} {
+		l, err := drbdmeta.Internal(size, 1, 8)
+		if err != nil {
+			continue
+		}
+		if s, err := drbdmeta.DecodeSuperblock(d.metadata(l.Superblock, drbdmeta.BlockSize)); err == nil {
+			return s.Layout(l.Superblock)
+		}
+	}
+	d.node.w.Fail("8: a node finds its metadata again", "%s has none", Name(d.node.id))
+	return drbdmeta.Layout{}
 }
 
 // promiseInside is broken by requests beyond the end of the disk.
@@ -281,7 +335,32 @@ func (w *World) Busy(mark func(sector uint64, size uint32)) {
 }
 
 // Layout is where the metadata of node n lies.
-func (n *Node) Layout() drbdmeta.Layout { return n.disk.layout }
+func (n *Node) Layout() drbdmeta.Layout { return n.disk.layout() }
+
+// Enlarge lets the disk grow by what the configuration allows.
+func (n *Node) Enlarge() {
+	n.w.Tracef("the disk of %s grows", Name(n.id))
+	n.disk.size = n.w.cfg.Sectors + n.w.cfg.Growth
+}
+
+// DeviceSize is the size in sectors of the device as users see it.
+func (n *Node) DeviceSize() uint64 { return n.shown }
+
+// Size is the size in sectors that the replica has, or the superblock of one
+// that is down.
+func (n *Node) Size() uint64 {
+	if n.alive {
+		if size := n.core.Resource(0).Status().Size; size != 0 {
+			return size
+		}
+	}
+	l := n.disk.layout()
+	super, err := drbdmeta.DecodeSuperblock(n.disk.metadata(l.Superblock, drbdmeta.BlockSize))
+	if err != nil {
+		return 0
+	}
+	return super.Size
+}
 
 // Metadata reads what the metadata area of node n holds now.
 func (n *Node) Metadata(offset, size int64) []byte { return n.disk.metadata(offset, size) }

@@ -40,6 +40,7 @@ type Node struct {
 	conn     *conn
 
 	exposed bool
+	shown   uint64 // size of the device, sectors
 	vg      bool
 	guest   bool
 	open    map[uint64]request // of users, unanswered

@@ -11,8 +11,11 @@ import (
 
 // Attach gives the disk to the replica; then gets the answer.
 func (n *Node) Attach(then func(code int, text string)) {
-	size := replica.Disk{DataSectors: n.disk.size, MetaSectors: n.disk.size}
-	n.order(replica.Input{Order: replica.OrderAttach, Disk: size}, then)
+	n.order(replica.Input{Order: replica.OrderAttach, Disk: n.disk.measure()}, then)
+}
+
+func (d *device) measure() replica.Disk {
+	return replica.Disk{DataSectors: d.size, MetaSectors: d.size, LastSectors: d.last}
 }
 
 // Restart stops everything on the node in order, and the daemon comes back

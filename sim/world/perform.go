@@ -45,7 +45,17 @@ func (n *Node) performReplica(e *replica.Effect) {
 	case replica.Answer:
 		n.answered(e.ID, int(e.Code), e.Text)
 	case replica.Expose:
+		n.shown = e.Sector
 		n.soon(func() { n.expose() })
+	case replica.Grown:
+		if e.Sector < n.shown && n.exposed {
+			n.w.Fail("12: a device only grows", "%s shrinks it from %d to %d sectors", Name(n.id), n.shown, e.Sector)
+		}
+		n.shown = e.Sector
+	case replica.Measure:
+		n.soon(func() { n.deliver(replica.Input{Kind: replica.Measured, Disk: n.disk.measure()}) })
+	case replica.Located:
+		n.disk.last = e.Sector
 	case replica.Withdraw:
 		n.soon(func() { n.withdraw() })
 	case replica.Call:

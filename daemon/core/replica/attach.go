@@ -31,7 +31,7 @@ func (r *Resource) attach(disk Disk) {
 	}
 	r.state.Disk = drbdwire.Attaching // so nobody looks for the peer
 	r.partToAttach()
-	r.meta.disk, r.meta.open = disk, true
+	r.meta.disk, r.meta.whole, r.meta.open = disk, disk, true
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
 	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
 }
@@ -65,6 +65,9 @@ func (r *Resource) place(disk Disk) (drbdmeta.Layout, error) {
 func (r *Resource) superRead(data []byte) {
 	m := &r.meta
 	super, err := drbdmeta.DecodeSuperblock(data)
+	if errors.Is(err, drbdmeta.ErrNoMetadata) && r.lookWhereItWas() {
+		return
+	}
 	if err == nil {
 		err = super.Validate(r.cfg.Meta, m.layout.Superblock, m.disk.MetaSectors)
 	}
@@ -89,6 +92,7 @@ func (r *Resource) superRead(data []byte) {
 		return
 	}
 	m.super, m.flags, r.uuids, m.onDisk, m.behind = super, super.Flags, super.UUIDs, super.UUIDs.Current, false
+	m.sized = super.Size
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
 	m.loaded = 0
@@ -158,10 +162,19 @@ func (r *Resource) replay(data []byte) {
 
 func (r *Resource) replayed() {
 	r.meta.ready = true
+	if r.moveBehindGrown() {
+		return
+	}
+	r.attachDone()
+}
+
+// attachDone ends the attach.
+func (r *Resource) attachDone() {
 	wait := r.cfg.WFCTimeout
 	if r.waiting.degraded {
 		wait = r.cfg.DegrWFCTimeout
 	}
+	r.located()
 	r.waiting.until = Never
 	if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected && wait > 0 {
 		r.waiting.until = r.now + wait
@@ -196,6 +209,7 @@ func (r *Resource) diskFailed(why string) {
 func (r *Resource) letGoOfDisk(why string) {
 	m := &r.meta
 	m.open, m.ready, m.allPages, m.logPending = false, false, false, false
+	m.move, r.resizing = move{}, resizing{}
 	if m.busy != metaIdle {
 		m.busy = metaOrphan
 	}
@@ -213,7 +227,7 @@ func (r *Resource) letGoOfDisk(why string) {
 	next.Disk = drbdwire.Diskless
 	r.set(next, why)
 	r.sendState()
-	if r.order.kind == OrderAttach {
+	if r.order.kind == OrderAttach || r.order.kind == OrderResize {
 		r.refuse(drbdwire.IsDiskless, why)
 	}
 	r.requests.loseDisk()
@@ -272,4 +286,21 @@ func (r *Resource) detached() {
 	}
 	r.diskFailed("detached by order")
 	r.finish(drbdwire.Success, "")
+}
+
+// lookWhereItWas goes on at the former end of a disk that has grown while
+// nobody used it: there the metadata is.
+func (r *Resource) lookWhereItWas() bool {
+	m := &r.meta
+	last := m.disk.LastSectors
+	if r.cfg.Meta != drbdmeta.KindInternal || last == 0 || last >= m.disk.MetaSectors {
+		return false
+	}
+	layout, err := drbdmeta.Internal(last, 1, 8)
+	if err != nil {
+		return false
+	}
+	m.layout, m.disk = layout, Disk{DataSectors: last, MetaSectors: last}
+	r.readMeta(metaReadSuper, layout.Superblock, pageSize)
+	return true
 }

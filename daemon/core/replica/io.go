@@ -80,6 +80,8 @@ const (
 	// Called answers Call with the handler's Exit status; -1 says that it did
 	// not run to its end, and Text why.
 	Called InputKind = 40
+	// Measured answers Measure with Disk; Failed with Text if that could not be.
+	Measured InputKind = 30
 )
 
 // An OrderKind says what an administrator wants.
@@ -105,6 +107,12 @@ const (
 	OrderInvalidateRemote OrderKind = 8
 	// OrderOutdate: mark the own data as old.
 	OrderOutdate OrderKind = 9
+	// OrderResize: let the device grow with the disks below. Sector is the
+	// configured size, 0 for none; AssumeClean and AssumePeer count.
+	OrderResize OrderKind = 30
+	// OrderNewCurrentUUID: begin a new generation of the data. Force means
+	// --clear-bitmap.
+	OrderNewCurrentUUID OrderKind = 31
 	// OrderShutdown: demoted already; write everything down and mark the
 	// metadata clean. Nothing else may follow.
 	OrderShutdown OrderKind = 10
@@ -130,6 +138,9 @@ type Disk struct {
 	// MetaSectors is the size of the device that holds the metadata; the same
 	// device when the metadata is internal.
 	MetaSectors uint64
+	// LastSectors is MetaSectors when internal metadata was last seen there, 0 if
+	// nobody knows. It is looked for there if it is not at the end.
+	LastSectors uint64
 }
 
 // Input is one thing that happened. Which fields count depends on Kind.
@@ -154,6 +165,10 @@ type Input struct {
 	Data    []byte
 	Text    string
 	Disk    Disk
+	// AssumeClean: what is added is equal on both disks already.
+	AssumeClean bool
+	// AssumePeer: a peer that is not connected has the room that this disk has.
+	AssumePeer bool
 }
 
 // An EffectKind says what the shell has to do.
@@ -211,6 +226,15 @@ const (
 	// Decided: the core took a decision; Text is one line about it. Status has
 	// the last ones.
 	Decided EffectKind = 41
+	// Measure the disks below again, since they may have grown; answered by
+	// Measured.
+	Measure EffectKind = 30
+	// Grown: the device that is exposed, or will be as said before, has Sector
+	// sectors from now on.
+	Grown EffectKind = 31
+	// Located: the internal metadata is at the end of a disk of Sector sectors;
+	// to be remembered for Disk.LastSectors.
+	Located EffectKind = 32
 )
 
 // Effect is one thing for the shell to do. Effects are carried out in the

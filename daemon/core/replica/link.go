@@ -70,7 +70,7 @@ type peer struct {
 // says only what it would still say after a crash: the source's history has
 // room for two starts, so one that the target forgets must be the last.
 func (r *Resource) dialAgain() {
-	if !r.link.wanted || r.link.conn != 0 || r.state.Disk == drbdwire.Attaching {
+	if !r.link.wanted || r.link.conn != 0 || r.state.Disk == drbdwire.Attaching || r.order.kind == OrderAttach {
 		return
 	}
 	if r.state.Conn == drbdwire.WFConnection {
@@ -272,6 +272,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		why = drbdwire.StandAlone
 	}
 	next.Conn = why
+	r.loseResize(&next)
 	if r.order.peerOutdated {
 		r.order.peerOutdated = false
 		next.PeerDisk = drbdwire.Outdated

@@ -11,7 +11,8 @@ const pageSize = 4096
 // log and bitmap. One write is under way at a time, so that what a later
 // write relies on is always durable first.
 type metadata struct {
-	disk   Disk
+	disk   Disk // as far as the metadata knows it
+	whole  Disk // as it was attached
 	layout drbdmeta.Layout
 	super  drbdmeta.Superblock
 	flags  drbdmeta.Flags
@@ -23,6 +24,7 @@ type metadata struct {
 	// newest change that is on disk.
 	wanted, durable uint64
 	onDisk          uint64 // the current generation as it is durable
+	sized           uint64 // the size of the device as it is durable, sectors
 	// behind: users of this Primary wrote to the peer's disk alone.
 	behind bool
 	gates  []gate
@@ -33,6 +35,8 @@ type metadata struct {
 	// activity log; logImage is what it has read of that.
 	loaded   int64
 	logImage []byte
+
+	move move // to the end of a disk that has grown
 
 	allPages   bool     // the changed bitmap pages go before the next superblock
 	logEvicted []uint32 // extents whose pages precede the transaction
@@ -51,6 +55,8 @@ const (
 	metaLog
 	metaLogInit
 	metaSuper
+	metaMove
+	metaMoved
 	metaOrphan // of a disk that is not in use any more
 )
 
@@ -73,6 +79,10 @@ const (
 	gateFinished
 	gateOrder
 	gateShutdown
+	gateGrown
+	gateShown
+	gateSkip
+	gateMarked
 )
 
 func (m *metadata) dirty() { m.wanted++ }
@@ -114,6 +124,14 @@ func (r *Resource) pass(what gateKind) {
 		r.order.durable = true
 	case gateShutdown:
 		r.closed()
+	case gateGrown:
+		r.sizeDurable()
+	case gateShown:
+		r.showSize()
+	case gateSkip:
+		r.skipSync()
+	case gateMarked:
+		r.tellMarked()
 	case gateNone:
 	}
 }
@@ -135,6 +153,8 @@ func (r *Resource) advanceMeta() {
 		case m.logPending:
 			m.logPending = false
 			r.startMeta(metaLog, m.layout.ActivityLog+r.log.Block()*pageSize, m.logTx.Append(r.scratch()), true)
+		case m.move.stage != moveNone:
+			r.advanceMove()
 		case m.allPages && r.writeNextPage():
 		case m.allPages:
 			m.allPages = false
@@ -243,8 +263,11 @@ func (r *Resource) metaDone(in Input) {
 		r.stats.BitmapWrites++
 	case metaSuper:
 		m.durable, m.onDisk = m.writing, m.super.UUIDs.Current
+		m.sized = m.super.Size
 		r.passGates()
-	case metaIdle, metaOrphan:
+	case metaMoved:
+		r.moved()
+	case metaMove, metaIdle, metaOrphan: // advanceMove goes on by itself
 	}
 }
 

@@ -280,6 +280,9 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 		return false
 	}
 	reads := !w.writes()
+	if !reads && r.meta.ready && w.end() > r.meta.sized {
+		return false // after a crash the device would end before it
+	}
 	switch { // what costs least to find out comes first
 	case reads || !r.meta.ready: // without a disk begin refuses
 	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,

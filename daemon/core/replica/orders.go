@@ -35,6 +35,7 @@ const (
 	stageWithdraw
 	stageDrain
 	stageRecord // the superblock is on its way
+	stageResize // the disk is measured, metadata moved, the peer asked
 )
 
 // command takes an order. One is carried out at a time.
@@ -65,6 +66,10 @@ func (r *Resource) command(in Input) {
 		r.demote()
 	case OrderOutdate:
 		r.outdate()
+	case OrderResize:
+		r.resize(in)
+	case OrderNewCurrentUUID:
+		r.newCurrent(in.Force)
 	case OrderInvalidate:
 		r.invalidate()
 	case OrderInvalidateRemote:

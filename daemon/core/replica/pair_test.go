@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -35,6 +36,8 @@ type end struct {
 	dialling bool
 	exposed  bool
 	inUse    bool
+	size     uint64 // of the exposed device, sectors
+	last     uint64 // of the disk, where its metadata was last seen
 	answers  map[uint64]replica.Effect
 	done     map[uint64]replica.Effect
 	notes    []string
@@ -50,6 +53,10 @@ type end struct {
 	called  []string       // handlers, in their order
 	exits   map[string]int // of handlers; others end well
 	decided []string
+	// writes is after how many more writes of metadata the node does nothing any
+	// more, 0 for never.
+	writes  int
+	stopped bool
 }
 
 // pair is two ends and the wire between them: a queue of things to happen.
@@ -76,7 +83,7 @@ func newPair(change ...func(*replica.Config)) *pair {
 		for _, f := range change {
 			f(&cfg)
 		}
-		e := &end{name: name, core: replica.New(cfg), pair: p, disk: freshDisk()}
+		e := &end{name: name, core: replica.New(cfg), pair: p, disk: freshDisk(sectors)}
 		e.forget()
 		if i == 0 {
 			p.a = e
@@ -88,7 +95,7 @@ func newPair(change ...func(*replica.Config)) *pair {
 	return p
 }
 
-func freshDisk() []byte {
+func freshDisk(sectors uint64) []byte {
 	disk := make([]byte, sectors*512)
 	layout, err := drbdmeta.Internal(sectors, 1, 8)
 	Expect(err).NotTo(HaveOccurred())
@@ -110,6 +117,7 @@ func (e *end) forget() {
 	e.payloads = map[replica.Buf][]byte{}
 	e.answers, e.done = map[uint64]replica.Effect{}, map[uint64]replica.Effect{}
 	e.hold = map[replica.EffectKind]bool{}
+	e.writes, e.stopped = 0, false
 	e.held, e.sent, e.dialling, e.exposed, e.conn = nil, nil, false, false, 0
 }
 
@@ -161,6 +169,9 @@ func (e *end) fail(f replica.Effect) bool {
 
 func (e *end) perform(f replica.Effect) {
 	at := int(f.Sector) * 512
+	if e.stopped {
+		return
+	}
 	if e.bad && e.fail(f) {
 		return
 	}
@@ -191,6 +202,9 @@ func (e *end) perform(f replica.Effect) {
 		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Data: data})
 	case replica.MetaWrite:
 		copy(e.disk[f.Offset:], f.Data)
+		if e.writes--; e.writes == 0 {
+			e.stopped = true
+		}
 		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID})
 	case replica.Complete:
 		if f.Buf != 0 {
@@ -204,7 +218,7 @@ func (e *end) perform(f replica.Effect) {
 	case replica.Answer:
 		e.answers[f.ID] = f
 	case replica.Expose:
-		e.exposed = true
+		e.exposed, e.size = true, f.Sector
 		e.later(replica.Input{Kind: replica.DeviceDone})
 	case replica.Withdraw:
 		e.exposed = e.inUse
@@ -221,6 +235,13 @@ func (e *end) perform(f replica.Effect) {
 	case replica.Digest:
 		e.later(replica.Input{Kind: replica.Digested, ID: f.ID, Data: digestOf(f.Text, e.payloads[f.Buf][:f.Size])})
 	case replica.CloseDisk:
+	case replica.Measure:
+		e.later(replica.Input{Kind: replica.Measured, Disk: e.measure()})
+	case replica.Grown:
+		Expect(f.Sector).To(BeNumerically(">", e.size), "a device only grows")
+		e.size = f.Sector
+	case replica.Located:
+		e.last = f.Sector
 	}
 }
 
@@ -237,6 +258,17 @@ func digestOf(alg string, data []byte) []byte {
 	sum, err := drbdwire.AppendDigest(nil, alg, data)
 	Expect(err).NotTo(HaveOccurred())
 	return sum
+}
+
+// measure gives the sizes of the disk, which holds its metadata too.
+func (e *end) measure() replica.Disk {
+	size := uint64(len(e.disk)) / 512
+	return replica.Disk{DataSectors: size, MetaSectors: size, LastSectors: e.last}
+}
+
+// enlarge adds to a disk what differs from node to node.
+func (e *end) enlarge(size int) {
+	e.disk = append(e.disk, bytes.Repeat([]byte(e.name[4:]), size)...)
 }
 
 func (e *end) transmit(f replica.Effect) {
@@ -352,12 +384,15 @@ func (p *pair) heal() {
 var orderID uint64
 
 func (e *end) order(kind replica.OrderKind, force bool) replica.Effect {
+	return e.give(replica.Input{Order: kind, Force: force, Disk: e.measure()})
+}
+
+// give gives an order and returns the answer.
+func (e *end) give(in replica.Input) replica.Effect {
 	orderID++
 	id := orderID
-	e.step(replica.Input{
-		Kind: replica.Order, Order: kind, ID: id, Force: force,
-		Disk: replica.Disk{DataSectors: sectors, MetaSectors: sectors},
-	})
+	in.Kind, in.ID = replica.Order, id
+	e.step(in)
 	e.pair.run()
 	answer, ok := e.answers[id]
 	if !ok {
@@ -422,6 +457,13 @@ func (e *end) up() {
 func synced(change ...func(*replica.Config)) *pair {
 	GinkgoHelper()
 	p := newPair(change...)
+	p.copies()
+	return p
+}
+
+// copies does the initial sync from milo1, which is Primary then.
+func (p *pair) copies() {
+	GinkgoHelper()
 	p.a.up()
 	p.b.up()
 	p.run()
@@ -430,12 +472,9 @@ func synced(change ...func(*replica.Config)) *pair {
 	p.wait()
 	Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 	Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
-	return p
 }
 
 // data is the part of the disk that is replicated.
 func (e *end) data() []byte {
-	layout, err := drbdmeta.Internal(sectors, 1, 8)
-	Expect(err).NotTo(HaveOccurred())
-	return e.disk[:layout.DataSectors*512]
+	return e.disk[:e.core.Status().Size*512]
 }

@@ -61,10 +61,17 @@ func (r *Resource) parameter(cmd drbdwire.Command, data []byte) error {
 // section 4.2.
 func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 	r.peer.sizes = s
+	if r.state.Conn >= drbdwire.Connected && r.state.Disk >= drbdwire.Negotiating {
+		r.sizeWanted(s)
+		return
+	}
 	if r.state.Disk < drbdwire.Negotiating {
 		for _, size := range []uint64{s.Current, s.User, s.Disk} {
 			if size != 0 && size >= r.size {
-				r.size = size
+				grown := r.size != 0 && size > r.size
+				if r.size = size; grown {
+					r.showSize()
+				}
 				break
 			}
 		}
@@ -88,12 +95,15 @@ func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 			s.Disk, r.size))
 		return
 	}
+	r.cfg.UserSize = user
 	if size < r.size {
 		r.size = size
 		r.bits.Resize(size, true)
 		r.meta.allPages = true
 		r.meta.dirty()
+		return
 	}
+	r.growInHandshake(size, s.Current)
 }
 
 // uuidsArrived keeps the peer's generations; a peer that declares that nothing
@@ -294,6 +304,7 @@ func (r *Resource) settled() {
 	if r.state.Disk == drbdwire.UpToDate && r.state.PeerDisk == drbdwire.UpToDate && r.uuids.Bitmap == 0 {
 		r.forgetCrash()
 	}
+	r.copyMarked()
 }
 
 // forgetCrash drops the mark of a crashed Primary: the copies were compared.

@@ -74,6 +74,7 @@ type Resource struct {
 	verify   verification
 	epochs   epochs
 	sync     synchronisation
+	resizing resizing
 	stats    Stats
 }
 
@@ -137,6 +138,8 @@ func (r *Resource) take(in Input) {
 		r.digested(in.ID, in.Data)
 	case Called:
 		r.called(in)
+	case Measured:
+		r.measured(in)
 	}
 }
 

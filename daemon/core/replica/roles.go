@@ -122,6 +122,7 @@ func (r *Resource) promoted() {
 	}
 	r.sendState()
 	r.order.stage = stageWritten
+	r.copyMarked()
 }
 
 // expose makes the device once all that the last Primary wrote is on the disk:

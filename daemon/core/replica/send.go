@@ -43,6 +43,12 @@ func (r *Resource) sendUUIDs() {
 	if r.state.Disk < drbdwire.Negotiating {
 		return
 	}
+	u := r.ownUUIDs()
+	r.link.told = u
+	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
+}
+
+func (r *Resource) ownUUIDs() drbdwire.UUIDs {
 	var flags drbdwire.UUIDFlags
 	if r.link.discard {
 		flags |= drbdwire.UUIDDiscardMyData
@@ -50,16 +56,18 @@ func (r *Resource) sendUUIDs() {
 	if r.meta.flags&drbdmeta.MDCrashedPrimary != 0 {
 		flags |= drbdwire.UUIDCrashedPrimary
 	}
-	u := drbdwire.UUIDs{
+	return drbdwire.UUIDs{
 		Current: r.uuids.Current, Bitmap: r.uuids.Bitmap, History0: r.uuids.History0, History1: r.uuids.History1,
 		Dirty: r.bits.Count(), Flags: flags,
 	}
-	r.link.told = u
-	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
 }
 
 // sendSizes tells the peer how much room the own disk has.
 func (r *Resource) sendSizes() {
+	r.send(DataSocket, drbdwire.CmdSizes, r.sizes().Append(nil))
+}
+
+func (r *Resource) sizes() drbdwire.Sizes {
 	s := drbdwire.Sizes{User: r.cfg.UserSize, Current: r.size, MaxBio: maxBio}
 	if r.state.Disk >= drbdwire.Negotiating {
 		s.Disk = r.meta.layout.DataSectors
@@ -70,7 +78,10 @@ func (r *Resource) sendSizes() {
 			PhysicalBlock: pageSize, LogicalBlock: 512, IOMin: pageSize, DiscardEnabled: true,
 		}
 	}
-	r.send(DataSocket, drbdwire.CmdSizes, s.Append(nil))
+	if r.resizing.clean && (r.resizing.asked || r.resizing.reply) {
+		s.Flags |= drbdwire.SizesNoResync
+	}
+	return s
 }
 
 // ack answers a block of the peer's on the meta socket.

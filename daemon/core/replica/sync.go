@@ -74,7 +74,9 @@ func (r *Resource) becomeSource() {
 }
 
 func (r *Resource) sourceReady() {
-	if r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS {
+	added := r.resizing.source && r.state.Conn == drbdwire.Connected
+	r.resizing.source = false
+	if !added && r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS {
 		return
 	}
 	if r.sync.call = r.call(HandlerBeforeResyncSource); r.sync.call == 0 {
@@ -221,6 +223,7 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 			r.bits.Count()*4))
 		return
 	}
+	r.resizing.unproven = false
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = drbdwire.Connected, role, disk
 	if disk == drbdwire.UpToDate {
@@ -244,6 +247,7 @@ func (r *Resource) blockWanted(cmd drbdwire.Command, data []byte) error {
 	if err != nil {
 		return err
 	}
+	r.resizing.unproven = false
 	w := peerWork{kind: workSource, sector: b.Sector, size: b.Size, id: b.ID}
 	switch cmd {
 	case drbdwire.CmdRSThinReq:

@@ -121,7 +121,7 @@ func (r *Resource) sendWrite(q *request, stable bool) {
 // advanceLog prepares the next transaction of the activity log.
 func (r *Resource) advanceLog() {
 	m := &r.meta
-	if !m.ready || m.logPending || m.busy == metaLog {
+	if !m.ready || m.logPending || m.busy == metaLog || m.move.stage != moveNone {
 		return
 	}
 	evicted, ok := r.log.Next(&m.logTx)

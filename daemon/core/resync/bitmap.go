@@ -91,6 +91,9 @@ func (b *Bitmap) Any(sector uint64, size uint32) bool {
 // SetAll marks the whole device as out of sync.
 func (b *Bitmap) SetAll() { b.setBits(0, b.bits) }
 
+// SetFrom marks everything from sector on as out of sync.
+func (b *Bitmap) SetFrom(sector uint64) { b.setBits(min(sector/blockSectors, b.bits), b.bits) }
+
 // ClearAll marks the whole device as in sync.
 func (b *Bitmap) ClearAll() { b.clearBits(0, b.bits) }
 

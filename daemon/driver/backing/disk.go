@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -42,7 +43,7 @@ type Options struct {
 type Disk struct {
 	path      string
 	file      file
-	bytes     int64
+	bytes     atomic.Int64
 	logical   int
 	physical  int
 	direct    bool
@@ -60,8 +61,19 @@ type Disk struct {
 // Path is the name that the disk was opened by.
 func (d *Disk) Path() string { return d.path }
 
-// Sectors is the size of the disk, as measured when it was opened.
-func (d *Disk) Sectors() uint64 { return uint64(d.bytes) / SectorSize }
+// Sectors is the size of the disk, as last measured.
+func (d *Disk) Sectors() uint64 { return uint64(d.bytes.Load()) / SectorSize }
+
+// Measure finds out whether the disk has grown or shrunk since it was opened,
+// and returns its size in sectors.
+func (d *Disk) Measure() (uint64, error) {
+	size, err := d.file.size()
+	if err != nil {
+		return 0, fmt.Errorf("size of %s: %w", d.path, err)
+	}
+	d.bytes.Store(size - size%SectorSize)
+	return d.Sectors(), nil
+}
 
 // LogicalBlock is the smallest unit of a data operation in bytes, 512 or 4096:
 // offsets and sizes must be multiples of it.
@@ -180,8 +192,8 @@ func (d *Disk) perform(o *operation) error {
 
 // checkRange keeps a file from growing, and says more than the kernel's EINVAL.
 func (d *Disk) checkRange(o *operation) error {
-	if o.offset < 0 || o.offset > d.bytes || o.size > d.bytes-o.offset {
-		return fmt.Errorf("the disk ends at byte %d", d.bytes)
+	if end := d.bytes.Load(); o.offset < 0 || o.offset > end || o.size > end-o.offset {
+		return fmt.Errorf("the disk ends at byte %d", end)
 	}
 	unit := int64(d.logical)
 	if o.meta {

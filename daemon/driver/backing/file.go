@@ -1,6 +1,7 @@
 package backing
 
 import (
+	"fmt"
 	"math/bits"
 	"unsafe"
 
@@ -18,6 +19,8 @@ type file interface {
 	// zeroRange keeps the space allocated, punchHole frees it.
 	zeroRange(offset, size int64) error
 	punchHole(offset, size int64) error
+	// size is in bytes, of a device or a file.
+	size() (int64, error)
 	close() error
 }
 
@@ -53,6 +56,22 @@ func (fd descriptor) zeroRange(offset, size int64) error {
 
 func (fd descriptor) punchHole(offset, size int64) error {
 	return unix.Fallocate(int(fd), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, size)
+}
+
+func (fd descriptor) size() (int64, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(fd), &stat); err != nil {
+		return 0, err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return stat.Size, nil
+	}
+	var size uint64
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size)))
+	if errno != 0 {
+		return 0, fmt.Errorf("BLKGETSIZE64: %w", errno)
+	}
+	return int64(size), nil
 }
 
 func (fd descriptor) close() error { return unix.Close(int(fd)) }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -76,12 +75,11 @@ func (d *Disk) openDevice(number uint64) (int, error) {
 		return -1, err
 	}
 	d.direct = true
-	var size uint64
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.BLKGETSIZE64, uintptr(unsafe.Pointer(&size)))
-	if errno != 0 {
-		return -1, errors.Join(fmt.Errorf("BLKGETSIZE64: %w", errno), unix.Close(fd))
+	size, err := descriptor(fd).size()
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
 	}
-	d.bytes = int64(size)
+	d.bytes.Store(size - size%SectorSize)
 	if d.logical, err = unix.IoctlGetInt(fd, unix.BLKSSZGET); err != nil {
 		return -1, errors.Join(fmt.Errorf("BLKSSZGET: %w", err), unix.Close(fd))
 	}
@@ -136,7 +134,7 @@ func (d *Disk) measureFile(fd int) error {
 		}
 		return fmt.Errorf("flock: %w", err)
 	}
-	d.bytes = stat.Size - stat.Size%SectorSize
+	d.bytes.Store(stat.Size - stat.Size%SectorSize)
 	d.logical = SectorSize
 	if d.direct {
 		if err := d.probeBlock(fd); err != nil {

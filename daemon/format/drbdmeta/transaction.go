@@ -175,10 +175,16 @@ func ALBlock(number, stripes, stripeSize4k uint32) int64 {
 // all its blocks but the one that may be torn carry the whole table.
 // 0 stripes of 0 blocks mean 1 of 8. Source: DRBD meta-data, section 6.1.
 func MaxALExtents(stripes, stripeSize4k uint32) int {
+	return int(min(MaxSlots, int64(LogBlocks(stripes, stripeSize4k)-1)*ContextSlots))
+}
+
+// LogBlocks is how many blocks the log has on disk. 0 stripes of 0 blocks mean
+// 1 of 8.
+func LogBlocks(stripes, stripeSize4k uint32) int {
 	if stripes == 0 || stripeSize4k == 0 {
 		stripes, stripeSize4k = defaultStripes, defaultStripe
 	}
-	return int(min(MaxSlots, (uint64(stripes)*uint64(stripeSize4k)-1)*ContextSlots))
+	return int(stripes) * int(stripeSize4k)
 }
 
 // logCRC is the CRC of a block of the log, its own field taken as 0. The

@@ -1,0 +1,62 @@
+package replica
+
+import (
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// newCurrent is the order to begin a new generation of the data.
+//
+//	connected, both disks fresh, clear:  both nodes take the same new one, and
+//	                                     count as equal without having been copied
+//	StandAlone:                          the last one is what a copy of this disk
+//	                                     will have; the bitmap says from now on
+//	                                     what that lacks. With clear it is emptied.
+//
+// Source: DRBD 8.4 states, section 4.
+func (r *Resource) newCurrent(clearBitmap bool) {
+	s := r.state
+	fresh := clearBitmap && s.Conn == drbdwire.Connected && s.Disk == drbdwire.Inconsistent &&
+		s.PeerDisk == drbdwire.Inconsistent && r.uuids.Current&^1 == drbdmeta.JustCreated &&
+		r.peer.uuids.Current&^1 == drbdmeta.JustCreated
+	switch {
+	case !r.meta.ready:
+		r.refuse(drbdwire.IsDiskless, "the generation of the data is on the disk, and none is attached")
+		return
+	case !fresh && s.Conn != drbdwire.StandAlone:
+		r.refuse(drbdwire.NotSupported, "it is possible while StandAlone only, or with --clear-bitmap while connected "+
+			"if neither disk was ever used")
+		return
+	}
+	if u := &r.uuids; u.Bitmap != 0 {
+		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
+	}
+	r.newGeneration()
+	if clearBitmap {
+		r.bits.ClearAll()
+		r.meta.allPages = true
+	}
+	r.order.stage = stageRecord
+	if fresh {
+		r.afterSuper(gateSkip)
+		return
+	}
+	r.afterSuper(gateOrder)
+}
+
+// skipSync tells the peer the generation that both have from now on.
+func (r *Resource) skipSync() {
+	if r.state.Conn != drbdwire.Connected {
+		r.refuse(drbdwire.NeedConnection, "the connection broke before the peer was told")
+		return
+	}
+	u := r.ownUUIDs()
+	u.Flags |= drbdwire.UUIDSkipInitialSync
+	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
+	r.uuids.Bitmap = 0
+	r.meta.dirty()
+	next := r.state
+	next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.UpToDate
+	r.set(next, "the initial sync is skipped by order")
+	r.afterSuper(gateOrder)
+}

@@ -1,0 +1,58 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("A new generation by order", func() {
+	It("lets two fresh disks count as equal, and nothing is copied", func() {
+		p := newPair()
+		p.a.up()
+		p.b.up()
+		p.run()
+		p.a.mustOrder(replica.OrderNewCurrentUUID, true)
+		for _, e := range []*end{p.a, p.b} {
+			Expect(e.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+			Expect(e.core.Status().OutOfSync).To(BeZero())
+			Expect(e.super().UUIDs.Bitmap).To(BeZero())
+			Expect(e.super().UUIDs.Current).To(Equal(p.a.core.Generation()))
+		}
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.wait()
+		p.part()
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.a.sent).NotTo(ContainElement(drbdwire.CmdRSDataReply))
+	})
+
+	It("is refused while connected with data", func() {
+		p := synced()
+		Expect(p.a.order(replica.OrderNewCurrentUUID, true).Text).To(ContainSubstring("StandAlone"))
+	})
+
+	It("makes a copy of the disk, shipped by truck, a peer that lacks only what came after", func() {
+		p := newPair()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustOrder(replica.OrderPrimary, true)
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.mustOrder(replica.OrderNewCurrentUUID, true)
+		Expect(p.a.core.Status().OutOfSync).To(BeZero())
+		copy(p.b.disk, p.a.disk)
+		p.a.mustOrder(replica.OrderNewCurrentUUID, false)
+		p.a.write(2, 8192, 'y', 4096)
+		p.run()
+		Expect(p.a.core.Status().OutOfSync).To(BeEquivalentTo(4))
+		p.b.up()
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		// The copy was one of a Primary, whose log names the extent of the first write.
+		Expect(p.a.core.Status().Stats.Sent).To(BeNumerically("<=", 4096+4<<20))
+	})
+})

@@ -1,0 +1,37 @@
+package replica
+
+import "github.com/optionc/pollux/daemon/format/drbdwire"
+
+// copyMarked ends a state in which both copies count as equal, and blocks are
+// marked all the same: a handshake let the device grow, or the resync of what
+// was added broke off. The kernel leaves that as it is. Here the Primary begins
+// a new generation, and the resync that follows from it.
+func (r *Resource) copyMarked() {
+	if r.isMarked() && r.uuids.Bitmap == 0 {
+		r.decided(aboutData, "copies what is marked", "both copies count as equal, and blocks are marked", r.standing())
+		r.newGeneration()
+		r.afterSuper(gateMarked)
+	}
+}
+
+// isMarked tells whether this Primary has something to copy to a peer that
+// counts as equal.
+func (r *Resource) isMarked() bool {
+	s := r.state
+	return s.Conn == drbdwire.Connected && s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate &&
+		s.PeerDisk == drbdwire.UpToDate && r.bits.Count() > 0
+}
+
+// tellMarked starts the resync once the generation is on record: the peer
+// compares again when it hears of a resync that has begun.
+func (r *Resource) tellMarked() {
+	if !r.isMarked() {
+		return
+	}
+	r.sendUUIDs()
+	next := r.state
+	next.Conn = drbdwire.WFBitMapS
+	r.set(next, "what is marked is copied")
+	r.sendState()
+	r.sendBitmap()
+}
