@@ -26,7 +26,7 @@ type rule struct {
 var rules = []rule{
 	{"daemon/format", []string{"daemon/format"}, true},
 	{"daemon/core", []string{"daemon/format", "daemon/core"}, true},
-	{"daemon/driver", []string{"daemon/format", "daemon/core", "daemon/driver/command", "daemon/driver/buffer"}, false},
+	{"daemon/driver", []string{"daemon/format", "daemon/core", "daemon/driver/command", "daemon/driver/buffer", "daemon/driver/gather"}, false},
 	{"daemon", []string{"daemon"}, false},
 	{"cmd", []string{"daemon", "cmd"}, false},
 	{"faults/scenarios", []string{"faults"}, false}, // embeds its files

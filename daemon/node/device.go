@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,11 @@ type device struct {
 	shown    bool          // with showing
 	sectors  atomic.Uint64 // size of the device, as the core last said
 	handlers handlers
+
+	operations operations
+	// What has to leave when the machine has been stepped; needs the turn.
+	isCorked bool
+	outboxes []export.Outbox
 
 	mu       sync.Mutex
 	data     *backing.Disk // nil while detached
@@ -90,9 +96,14 @@ func addrPort(a drbdconf.Address) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ip, a.Port), nil
 }
 
-// put hands the core an input.
+// put hands the core an input that loop may take.
 func (d *device) put(in replica.Input) {
 	d.node.inbox.put(machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
+}
+
+// add hands the core an input, for who takes the turn afterwards.
+func (d *device) add(in replica.Input) {
+	d.node.inbox.add(machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
 }
 
 // up is what drbdadm up does: use the disk, look for the peer.
@@ -186,14 +197,14 @@ func (d *device) close() {
 	d.letGo()
 }
 
-// request takes a request of the device's users.
+// request takes a request of the device's users; takeTurn follows.
 func (d *device) request(r *export.Request) {
 	d.mu.Lock()
 	d.next++
 	id := d.next
 	d.requests[id] = r
 	d.mu.Unlock()
-	d.put(replica.Input{
+	d.add(replica.Input{
 		Kind: replica.Request, Op: r.Op, ID: id, Sector: r.Sector, Size: r.Size, FUA: r.FUA, Buf: r.Buf,
 	})
 }
@@ -203,14 +214,37 @@ func (d *device) complete(e *replica.Effect) {
 	r := d.requests[e.ID]
 	delete(d.requests, e.ID)
 	d.mu.Unlock()
+	var err error
 	if e.Failed {
-		r.Done(0, unix.EIO)
-		return
+		err = unix.EIO
 	}
-	r.Done(e.Buf, nil)
+	outbox := r.Answer(e.Buf, err)
+	if !slices.Contains(d.outboxes, outbox) {
+		d.outboxes = append(d.outboxes, outbox)
+	}
+	d.cork()
 }
 
-// LinkUp, LinkDown, Packet, BadPacket and Sent hear the link.
+// cork makes sure that uncork follows.
+func (d *device) cork() {
+	if !d.isCorked {
+		d.isCorked = true
+		d.node.corked = append(d.node.corked, d)
+	}
+}
+
+// uncork lets leave what waits in the device's own queues.
+func (d *device) uncork() {
+	d.isCorked = false
+	d.link.Flush()
+	for i, o := range d.outboxes {
+		o.Flush()
+		d.outboxes[i] = nil
+	}
+	d.outboxes = d.outboxes[:0]
+}
+
+// LinkUp, LinkDown, Packet, Paused, BadPacket and Sent hear the link.
 func (d *device) LinkUp(conn uint32, resolve bool) {
 	d.put(replica.Input{Kind: replica.LinkUp, Conn: conn, Resolve: resolve})
 }
@@ -227,13 +261,16 @@ func (d *device) Packet(
 ) {
 	in := replica.Input{
 		Kind: replica.Packet, Conn: conn, Socket: socket, Command: h.Command, Volume: h.Volume,
-		Data: append([]byte(nil), data...), Buf: buf, Size: size,
+		Data: data, Buf: buf, Size: size,
 	}
-	ok := d.node.inbox.putSlowly(d.node.ctx, machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
+	ok := d.node.inbox.addSlowly(d.node.ctx, machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
 	if !ok && buf != 0 {
 		d.node.pool.Release(buf)
 	}
 }
+
+// Paused hears that no packet follows for now.
+func (d *device) Paused() { d.node.takeTurn() }
 
 // BadPacket hears that the peer sent what is no packet.
 func (d *device) BadPacket(conn uint32, socket replica.Socket, err error) {

@@ -46,8 +46,8 @@ func (i Inbox) Put(in machine.Input) { i.b.put(in) }
 // Offer is offer.
 func (i Inbox) Offer(in machine.Input) bool { return i.b.offer(in) }
 
-// PutSlowly is putSlowly.
-func (i Inbox) PutSlowly(ctx context.Context, in machine.Input) bool { return i.b.putSlowly(ctx, in) }
+// AddSlowly is addSlowly.
+func (i Inbox) AddSlowly(ctx context.Context, in machine.Input) bool { return i.b.addSlowly(ctx, in) }
 
 // Take is take, for an empty slice.
-func (i Inbox) Take() []machine.Input { return i.b.take(nil) }
+func (i Inbox) Take() []machine.Input { return i.b.take(batch{}).inputs }

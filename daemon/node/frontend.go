@@ -59,7 +59,7 @@ func (d *device) makeFront() {
 	if n.options.Frontend == FrontendKernel || n.options.Frontend == FrontendAuto && strings.HasPrefix(path, "/dev/") {
 		d.kernel = kernel.New(kernel.Config{
 			Resource: name, Path: path, Index: d.conf.Volume.Minor, DeadTime: n.options.DeadTime,
-			Pool: n.pool, Handler: d.request, Inherited: inherited, Log: n.log,
+			Pool: n.pool, Handler: d.request, Paused: n.takeTurn, Inherited: inherited, Log: n.log,
 		})
 		d.front, d.upgraded = d.kernel, inherited != nil
 		return
@@ -68,7 +68,7 @@ func (d *device) makeFront() {
 		_ = inherited.Close() // then the kernel notices that nobody serves the device
 	}
 	d.front = export.NewServer(export.Config{
-		Socket: n.options.socketOf(name), Pool: n.pool, Handler: d.request, Log: n.log,
+		Socket: n.options.socketOf(name), Pool: n.pool, Handler: d.request, Paused: n.takeTurn, Log: n.log,
 	})
 }
 

@@ -18,7 +18,7 @@ func TestAnInboxKeepsTheOrder(t *testing.T) {
 	b := node.NewInbox()
 	b.Put(input(1))
 	g.Expect(b.Offer(input(2))).To(BeTrue())
-	g.Expect(b.PutSlowly(t.Context(), input(3))).To(BeTrue())
+	g.Expect(b.AddSlowly(t.Context(), input(3))).To(BeTrue())
 	g.Expect(b.Take()).To(HaveExactElements(input(1), input(2), input(3)))
 	g.Expect(b.Take()).To(BeEmpty())
 }
@@ -44,7 +44,7 @@ func TestWhoFindsAnInboxCrowdedWaits(t *testing.T) {
 	}
 	put := make(chan bool, senders)
 	for n := range senders {
-		go func() { put <- b.PutSlowly(t.Context(), input(1+n)) }()
+		go func() { put <- b.AddSlowly(t.Context(), input(1+n)) }()
 	}
 	g.Consistently(put, 50*time.Millisecond).ShouldNot(Receive(), "there is no room")
 	g.Expect(b.Take()).To(HaveLen(node.Crowded))
@@ -62,7 +62,7 @@ func TestWhoWaitsIsLetGoAtTheEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	put := make(chan bool, 1)
-	go func() { put <- b.PutSlowly(ctx, input(1)) }()
+	go func() { put <- b.AddSlowly(ctx, input(1)) }()
 	cancel()
 	g.Eventually(put).Should(Receive(BeFalse()), "the node ends")
 }

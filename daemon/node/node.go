@@ -6,6 +6,8 @@
 //	      |                                             ^
 //	      v  inputs                                     |  effects, in order
 //	    inbox ------> machine.Step(now, input) ---------+
+//
+// Who brings an input in a hurry takes the turn to step the machine: see turn.go.
 package node
 
 import (
@@ -78,9 +80,16 @@ type Node struct {
 	working  sync.WaitGroup
 	left     chan struct{} // closed when the groups are given up
 	once     sync.Once
-	calls    chan func() // questions to the machine, answered by the loop
-	changes  uint64      // of states so far; the loop's
 	sockets  map[string]*os.File
+
+	// turn is held by who steps the machine; what follows needs it.
+	turn    sync.Mutex
+	ended   bool
+	awake   time.Duration // when loop looks at the machine by itself
+	batch   batch
+	effects []machine.Effect
+	corked  []*device // those with something that is ready to leave
+	changes uint64    // of states so far
 }
 
 // New makes a node of a configuration. Nothing runs before Run.
@@ -90,7 +99,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 	}
 	n := &Node{
 		options: o, log: o.Log, site: site, start: time.Now(), inbox: newInbox(),
-		left: make(chan struct{}), calls: make(chan func()),
+		left: make(chan struct{}),
 	}
 	if site.HA != nil {
 		n.agents = finder(site, o)
@@ -180,6 +189,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.stop()
 	<-loop
+	n.endTurns()
 	n.working.Wait()
 	for _, d := range n.devices {
 		d.close()
@@ -198,68 +208,6 @@ func (n *Node) begin(ctx context.Context) {
 		Kind: failover.Started, Crashed: n.identity.crashed,
 	}})
 	n.beat(liveness.Input{Kind: liveness.Start})
-}
-
-// loop is the only goroutine that touches the machine.
-func (n *Node) loop() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var batch []machine.Input
-	var effects []machine.Effect
-	for {
-		batch = n.inbox.take(batch)
-		for _, in := range batch {
-			effects = n.step(in, effects)
-		}
-		if n.now() >= n.machine.Deadline() {
-			effects = n.step(machine.Input{Part: machine.All}, effects)
-			continue
-		}
-		if len(batch) > 0 {
-			continue
-		}
-		timer.Reset(n.untilDeadline())
-		select {
-		case <-n.inbox.signal:
-		case <-timer.C:
-		case call := <-n.calls:
-			call()
-		case <-n.ctx.Done():
-			return
-		}
-	}
-}
-
-// ask lets a question see the machine between two inputs. A node that is
-// ending answers no more.
-func (n *Node) ask(question func(m *machine.Machine)) {
-	done := make(chan struct{})
-	select {
-	case n.calls <- func() { question(n.machine); close(done) }:
-		<-done
-	case <-n.ctx.Done():
-	}
-}
-
-func (n *Node) step(in machine.Input, effects []machine.Effect) []machine.Effect {
-	effects = n.machine.Step(n.now(), in, effects[:0])
-	for i := range effects {
-		n.perform(&effects[i])
-	}
-	n.machine.Recycle()
-	return effects
-}
-
-// now is the node's monotonic clock.
-func (n *Node) now() time.Duration { return time.Since(n.start) }
-
-// untilDeadline is how long the loop may sleep.
-func (n *Node) untilDeadline() time.Duration {
-	deadline := n.machine.Deadline()
-	if deadline == machine.Never {
-		return time.Hour
-	}
-	return max(0, deadline-n.now())
 }
 
 // perform carries one effect out, or starts it.

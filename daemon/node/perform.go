@@ -16,6 +16,7 @@ func (d *device) perform(e *replica.Effect) {
 		d.link.Hangup()
 	case replica.Send:
 		d.link.Send(e.Conn, e.Socket, e.Data, e.Buf, e.Size)
+		d.cork()
 	case replica.Read, replica.Write, replica.Zero, replica.Trim, replica.Flush:
 		d.onData(e)
 	case replica.MetaRead, replica.MetaWrite:
@@ -83,30 +84,23 @@ func (d *device) deviceDone(err error) {
 // until it is over; a read brings one of its own.
 func (d *device) onData(e *replica.Effect) {
 	data, _ := d.disks()
-	id, pool := e.ID, d.node.pool
+	in := replica.Input{Kind: replica.DiskDone, ID: e.ID, Op: opOf(e.Kind)}
 	if data == nil {
-		d.put(replica.Input{Kind: replica.DiskDone, ID: id, Op: opOf(e.Kind), Failed: true})
+		in.Failed = true
+		d.put(in)
 		return
 	}
 	if e.Kind == replica.Read {
-		sector, size := e.Sector, e.Size
-		d.node.working.Go(func() { d.read(data, id, sector, size) })
+		d.read(data, in, e.Sector, e.Size)
 		return
 	}
-	buf := e.Buf
-	if buf != 0 {
-		pool.Hold(buf)
+	if e.Buf != 0 {
+		d.node.pool.Hold(e.Buf)
 	}
-	op := opOf(e.Kind)
-	done := func(err error) {
-		if buf != 0 {
-			pool.Release(buf)
-		}
-		d.diskDone(replica.Input{Kind: replica.DiskDone, ID: id, Op: op}, err)
-	}
+	done := d.operation(in, e.Buf)
 	switch e.Kind {
 	case replica.Write:
-		data.Write(e.Sector, pool.Bytes(buf)[:e.Size], e.FUA, done)
+		data.Write(e.Sector, d.node.pool.Bytes(e.Buf)[:e.Size], e.FUA, done)
 	case replica.Zero:
 		data.Zero(e.Sector, e.Size, e.FUA, done)
 	case replica.Trim:
@@ -116,16 +110,22 @@ func (d *device) onData(e *replica.Effect) {
 	}
 }
 
-// read waits for room in the pool, which the loop must not do.
-func (d *device) read(data *backing.Disk, id, sector uint64, size uint32) {
-	buf := d.node.pool.Get(int(size))
-	in := replica.Input{Kind: replica.DiskDone, ID: id, Op: replica.OpRead, Buf: buf}
-	if buf == 0 {
-		in.Failed = true
-		d.put(in)
+// read starts a read. If there is no room in the pool it waits for some, which
+// who has the turn must not do.
+func (d *device) read(data *backing.Disk, in replica.Input, sector uint64, size uint32) {
+	pool := d.node.pool
+	if in.Buf = pool.TryGet(int(size)); in.Buf != 0 {
+		data.Read(sector, pool.Bytes(in.Buf), d.operation(in, 0))
 		return
 	}
-	data.Read(sector, d.node.pool.Bytes(buf), func(err error) { d.diskDone(in, err) })
+	d.node.working.Go(func() {
+		if in.Buf = pool.Get(int(size)); in.Buf == 0 {
+			in.Failed = true
+			d.put(in)
+			return
+		}
+		data.Read(sector, pool.Bytes(in.Buf), d.operation(in, 0))
+	})
 }
 
 func opOf(kind replica.EffectKind) replica.Op {
@@ -148,7 +148,8 @@ func (d *device) diskDone(in replica.Input, err error) {
 		in.Failed = true
 		d.node.log.Error("disk", "resource", d.conf.Conf.Name, "error", err)
 	}
-	d.put(in)
+	d.add(in)
+	d.node.takeTurn()
 }
 
 // metaBuffer is memory for a read of metadata. There is one at a time, and the

@@ -3,17 +3,32 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
+
+// lazyBarrier is how long an epoch stays open for more writes after one of its
+// was completed, if nobody needs its end: a barrier and its ack for each write
+// would double the packets. It is short beside all else that keeps a write's
+// extent in the activity log.
+const lazyBarrier = 10 * time.Millisecond
+
+// lazyBytes is how much payload one epoch keeps in memory at most.
+const lazyBytes = 4 << 20
 
 // epochs are the sender's: the writes between two barriers. The barrier ack
 // says that all of them are on the peer's stable storage.
 type epochs struct {
 	current uint32
 	count   uint32 // writes in the current epoch
+	bytes   uint64 // of them
 	closing bool
-	unacked line[epoch]
+	// A write of the current epoch was completed, so it ends before what may
+	// depend on that, and at the latest when it is due.
+	completed bool
+	due       time.Duration
+	unacked   line[epoch]
 }
 
 type epoch struct{ number, count uint32 }
@@ -21,23 +36,46 @@ type epoch struct{ number, count uint32 }
 // closeSoon ends the current epoch before the next write.
 func (e *epochs) closeSoon() { e.closing = true }
 
-// closeEpoch sends the barrier of an epoch in which a write was completed: what
-// comes later may depend on it.
+// complete notes that a write of the current epoch was completed.
+func (e *epochs) complete(now time.Duration) {
+	if !e.completed {
+		e.completed, e.due = true, now+lazyBarrier
+	}
+}
+
+func (e *epochs) deadline() time.Duration {
+	if !e.completed {
+		return Never
+	}
+	return e.due
+}
+
+// nextWrite ends the current epoch if the write that follows may depend on one
+// of its. In protocol C it need not: what was completed is on the peer's stable
+// storage already.
+func (r *Resource) nextWrite() {
+	if r.epochs.completed && r.cfg.Protocol != drbdwire.ProtocolC {
+		r.epochs.closeSoon()
+		r.closeEpoch()
+	}
+}
+
+// closeEpoch sends the barrier of an epoch that has to end.
 func (r *Resource) closeEpoch() {
 	e := &r.epochs
-	if !e.closing {
+	if !e.closing && r.now < e.deadline() {
 		return
 	}
-	e.closing = false
+	e.closing, e.completed = false, false
 	if e.count == 0 || r.state.Conn < drbdwire.Connected {
 		return
 	}
 	var b drbdwire.Barrier
 	binary.LittleEndian.PutUint32(b.Number[:], e.current)
-	r.send(DataSocket, drbdwire.CmdBarrier, b.Append(nil))
+	r.send(DataSocket, drbdwire.CmdBarrier, b.Append(r.small[:0]))
 	e.unacked.push(epoch{e.current, e.count})
 	e.current++
-	e.count = 0
+	e.count, e.bytes = 0, 0
 }
 
 func (r *Resource) barrierAcked(data []byte) error {

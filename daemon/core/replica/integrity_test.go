@@ -26,6 +26,7 @@ var _ = Describe("With data-integrity-alg sha1", func() {
 		Expect(p.a.done).To(HaveKey(uint64(1)))
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 		Expect(p.a.digest).To(Equal(20), "the harness has cut packets accordingly")
+		p.wait()
 		Expect(p.a.payloads).To(BeEmpty())
 		Expect(p.b.payloads).To(BeEmpty())
 	})

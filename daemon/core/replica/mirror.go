@@ -533,7 +533,7 @@ func (r *Resource) ackBarrier() {
 	b := r.mirror.barriers.all()[0]
 	r.mirror.barriers.drop(1)
 	a := drbdwire.BarrierAck{Number: b.number, SetSize: b.count}
-	r.send(MetaSocket, drbdwire.CmdBarrierAck, a.Append(nil))
+	r.send(MetaSocket, drbdwire.CmdBarrierAck, a.Append(r.small[:0]))
 }
 
 func (m *mirror) epochBusy(epoch uint32) bool {

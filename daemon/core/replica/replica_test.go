@@ -55,6 +55,9 @@ var _ = Describe("A write in protocol C", func() {
 		Expect(p.a.done).To(HaveKey(uint64(1)))
 		Expect(p.a.disk[4096]).To(Equal(byte('x')))
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.sent).NotTo(ContainElement(drbdwire.CmdBarrier), "which orders nothing here")
+		p.wait()
+		Expect(p.a.sent).To(ContainElement(drbdwire.CmdBarrier))
 		Expect(p.a.payloads).To(BeEmpty())
 	})
 

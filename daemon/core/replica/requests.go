@@ -305,7 +305,9 @@ func (r *Resource) startFlush(q *request, i int) {
 			return
 		}
 	}
-	r.epochs.closeSoon()
+	if r.cfg.Protocol != drbdwire.ProtocolC {
+		r.epochs.closeSoon()
+	}
 	if r.cfg.Protocol != drbdwire.ProtocolC && r.access() == accessLocal {
 		q.started, q.local = true, halfPending
 		r.emit(Effect{Kind: Flush, ID: q.arrived})
@@ -350,8 +352,12 @@ func (r *Resource) tell(q *request) {
 		r.meta.behind = true
 	}
 	r.emit(Effect{Kind: Complete, ID: q.id, Failed: !ok, Buf: readBuf(q, ok)})
-	if q.barrier && q.epoch == r.epochs.current {
+	switch {
+	case !q.barrier || q.epoch != r.epochs.current:
+	case r.requests.told.len() >= maxRequests/4:
 		r.epochs.closeSoon()
+	default:
+		r.epochs.complete(r.now)
 	}
 }
 

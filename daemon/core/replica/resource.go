@@ -43,6 +43,8 @@ type Resource struct {
 	out []Effect
 	// arena holds the Data of effects until Recycle.
 	arena []byte
+	// small is memory for the payload of a packet on its way into the arena.
+	small [64]byte
 	// passed tells that a gate opened, which may have set more free.
 	passed bool
 
@@ -164,7 +166,7 @@ func (r *Resource) settle() {
 
 // Deadline is the time at which a Tick is wanted.
 func (r *Resource) Deadline() time.Duration {
-	next := min(r.linkDeadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
+	next := min(r.linkDeadline(), r.epochs.deadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
 	if r.state.Conn == drbdwire.VerifyS {
 		next = min(next, r.verify.walk.Deadline())
 	}

@@ -29,6 +29,7 @@ func (r *Resource) startWrite(q *request, i int) {
 		first, last := q.extents()
 		if !planted.On(planted.SkipActivityLog) {
 			if !r.log.Get(first, last) {
+				r.epochs.closeSoon() // it may hold the extents that could make room
 				return
 			}
 			q.logged = true
@@ -82,9 +83,11 @@ func (r *Resource) mirrored() bool {
 // sendWrite mirrors a write. FUA makes the peer acknowledge only what is on
 // its stable storage, also when it is a kernel's DRBD.
 func (r *Resource) sendWrite(q *request, stable bool) {
+	r.nextWrite()
 	q.remote, q.barrier, q.epoch, q.sent = halfPending, true, r.epochs.current, r.now
 	r.epochs.count++
-	if r.epochs.count >= uint32(r.cfg.MaxEpochSize) {
+	r.epochs.bytes += uint64(q.size)
+	if r.epochs.count >= uint32(r.cfg.MaxEpochSize) || r.epochs.bytes >= lazyBytes {
 		r.epochs.closeSoon()
 	}
 	var flags drbdwire.DataFlags

@@ -18,12 +18,12 @@ func inline(c *export.Config, _ *export.Spec) {
 	c.Handler = func(r *export.Request) {
 		if r.Op == replica.OpRead {
 			buf := pool.Get(int(r.Size))
-			r.Done(buf, nil)
+			r.Answer(buf, nil).Flush()
 			pool.Release(buf)
 			return
 		}
 		pool.Release(r.Buf)
-		r.Done(0, nil)
+		r.Answer(0, nil).Flush()
 	}
 }
 

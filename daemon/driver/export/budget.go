@@ -20,6 +20,17 @@ func newBudget(limit int) *budget {
 	return b
 }
 
+// tryTake is take that gives up instead of waiting.
+func (b *budget) tryTake(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.free < n {
+		return false
+	}
+	b.free -= n
+	return true
+}
+
 // take waits until n bytes are free; it gives up, with false, once gone is
 // true. Who makes it true calls wake.
 func (b *budget) take(n int, gone *atomic.Bool) bool {

@@ -15,7 +15,7 @@ func (c *connection) takeCommand(r nbd.Request) (*command, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.commands == nil && !c.broken.Load() {
-		c.changed.Wait()
+		c.wait()
 	}
 	if c.broken.Load() {
 		return nil, c.cause
@@ -33,7 +33,7 @@ func (c *connection) takeRequest(cmd *command) (*Request, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.requests == nil && !c.broken.Load() {
-		c.changed.Wait()
+		c.wait()
 	}
 	if c.broken.Load() {
 		return nil, c.cause
@@ -43,6 +43,23 @@ func (c *connection) takeRequest(cmd *command) (*Request, error) {
 	*r = Request{command: cmd}
 	cmd.pending++
 	return r, nil
+}
+
+// change lets go on who waits. It needs mu.
+func (c *connection) change() {
+	c.changes++
+	c.changed.Broadcast()
+}
+
+// wait waits for a change, on the Handler's goroutine. It needs mu.
+func (c *connection) wait() {
+	seen := c.changes
+	c.mu.Unlock()
+	c.paused()
+	c.mu.Lock()
+	if seen == c.changes {
+		c.changed.Wait()
+	}
 }
 
 // dropRequest takes back one that no Handler has seen.
@@ -62,7 +79,7 @@ func (c *connection) setStage(cmd *command) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.staging && !c.broken.Load() {
-		c.changed.Wait()
+		c.wait()
 	}
 	if c.broken.Load() {
 		return c.cause
@@ -75,7 +92,7 @@ func (c *connection) setStage(cmd *command) error {
 	return nil
 }
 
-// done is Request.Done.
+// done is Request.Answer.
 func (c *connection) done(r *Request, buf replica.Buf, err error) {
 	cmd, op, size := r.command, r.Op, int(r.Size)
 	keep := false
@@ -103,7 +120,7 @@ func (c *connection) done(r *Request, buf replica.Buf, err error) {
 func (c *connection) recycle(r *Request) {
 	*r = Request{next: c.requests}
 	c.requests = r
-	c.changed.Broadcast()
+	c.change()
 }
 
 // finish takes one pending thing off cmd; the last one sends the reply. It
@@ -117,7 +134,6 @@ func (c *connection) finish(cmd *command) {
 		return
 	}
 	c.replies.push(cmd)
-	c.changed.Broadcast()
 }
 
 // retire gives back all that a finished command has. It needs mu.
@@ -135,7 +151,7 @@ func (c *connection) retire(cmd *command) {
 	*cmd = command{conn: c, next: c.commands}
 	c.commands = cmd
 	c.inFlight--
-	c.changed.Broadcast()
+	c.change()
 }
 
 // drain waits until every command is answered, or nobody cares any more.
@@ -162,7 +178,8 @@ func (c *connection) breakOff(why error) {
 			c.retire(cmd)
 			cmd = next
 		}
-		c.changed.Broadcast()
+		c.change()
+		c.unsent.Signal()
 	}
 	c.mu.Unlock()
 	if first {
@@ -178,7 +195,7 @@ func (c *connection) abort(why error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.abandoned = true
-	c.changed.Broadcast()
+	c.change()
 	return c.cause
 }
 

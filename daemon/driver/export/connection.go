@@ -13,6 +13,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/buffer"
 	"github.com/optionc/pollux/daemon/driver/export/nbd"
+	"github.com/optionc/pollux/daemon/driver/gather"
 )
 
 const (
@@ -33,6 +34,7 @@ var (
 type backend struct {
 	pool    *buffer.Pool
 	handler Handler
+	paused  func()
 	budget  *budget
 }
 
@@ -40,11 +42,15 @@ func newBackend(c Config) *backend {
 	if c.Budget == 0 {
 		c.Budget = defaultBudget
 	}
-	return &backend{pool: c.Pool, handler: c.Handler, budget: newBudget(max(c.Budget, MaxRequest))}
+	if c.Paused == nil {
+		c.Paused = func() {}
+	}
+	return &backend{pool: c.Pool, handler: c.Handler, paused: c.Paused, budget: newBudget(max(c.Budget, MaxRequest))}
 }
 
-// connection is one client. One goroutine reads and calls the Handler, another
-// one writes replies; whoever calls Done only queues the reply.
+// connection is one client. One goroutine reads and calls the Handler; whoever
+// calls Answer only queues the reply; who then calls Flush writes all that are
+// queued, and another goroutine does what he could not without waiting.
 //
 //	negotiate ---> transmit -----------------------> drain ---> gone
 //	    |            |  DISC, EOF, garbage, Drain:     ^          ^
@@ -66,6 +72,8 @@ type connection struct {
 
 	mu        sync.Mutex
 	changed   sync.Cond
+	changes   uint64             // so far
+	unsent    sync.Cond          // for writeReplies
 	cause     error              // the first reason to end
 	abandoned bool               // nobody waits for requests under way
 	cancel    context.CancelFunc // ends waiting for a buffer
@@ -74,6 +82,7 @@ type connection struct {
 	inFlight  int                // commands
 	staging   bool               // a command with a stage is under way
 	replies   replyQueue
+	sender    sender
 }
 
 // command is what the client asked for and gets one reply to.
@@ -91,10 +100,11 @@ type command struct {
 
 func newConnection(b *backend, socket net.Conn, spec Spec, peer string) *connection {
 	c := &connection{backend: b, socket: socket, spec: spec, peer: peer}
-	c.edge.socket = socket
+	c.edge.socket, c.edge.paused = socket, b.paused
+	c.sender.now = gather.New(socket)
 	c.reader = bufio.NewReaderSize(&c.edge, readAhead)
 	c.size.Store(spec.Sectors * 512)
-	c.changed.L = &c.mu
+	c.changed.L, c.unsent.L = &c.mu, &c.mu
 	requests, commands := make([]Request, maxInFlight), make([]command, maxInFlight)
 	for i := range maxInFlight {
 		requests[i].next, c.requests = c.requests, &requests[i]
@@ -118,6 +128,7 @@ func (c *connection) transmit() error {
 	var writer sync.WaitGroup
 	writer.Go(c.writeReplies)
 	err := c.readRequests(ctx)
+	c.paused()
 	c.drain()
 	c.breakOff(err)
 	writer.Wait()
@@ -173,11 +184,15 @@ func (c *connection) start(ctx context.Context, r nbd.Request) error {
 		err = c.issue(ctx, cmd, r)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if err != nil {
 		cmd.failed = nbd.EIO // what was done of it is not all of it
 	}
 	c.finish(cmd)
+	ready := c.replies.head != nil
+	c.mu.Unlock()
+	if ready {
+		c.Flush()
+	}
 	return err
 }
 
@@ -270,13 +285,20 @@ func (c *connection) takePayload(ctx context.Context, r *Request) error {
 	if r.Op != replica.OpRead && r.Op != replica.OpWrite {
 		return nil
 	}
-	if !c.budget.take(int(r.Size), &c.broken) {
-		return c.whyBroken()
+	if !c.budget.tryTake(int(r.Size)) {
+		c.paused()
+		if !c.budget.take(int(r.Size), &c.broken) {
+			return c.whyBroken()
+		}
 	}
 	if r.Op == replica.OpRead {
 		return nil
 	}
-	buf, err := c.pool.GetContext(ctx, int(r.Size))
+	buf, err := c.pool.TryGet(int(r.Size)), error(nil)
+	if buf == 0 {
+		c.paused()
+		buf, err = c.pool.GetContext(ctx, int(r.Size))
+	}
 	if err == nil {
 		r.Buf = buf
 		c.edge.want(int(r.Size) - c.reader.Buffered())

@@ -18,6 +18,7 @@ var ErrDrained = errors.New("it was drained")
 // it reads no byte beyond the request that is half read.
 type edge struct {
 	socket   net.Conn
+	paused   func()
 	draining atomic.Bool
 	// The rest is the reader's alone: what is missing of the request that is
 	// being read, in bytes, and whether nothing of it has come yet.
@@ -36,6 +37,7 @@ func (e *edge) want(n int) { e.missing = n }
 
 // Read is for the buffer above.
 func (e *edge) Read(p []byte) (int, error) {
+	e.paused()
 	for {
 		if e.draining.Load() {
 			if e.between {

@@ -4,7 +4,7 @@
 // unix socket. Package kernel has the one that makes a block device. What reads a user's requests and what answers them are the same
 // for every front end:
 //
-//	user -> Frontend -> Handler(r) ... the core ... r.Done(buf, err) -> user
+//	user -> Frontend -> Handler(r) ... the core ... r.Answer(buf, err).Flush() -> user
 //
 // A front end exists from Expose to Withdraw only: a node that must not serve
 // its data has no device that anybody could open.
@@ -60,7 +60,7 @@ type Handler func(r *Request)
 
 // Request is one piece of work for the resource. It lies within the device, on
 // logical blocks, is at most MaxRequest long, and only a flush is empty. The
-// Request is the Handler's until Done.
+// Request is the Handler's until Answer.
 type Request struct {
 	Op     replica.Op
 	FUA    bool
@@ -74,13 +74,23 @@ type Request struct {
 	next    *Request
 }
 
-// Done answers the request; it never waits. The Request must not be used any
-// more.
+// An Outbox has the answers that one user has yet to get.
+type Outbox interface {
+	// Flush sends what is there. It never waits: what the user does not take at
+	// once follows by itself.
+	Flush()
+}
+
+// Answer answers the request; it never waits. The Request must not be used any
+// more. The answer leaves at the next Flush of the Outbox, so that one system
+// call can do for many.
 //
 // Without err a read lends buf, which is Size bytes or more and stays the
-// caller's: Done makes a reference of its own if the user has yet to get it.
+// caller's: Answer makes a reference of its own if the user has yet to get it.
 // Otherwise buf is not looked at. Of errors a user is told ENOSPC, EINVAL or
 // else EIO.
-func (r *Request) Done(buf replica.Buf, err error) {
-	r.command.conn.done(r, buf, err)
+func (r *Request) Answer(buf replica.Buf, err error) Outbox {
+	c := r.command.conn
+	c.done(r, buf, err)
+	return c
 }

@@ -34,7 +34,7 @@ func (m *memory) answer(r *export.Request) {
 	if r.Buf != 0 {
 		m.pool.Release(r.Buf)
 	}
-	r.Done(buf, err)
+	r.Answer(buf, err).Flush()
 	if buf != 0 {
 		m.pool.Release(buf)
 	}

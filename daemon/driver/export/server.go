@@ -33,6 +33,9 @@ type Config struct {
 	Pool *buffer.Pool
 	// Handler gets the requests.
 	Handler Handler
+	// Paused is called on a Handler's goroutine when it may have to wait for the
+	// next request: work on those before can be left until then. It may be nil.
+	Paused func()
 	// Budget is how much of Pool the users may take at once, in bytes, at least
 	// MaxRequest; 0 is 32 MiB.
 	Budget int

@@ -134,9 +134,9 @@ func TestRepliesComeInAnyOrder(t *testing.T) {
 	c.send(nbd.Request{Command: nbd.CommandFlush, Cookie: 1}.Append(nil),
 		nbd.Request{Command: nbd.CommandFlush, Cookie: 2}.Append(nil))
 	first, second := <-arrived, <-arrived
-	second.Done(0, nil)
+	second.Answer(0, nil).Flush()
 	g.Expect(c.reply().Cookie).To(BeEquivalentTo(2))
-	first.Done(0, nil)
+	first.Answer(0, nil).Flush()
 	g.Expect(c.reply().Cookie).To(BeEquivalentTo(1))
 }
 
@@ -153,7 +153,7 @@ func TestNoMoreIsUnderWayThanAllowed(t *testing.T) {
 	g.Eventually(arrived).Should(HaveLen(128))
 	g.Consistently(arrived, "50ms").Should(HaveLen(128))
 	for range 200 {
-		(<-arrived).Done(0, nil)
+		(<-arrived).Answer(0, nil).Flush()
 		c.reply()
 	}
 }

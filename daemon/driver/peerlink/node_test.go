@@ -43,11 +43,19 @@ type node struct {
 	redial bool
 }
 
+// Send sends at once.
+func (n *node) Send(conn uint32, socket replica.Socket, data []byte, buf replica.Buf, size uint32) {
+	n.Peer.Send(conn, socket, data, buf, size)
+	n.Flush()
+}
+
 func (n *node) note(e event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.events = append(n.events, e)
 }
+
+func (n *node) Paused() {}
 
 func (n *node) LinkUp(conn uint32, resolve bool) {
 	n.note(event{what: "up", conn: conn, resolve: resolve})

@@ -47,6 +47,9 @@ type Sink interface {
 	// during the call only. The bulk data of size bytes are in buf, to which the
 	// sink now has a reference; zero if there are none.
 	Packet(conn uint32, socket replica.Socket, h drbdwire.Header, data []byte, buf replica.Buf, size uint32)
+	// Paused: one of the readers is about to wait. Work on the packets that it
+	// handed over can be left until then.
+	Paused()
 	// BadPacket: something came on socket that is no packet. Nothing more is
 	// read from it; the link stands until Hangup.
 	BadPacket(conn uint32, socket replica.Socket, err error)
@@ -187,15 +190,29 @@ func (p *Peer) run(ctx context.Context) {
 	p.sink.LinkDown(l.conn, err)
 }
 
-// Send queues data, then size bytes of buf, for a socket of the link conn. It
-// copies data, holds buf until it is written, and never waits. What is queued
-// for a link that is gone is dropped.
+// Send queues data, then size bytes of buf, for a socket of the link conn; it
+// leaves at the next Flush. Send copies data, holds buf until it is written, and
+// never waits. What is queued for a link that is gone is dropped.
 func (p *Peer) Send(conn uint32, socket replica.Socket, data []byte, buf replica.Buf, size uint32) {
 	p.mu.Lock()
 	l := p.link
 	p.mu.Unlock()
 	if l != nil && l.conn == conn {
 		l.writers[socket].queue(data, buf, size)
+	}
+}
+
+// Flush lets leave what was queued. It never waits: what the sockets don't take
+// at once follows by itself.
+func (p *Peer) Flush() {
+	p.mu.Lock()
+	l := p.link
+	p.mu.Unlock()
+	if l == nil {
+		return
+	}
+	for _, w := range l.writers {
+		w.flush(l.ranEmpty)
 	}
 }
 

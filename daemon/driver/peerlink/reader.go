@@ -31,7 +31,18 @@ type reader struct {
 }
 
 func newReader(l *link, socket replica.Socket, tcp *net.TCPConn) *reader {
-	return &reader{link: l, socket: socket, in: bufio.NewReaderSize(tcp, readAhead)}
+	return &reader{link: l, socket: socket, in: bufio.NewReaderSize(pausing{tcp, l.sink}, readAhead)}
+}
+
+// pausing reads a socket, and tells the sink before that it may have to wait.
+type pausing struct {
+	tcp  *net.TCPConn
+	sink Sink
+}
+
+func (p pausing) Read(b []byte) (int, error) {
+	p.sink.Paused()
+	return p.tcp.Read(b)
 }
 
 // errClosed is why a link ends that the peer ends.
@@ -134,9 +145,13 @@ func (r *reader) header() (drbdwire.Header, error) {
 
 // bulk reads size bytes into a buffer.
 func (r *reader) bulk(ctx context.Context, command drbdwire.Command, size uint32) (replica.Buf, error) {
-	buf, err := r.link.pool.GetContext(ctx, int(size))
-	if err != nil {
-		return 0, err
+	buf := r.link.pool.TryGet(int(size))
+	if buf == 0 {
+		r.link.sink.Paused() // what was handed over may hold what is missing
+		var err error
+		if buf, err = r.link.pool.GetContext(ctx, int(size)); err != nil {
+			return 0, err
+		}
 	}
 	if _, err := io.ReadFull(r.in, r.link.pool.Bytes(buf)); err != nil {
 		r.link.pool.Release(buf)

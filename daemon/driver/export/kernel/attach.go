@@ -31,7 +31,9 @@ func (d *Device) attach(spec export.Spec) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := export.Config{Pool: d.config.Pool, Handler: d.config.Handler, Budget: d.config.Budget}
+	config := export.Config{
+		Pool: d.config.Pool, Handler: d.config.Handler, Paused: d.config.Paused, Budget: d.config.Budget,
+	}
 	w := &wire{socket: socket, stream: export.NewStream(config, spec, socket), ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)

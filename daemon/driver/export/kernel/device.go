@@ -62,10 +62,12 @@ type Config struct {
 	// DeadTime is how long users wait for a daemon that died before they get
 	// errors, in whole seconds; 0 is ten minutes.
 	DeadTime time.Duration
-	// Pool has the payloads, Handler gets the requests, and Budget is how much
-	// of Pool they may take at once; see export.Config.
+	// Pool has the payloads, Handler gets the requests, Paused is called after
+	// some, and Budget is how much of Pool they may take at once; see
+	// export.Config.
 	Pool    *buffer.Pool
 	Handler export.Handler
+	Paused  func()
 	Budget  int
 	// Inherited is the socket that Handover gave, in another process; nil if
 	// there was none.

@@ -38,7 +38,7 @@ func newDaemon(fake *kernel.Fake, inherited *os.File, hold <-chan bool) daemon {
 			if r.Buf != 0 {
 				pool.Release(r.Buf)
 			}
-			r.Done(0, nil)
+			r.Answer(0, nil).Flush()
 		}()
 	}
 	d := daemon{fake.NewDevice(kernel.Config{

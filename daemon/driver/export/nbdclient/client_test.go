@@ -49,7 +49,7 @@ func serve(t *testing.T, fails func(r *export.Request) error) (*export.Server, s
 			clear(at)
 		case replica.OpFlush:
 		}
-		r.Done(buf, err)
+		r.Answer(buf, err).Flush()
 		if buf != 0 {
 			pool.Release(buf)
 		}
