@@ -41,6 +41,7 @@ var _ = Describe("An online verify", func() {
 	It("finds two copies equal, and says so on both nodes", func() {
 		p := synced(withVerify)
 		p.a.write(1, 8, 'x', 4096)
+		p.wait()
 		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.Success))
 		for _, e := range []*end{p.a, p.b} {
 			Expect(e.status()).To(ContainSubstring("Connected UpToDate/UpToDate"))
