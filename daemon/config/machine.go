@@ -26,7 +26,7 @@ type Identity struct {
 
 // Machine gives the configuration of the cores.
 func (s *Site) Machine(id Identity) machine.Config {
-	c := machine.Config{Cluster: s.HA != nil, Files: s.Files}
+	c := machine.Config{Cluster: s.HA != nil, Files: s.Files, ResyncAfter: s.resyncAfter()}
 	for i, r := range s.Resources {
 		rc := r.replica(s.Node)
 		rc.Seed = id.Seed + uint64(i)*0x9e3779b97f4a7c15
@@ -64,6 +64,10 @@ func (s *Site) media() []string {
 // replica gives the configuration of one resource's core.
 func (r Resource) replica(node string) replica.Config {
 	n, d := r.Conf.Net, r.Volume.Options
+	degraded := r.Conf.Startup.DegrWFCTimeout
+	if wfc := r.Conf.Startup.WFCTimeout; wfc > 0 && (degraded == 0 || degraded > wfc) {
+		degraded = wfc // as drbdsetup wait-connect has it
+	}
 	c := replica.Config{
 		Name: r.Conf.Name, Meta: drbdmeta.Kind(r.Volume.Meta.Kind), MetaSlot: r.Volume.Meta.Index,
 		Protocol: drbdwire.WireProtocol(n.Protocol), ALExtents: d.ALExtents, UserSize: uint64(d.Size),
@@ -73,10 +77,13 @@ func (r Resource) replica(node string) replica.Config {
 		AlwaysASBP: n.AlwaysASBP, RRConflict: handshake.RRConflict(n.RRConflict),
 		PingInt: n.PingInt, PingTimeout: n.PingTimeout, Timeout: n.Timeout, KoCount: n.KOCount,
 		MaxEpochSize: n.MaxEpochSize,
-		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: r.Conf.Startup.DegrWFCTimeout,
-		SuspendIONoData: r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
-		Fencing:         replica.Fencing(d.Fencing),
-		CramAlg:         n.CramHMACAlg, SharedSecret: n.SharedSecret,
+		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: degraded,
+		SuspendIONoData:  r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
+		CallLocalIOError: d.OnIOError == drbdconf.CallLocalIOError, DiskTimeout: d.DiskTimeout,
+		OutdatedWFCTimeout: r.Conf.Startup.OutdatedWFCTimeout, WaitAfterSB: r.Conf.Startup.WaitAfterSB,
+		InconDegrCmd: r.Conf.InconDegrCmd, CMinRate: minRate(r),
+		Fencing: replica.Fencing(d.Fencing),
+		CramAlg: n.CramHMACAlg, SharedSecret: n.SharedSecret,
 		IntegrityAlg: n.DataIntegrityAlg,
 		CsumsAlg:     n.CSumsAlg, CsumsAfterCrashOnly: n.CSumsAfterCrashOnly,
 		VerifyAlg:            n.VerifyAlg,
@@ -95,11 +102,40 @@ func (r Resource) replica(node string) replica.Config {
 // nobody wants to wait a week for a disk.
 const defaultRate = 250
 
+// defaultCeiling is DRBD's own default of c-max-rate, in KiB/s; the same is
+// true of that.
+const defaultCeiling = 100 << 10
+
+// roomyMinRate is what a resync may take, in KiB/s, while users use the disk,
+// where no file says it. DRBD's own default of 250 makes a resync last for days.
+const roomyMinRate = 8 << 10
+
+func minRate(r Resource) uint32 {
+	if !r.Conf.GivesDisk("c-min-rate") {
+		return roomyMinRate
+	}
+	return uint32(r.Volume.Options.CMinRate)
+}
+
+// resyncAfter gives the order of the resyncs by the indexes of the resources.
+func (s *Site) resyncAfter() []int {
+	var after []int
+	for _, r := range s.Resources {
+		after = append(after, slices.IndexFunc(s.Resources, func(o Resource) bool {
+			return o.Conf.Name == r.Volume.Options.ResyncAfter.Resource
+		}))
+	}
+	return after
+}
+
 func resyncParams(d drbdconf.DiskOptions, n drbdconf.NetOptions) resync.Params {
 	p := resync.Params{
 		Rate: uint32(d.ResyncRate), PlanAhead: uint32(d.CPlanAhead / (100 * time.Millisecond)),
 		DelayTarget: uint32(d.CDelayTarget / (100 * time.Millisecond)), FillTarget: uint32(d.CFillTarget),
 		MaxRate: uint32(d.CMaxRate), MaxBuffers: uint32(n.MaxBuffers),
+	}
+	if d.CMaxRate == defaultCeiling {
+		p.MaxRate = 0
 	}
 	if d.ResyncRate == defaultRate && d.CPlanAhead > 0 {
 		p.Rate, p.PlanAhead = 0, 0

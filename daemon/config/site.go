@@ -162,8 +162,6 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
 		"fencing without a handler fence-peer: a node that loses its peer gets no further")
 	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
-	warn(d.DiskTimeout != 0, "disk-timeout is ignored")
-	warn(r.Handlers["local-io-error"] != "", "handlers are not called by this version: local-io-error")
 }
 
 func hostNames(r *drbdconf.Resource) string {

@@ -238,14 +238,9 @@ func TestKeysThatOthersCanReadAreNoKeys(t *testing.T) {
 func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
-		"slow disks":     {"on-io-error   detach;", "disk-timeout 60;", "disk-timeout is ignored"},
 		"errors to pass": {"on-io-error   detach;", "on-io-error pass_on;", "on-io-error pass_on is treated as detach"},
 		"congestion": {
 			"protocol C;", "protocol A; net { on-congestion pull-ahead; }", "on-congestion is treated as block",
-		},
-		"handlers": {
-			"protocol C;", "protocol C; handlers { split-brain /bin/true; local-io-error /bin/true; }",
-			"handlers are not called by this version: local-io-error",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,10 @@ func (o *Oracle) Exposed(n int) {
 	o.w.Tracef("%s lacks acknowledged writes in %d sectors: known=%t restarted=%t connected=%t", name(n), stale,
 		at.known, at.restarted, connected)
 	text := "%s becomes Primary without writes that were acknowledged, in %d sectors; sector %d has version %d, want %s"
+	byOrder := o.nodes[1-n].discard && connected // what the peer has is given up
 	switch {
+	case byOrder:
+		o.goOn(n, data[:size])
 	case o.rules.Protocol == drbdwire.ProtocolC && missing,
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
@@ -59,11 +62,16 @@ func (o *Oracle) Exposed(n int) {
 		} else {
 			o.Counts.Early++
 		}
-		o.fork(n)
-		for s, value := range data[:size] {
-			if !o.regs[n].may(s, value) {
-				o.regs[n].is(s, value)
-			}
+		o.goOn(n, data[:size])
+	}
+}
+
+// goOn lets node n have a history of its own that begins with its data.
+func (o *Oracle) goOn(n int, data []uint64) {
+	o.fork(n)
+	for s, value := range data {
+		if !o.regs[n].may(s, value) {
+			o.regs[n].is(s, value)
 		}
 	}
 }

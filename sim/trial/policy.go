@@ -31,6 +31,15 @@ func (s *setup) drawPolicies(seed uint64) {
 	if r.Fencing == replica.ResourceAndStonith && r.Protocol == drbdwire.ProtocolA {
 		r.Fencing = replica.ResourceOnly // the kernel refuses the two together
 	}
+	if r.Protocol == drbdwire.ProtocolC { // A and B lose what a disk that is given up alone had
+		r.DiskTimeout = time.Duration(luck.Below(3)/2) * luck.Between(3*time.Second, 15*time.Second)
+	}
+	if r.CallLocalIOError = luck.Below(2) == 0; r.CallLocalIOError {
+		r.Handlers = append(r.Handlers, replica.HandlerLocalIOError)
+	}
+	r.OutdatedWFCTimeout = time.Duration(luck.Below(3)/2) * luck.Between(time.Second, 20*time.Second)
+	r.WaitAfterSB = luck.Below(2) == 0
+	r.CMinRate = uint32(luck.Below(2) * (250 + luck.Below(8000)))
 	if r.Fencing != replica.DontCare {
 		r.Handlers = append(r.Handlers, replica.HandlerFencePeer, replica.HandlerUnfencePeer)
 	}

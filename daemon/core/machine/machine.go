@@ -30,6 +30,9 @@ const Never = replica.Never
 // Config is what a node is configured to do.
 type Config struct {
 	Resources []replica.Config
+	// ResyncAfter has the index of the resource whose resync goes before that of
+	// each, or -1; it may be shorter than Resources.
+	ResyncAfter []int
 	// Cluster is false on a node that only replicates; the two that follow do
 	// not count then.
 	Cluster  bool
@@ -162,6 +165,7 @@ func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
 
 // settle looks at what the last input changed that other parts must know.
 func (m *Machine) settle() {
+	m.depend()
 	for i := range m.resources {
 		m.watchReplica(i)
 	}

@@ -144,6 +144,9 @@ func (r *Resource) replay(data []byte) {
 		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
 	case m.flags&drbdmeta.MDPeerOutdated != 0:
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.Outdated
+		if r.cfg.OutdatedWFCTimeout > 0 {
+			next.Disk = drbdwire.Consistent
+		}
 	default:
 		next.Disk = drbdwire.Consistent
 	}
@@ -171,7 +174,10 @@ func (r *Resource) replayed() {
 // attachDone ends the attach.
 func (r *Resource) attachDone() {
 	wait := r.cfg.WFCTimeout
-	if r.waiting.degraded {
+	switch {
+	case r.state.PeerDisk == drbdwire.Outdated:
+		wait = r.cfg.OutdatedWFCTimeout
+	case r.waiting.degraded:
 		wait = r.cfg.DegrWFCTimeout
 	}
 	r.located()

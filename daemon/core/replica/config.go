@@ -43,12 +43,28 @@ type Config struct {
 
 	// SuspendIONoData: without any good copy, I/O waits instead of failing.
 	SuspendIONoData bool
+	// OutdatedWFCTimeout is how long a node waits for a peer that it knows to be
+	// outdated; zero is not at all.
+	OutdatedWFCTimeout time.Duration
+	// WaitAfterSB: no start-up wait runs out while the node is StandAlone.
+	WaitAfterSB bool
+	// InconDegrCmd: pri-on-incon-degr is called as DRBD 0.7 did, too: when a node
+	// with inconsistent data, and without its peer, was to become Primary.
+	InconDegrCmd bool
+	// CMinRate is how fast a resync is, in KiB/s, while users use the disk; 0 is
+	// as fast as it can be.
+	CMinRate uint32
 
 	CramAlg, SharedSecret string
 
 	// IntegrityAlg is the algorithm of the digest that goes with every block on
 	// its way to the peer; "" is none. The peer must have the same.
 	IntegrityAlg string
+	// CallLocalIOError: the handler local-io-error hears of errors of the disk.
+	CallLocalIOError bool
+	// DiskTimeout is how long the disk may take for a request; 0 is for ever.
+	DiskTimeout time.Duration
+
 	// Fencing is what is done about a peer that can't be reached any more.
 	Fencing Fencing
 

@@ -94,6 +94,17 @@ func (r *Resource) blockFailed(sector uint64, size uint32) {
 	}
 }
 
+// depend lets a resync wait for that of another resource.
+func (r *Resource) depend(wait bool) {
+	next, why := r.state, "the resync before this one is over"
+	next.AfterPause = wait
+	if wait {
+		why = "another resource's resync goes before"
+	}
+	r.set(next, why)
+	r.sendState()
+}
+
 // pauseSync lets no resync go on, or all go on again. The peer hears of it and
 // pauses as well.
 func (r *Resource) pauseSync(pause bool) {

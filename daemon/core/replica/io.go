@@ -82,6 +82,9 @@ const (
 	Called InputKind = 40
 	// Measured answers Measure with Disk; Failed with Text if that could not be.
 	Measured InputKind = 30
+	// Depend: another resource's resync goes before that of this one, if Force,
+	// or is over.
+	Depend InputKind = 41
 )
 
 // An OrderKind says what an administrator wants.

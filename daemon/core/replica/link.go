@@ -82,6 +82,11 @@ func (r *Resource) dialAgain() {
 		r.set(next, "what the peer will be told is being written down")
 		return
 	}
+	if r.now < r.failures.before {
+		next.Conn = drbdwire.Unconnected
+		r.set(next, "connections have failed again and again: waiting before the next")
+		return
+	}
 	next.Conn = drbdwire.WFConnection
 	r.set(next, "looking for the peer")
 	r.emit(Effect{Kind: Dial})
@@ -273,6 +278,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	}
 	next.Conn = why
 	r.loseResize(&next)
+	r.linkFailed(old.Conn, why)
 	if r.order.peerOutdated {
 		r.order.peerOutdated = false
 		next.PeerDisk = drbdwire.Outdated

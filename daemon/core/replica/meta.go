@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -30,7 +32,8 @@ type metadata struct {
 	gates  []gate
 
 	busy    metaJob
-	writing uint64 // version of the superblock under way
+	began   time.Duration // when the disk was asked
+	writing uint64        // version of the superblock under way
 	// loaded is how many bytes an attach has read of the bitmap, or emptied of the
 	// activity log; logImage is what it has read of that.
 	loaded   int64
@@ -216,7 +219,7 @@ func (r *Resource) writeSuper() {
 }
 
 func (r *Resource) startMeta(job metaJob, offset int64, data []byte, fua bool) {
-	r.meta.busy = job
+	r.meta.busy, r.meta.began = job, r.now
 	r.stats.MetaWrites++
 	r.arena = append(r.arena, data...)
 	data = r.arena[len(r.arena)-len(data):]
@@ -224,7 +227,7 @@ func (r *Resource) startMeta(job metaJob, offset int64, data []byte, fua bool) {
 }
 
 func (r *Resource) readMeta(job metaJob, offset, size int64) {
-	r.meta.busy = job
+	r.meta.busy, r.meta.began = job, r.now
 	r.emit(Effect{Kind: MetaRead, ID: uint64(job), Offset: offset, Size: uint32(size)})
 }
 
@@ -278,6 +281,6 @@ func (r *Resource) metaFailed(job metaJob) {
 	case metaReadSuper, metaReadLog, metaReadBitmap, metaLogInit:
 		r.attachFailed("an i/o error on the metadata")
 	default:
-		r.diskFailed("an i/o error on the metadata")
+		r.ioError("an i/o error on the metadata")
 	}
 }

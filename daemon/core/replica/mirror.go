@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -36,6 +37,7 @@ type peerWork struct {
 	logged  bool // holds a reference on its activity-log extents
 	conn    uint32
 	epoch   uint32
+	began   time.Duration // when the disk was asked
 	sector  uint64
 	size    uint32
 	id      drbdwire.BlockID
@@ -71,6 +73,12 @@ type barrier struct {
 	epoch  uint32
 	count  uint32
 	flush  uint64 // number of the flush under way, 0 is none
+	began  time.Duration
+}
+
+// isResync tells whether a piece of work is a source's for the peer's resync.
+func (w *peerWork) isResync() bool {
+	return w.kind == workSource || w.kind == workCsum || w.kind == workThin
 }
 
 func (w *peerWork) writes() bool { return w.kind < workRead }
@@ -283,6 +291,9 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	if !reads && r.meta.ready && w.end() > r.meta.sized {
 		return false // after a crash the device would end before it
 	}
+	if w.isResync() && r.makesRoom() {
+		return false
+	}
 	switch { // what costs least to find out comes first
 	case reads || !r.meta.ready: // without a disk begin refuses
 	case r.state.Conn >= drbdwire.WFBitMapT && r.state.Conn <= drbdwire.WFSyncUUID,
@@ -336,7 +347,10 @@ func (r *Resource) begin(w *peerWork) bool {
 		w.logged = true
 		r.bits.Set(w.sector, w.size)
 	}
-	w.started = true
+	w.started, w.began = true, r.now
+	if !w.isResync() && w.kind != workResync && w.kind != workClear {
+		r.gentle.used += uint64(w.size) / 512
+	}
 	stable := w.kind == workResync || w.kind == workClear || w.flags&drbdwire.FlagFUA != 0 ||
 		r.cfg.Protocol == drbdwire.ProtocolC
 	e := Effect{ID: peerBase | w.number, Sector: w.sector, Size: w.size, Buf: w.buf, FUA: stable}
@@ -412,7 +426,7 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			r.refuseWork(w)
 			w.buf = 0
 		}
-		r.diskFailed("an i/o error on the data")
+		r.ioError("an i/o error on the data")
 	case !here:
 	case w.writes():
 		r.wroteForPeer(w)
@@ -521,7 +535,7 @@ func (r *Resource) ackBarriers() {
 		}
 		if r.cfg.Protocol != drbdwire.ProtocolC && r.meta.ready {
 			m.next++
-			b.flush = peerBase | m.next
+			b.flush, b.began = peerBase|m.next, r.now
 			r.emit(Effect{Kind: Flush, ID: b.flush})
 			return
 		}
@@ -554,7 +568,7 @@ func (m *mirror) epochBusy(epoch uint32) bool {
 func (r *Resource) flushed(in Input) {
 	switch {
 	case in.Failed:
-		r.diskFailed("an i/o error on a flush")
+		r.ioError("an i/o error on a flush")
 	case r.sync.flush == in.ID:
 		r.sync.flush, r.sync.ready = 0, true
 	case r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush == in.ID:
@@ -565,6 +579,7 @@ func (r *Resource) flushed(in Input) {
 // diskDone hands the own disk's answer to whoever asked.
 func (r *Resource) diskDone(in Input) {
 	switch {
+	case r.orphan(in):
 	case in.Op == OpFlush && in.ID&peerBase != 0:
 		r.flushed(in)
 	case in.ID&peerBase != 0:
@@ -586,6 +601,6 @@ func (r *Resource) diskBusy() bool {
 			return true
 		}
 	}
-	return r.sync.flush != 0 || r.mirror.list.len() > r.mirror.waiting ||
+	return len(r.orphans) > 0 || r.sync.flush != 0 || r.mirror.list.len() > r.mirror.waiting ||
 		r.mirror.barriers.len() > 0 && r.mirror.barriers.all()[0].flush != 0
 }

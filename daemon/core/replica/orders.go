@@ -113,6 +113,7 @@ func (r *Resource) connect() {
 		return
 	}
 	r.link.wanted = true
+	r.failures = failures{}
 	r.finish(drbdwire.Success, "")
 	r.dialAgain()
 }

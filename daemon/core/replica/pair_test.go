@@ -66,6 +66,8 @@ type pair struct {
 	conns uint32
 	a, b  *end
 	cut   bool
+	// breaks lets every new connection fail in its handshake.
+	breaks bool
 }
 
 func config() replica.Config {
@@ -320,6 +322,9 @@ func (p *pair) meet() {
 	for _, e := range []*end{p.a, p.b} {
 		e.dialling, e.conn = false, conn
 		e.later(replica.Input{Kind: replica.LinkUp, Conn: conn, Resolve: e == p.b})
+		if p.breaks {
+			e.later(replica.Input{Kind: replica.Packet, Conn: conn, Command: drbdwire.CmdBarrier, Data: make([]byte, 8)})
+		}
 	}
 }
 
@@ -342,9 +347,11 @@ func (p *pair) run() {
 }
 
 // wait lets a second pass, tick by tick, and everything happen in it.
-func (p *pair) wait() {
+func (p *pair) wait() { p.pass(time.Second) }
+
+func (p *pair) pass(d time.Duration) {
 	p.run()
-	until := p.now + time.Second
+	until := p.now + d
 	for {
 		next := min(p.a.core.Deadline(), p.b.core.Deadline())
 		if next > until {

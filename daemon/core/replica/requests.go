@@ -41,8 +41,9 @@ type request struct {
 	partial bool // remote is done on a copy that lacks other blocks
 	held    bool // the peer was lost before that, and I/O is suspended
 	sent    time.Duration
-	digest  []byte // that goes with a write, or came with what a read found
-	asked   uint64 // number of the Digest under way, 0 is none
+	began   time.Duration // when the own disk was asked
+	digest  []byte        // that goes with a write, or came with what a read found
+	asked   uint64        // number of the Digest under way, 0 is none
 }
 
 // half is how far one of the two copies is.
@@ -283,8 +284,9 @@ func (r *Resource) startRead(q *request, i int) {
 	}
 	switch r.access() {
 	case accessLocal:
-		q.started, q.local = true, halfPending
+		q.started, q.local, q.began = true, halfPending, r.now
 		r.stats.DiskRead += uint64(q.size)
+		r.gentle.used += uint64(q.size) / 512
 		r.emit(Effect{Kind: Read, ID: q.arrived, Sector: q.sector, Size: q.size})
 	case accessRemote:
 		q.started, q.remote, q.sent = true, halfPending, r.now
@@ -309,7 +311,7 @@ func (r *Resource) startFlush(q *request, i int) {
 		r.epochs.closeSoon()
 	}
 	if r.cfg.Protocol != drbdwire.ProtocolC && r.access() == accessLocal {
-		q.started, q.local = true, halfPending
+		q.started, q.local, q.began = true, halfPending, r.now
 		r.emit(Effect{Kind: Flush, ID: q.arrived})
 		return
 	}
@@ -384,7 +386,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 	if q.op != OpFlush && r.bits != nil && r.state.Disk > drbdwire.Failed {
 		r.bits.Set(q.sector, q.size)
 	}
-	r.diskFailed("an i/o error on the data")
+	r.ioError("an i/o error on the data")
 	if q.op == OpRead || q.op == OpFlush {
 		// The peer may still have it.
 		r.free(q.buf)

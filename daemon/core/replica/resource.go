@@ -55,6 +55,9 @@ type Resource struct {
 	decisions []Decision // the last ones, oldest first
 	calls     uint64     // of handlers, so far
 	fence     fence
+	failures  failures
+	gentle    gentle
+	orphans   []uint64 // what a disk that was given up still owes an answer to
 
 	meta  metadata
 	uuids drbdmeta.UUIDs
@@ -142,6 +145,8 @@ func (r *Resource) take(in Input) {
 		r.called(in)
 	case Measured:
 		r.measured(in)
+	case Depend:
+		r.depend(in.Force)
 	}
 }
 
@@ -166,7 +171,8 @@ func (r *Resource) settle() {
 
 // Deadline is the time at which a Tick is wanted.
 func (r *Resource) Deadline() time.Duration {
-	next := min(r.linkDeadline(), r.epochs.deadline(), r.sync.deadline(r.state.Conn), r.waiting.until)
+	next := min(r.linkDeadline(), r.epochs.deadline(), r.syncDeadline(), r.waiting.until, r.stalled(),
+		r.pauseDeadline())
 	if r.state.Conn == drbdwire.VerifyS {
 		next = min(next, r.verify.walk.Deadline())
 	}
@@ -175,15 +181,32 @@ func (r *Resource) Deadline() time.Duration {
 
 func (r *Resource) tick() {
 	r.linkTick()
+	if r.now >= r.stalled() {
+		r.abandonDisk()
+	}
 	if r.now >= r.waiting.until {
-		r.waiting.until = Never
-		r.waiting.over = true
-		if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected && r.cfg.Fencing == DontCare {
-			next := r.state
-			next.Disk = drbdwire.UpToDate
-			r.decided(aboutData, "counts as UpToDate", "the peer was waited for as long as configured", r.standing())
-			r.set(next, "waited as long as configured for the peer")
-		}
+		r.waited()
+	}
+}
+
+// waited ends the start-up wait: the node may go on without its peer, as
+// configured. With fencing a promotion asks the handler about the peer first.
+func (r *Resource) waited() {
+	s := r.state
+	r.waiting.until = Never
+	if s.Conn == drbdwire.StandAlone && r.cfg.WaitAfterSB {
+		r.decided(aboutData, "is still in doubt", "the wait has run out, but wait-after-sb is set and the node is StandAlone",
+			r.standing())
+		return
+	}
+	r.waiting.over = true
+	if s.Disk != drbdwire.Consistent || s.Conn >= drbdwire.Connected {
+		return
+	}
+	if r.cfg.Fencing == DontCare || s.PeerDisk <= drbdwire.Outdated {
+		r.decided(aboutData, "counts as UpToDate", "the peer was waited for as long as configured", r.standing())
+		s.Disk = drbdwire.UpToDate
+		r.set(s, "waited as long as configured for the peer")
 	}
 }
 

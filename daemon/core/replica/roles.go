@@ -28,6 +28,9 @@ func (r *Resource) promote() {
 		if r.order.asked {
 			why += "; " + r.fence.answer
 		}
+		if s := r.state; r.cfg.InconDegrCmd && s.Disk == drbdwire.Inconsistent && s.Conn < drbdwire.Connected {
+			r.call(HandlerPriOnInconDegr)
+		}
 		r.refuse(code, why)
 		return
 	}

@@ -146,7 +146,7 @@ func (r *Resource) advanceSync() {
 		r.sync.nextPages = r.now + lazyPages
 		r.meta.allPages = true
 	}
-	for r.mirror.list.len() < maxPeerWork/2 {
+	for r.mirror.list.len() < maxPeerWork/2 && !r.makesRoom() {
 		sector, size, ok := r.sync.planner.Next(r.now, r.bits, r.mirror.writing)
 		if !ok {
 			break

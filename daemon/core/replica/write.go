@@ -50,8 +50,9 @@ func (r *Resource) startWrite(q *request, i int) {
 		}
 	}
 	if where == accessLocal {
-		q.local = halfPending
+		q.local, q.began = halfPending, r.now
 		r.stats.DiskWritten += uint64(q.size)
+		r.gentle.used += uint64(q.size) / 512
 		r.emit(Effect{
 			Kind: writeEffect(q.op), ID: q.arrived, Sector: q.sector, Size: q.size, Buf: q.buf, FUA: stable,
 		})

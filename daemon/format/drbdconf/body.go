@@ -24,7 +24,9 @@ type body struct {
 	linkVolumes map[uint16]layer
 
 	dialect dialect
-	group   *oldGroup // syncer group of DRBD 0.7
+	// inconDegr: the handler pri-on-incon-degr stands there as incon-degr-cmd.
+	inconDegr bool
+	group     *oldGroup // syncer group of DRBD 0.7
 }
 
 // top gives a statement at the top of a file its meaning.

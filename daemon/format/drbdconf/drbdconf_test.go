@@ -68,7 +68,7 @@ func withoutPlaces(c *drbdconf.Config) *drbdconf.Config {
 	c.Warnings = nil
 	for i := range c.Resources {
 		r := &c.Resources[i]
-		r.Pos = drbdconf.Pos{}
+		r.Pos, r.InconDegrCmd = drbdconf.Pos{}, false // a dump has the handler under its name of today
 		for h := range r.Hosts {
 			r.Hosts[h].Pos = drbdconf.Pos{}
 		}

@@ -107,9 +107,10 @@ func (r *reader) handler(b *body, s statement) {
 // inconDegrCmd reads the one handler of DRBD 0.7.
 func (r *reader) inconDegrCmd(b *body, s statement) {
 	b.writtenFor(drbd07)
+	b.inconDegr = true
 	r.one(handlerSection, &b.handlers, renamed(s, "pri-on-incon-degr"))
-	r.warn(s.pos(), "incon-degr-cmd is read as handler pri-on-incon-degr: it ran when a node with inconsistent data "+
-		"was to become Primary, it runs when a Primary has no good data any more")
+	r.warn(s.pos(), "incon-degr-cmd is read as handler pri-on-incon-degr: it runs when a node with inconsistent data "+
+		"is to become Primary, as then, and when a Primary has no good data any more")
 }
 
 // syncerWords say which section has the options of syncer today. Where the

@@ -48,10 +48,20 @@ type Resource struct {
 	// Handlers are command lines for /bin/sh -c by the name of their event,
 	// such as fence-peer. It is never nil.
 	Handlers map[string]string
-	IgnoreOn []string // hosts that do not use this resource
-	Pos      Pos
+	// InconDegrCmd: pri-on-incon-degr is the incon-degr-cmd of a file for DRBD
+	// 0.7, which ran when a node with inconsistent data was to become Primary.
+	InconDegrCmd bool
+	IgnoreOn     []string // hosts that do not use this resource
+	Pos          Pos
 
 	given given
+}
+
+// GivesDisk says whether the files set that option of disk for the resource as
+// a whole, rather than leave it to its default.
+func (r *Resource) GivesDisk(option string) bool {
+	given, _ := isGiven(diskSection, r.given.disk, &r.Disk, option)
+	return given
 }
 
 // given remembers which options the file itself sets, for Dump.

@@ -1,0 +1,101 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// ioError is an error of the disk below on users' data. Source: DRBD 8.4
+// states, section 10.
+func (r *Resource) ioError(why string) {
+	if r.state.Disk > drbdwire.Failed && r.cfg.CallLocalIOError {
+		r.call(HandlerLocalIOError)
+	}
+	r.diskFailed(why)
+}
+
+// stalled is when the disk below has owed an answer for longer than
+// disk-timeout.
+func (r *Resource) stalled() time.Duration {
+	if r.cfg.DiskTimeout == 0 || r.state.Disk == drbdwire.Diskless {
+		return Never
+	}
+	oldest := Never
+	for i := range r.requests.list {
+		if q := &r.requests.list[i]; q.local == halfPending {
+			oldest = q.began
+			break
+		}
+	}
+	for i, list := 0, r.mirror.list.all(); i < len(list); i++ {
+		if list[i].onDisk() {
+			oldest = min(oldest, list[i].began)
+		}
+	}
+	if b := r.mirror.barriers.all(); len(b) > 0 && b[0].flush != 0 {
+		oldest = min(oldest, b[0].began)
+	}
+	if r.meta.busy != metaIdle && r.meta.busy != metaOrphan {
+		oldest = min(oldest, r.meta.began)
+	}
+	if oldest == Never {
+		return Never
+	}
+	return oldest + r.cfg.DiskTimeout
+}
+
+// abandonDisk gives up a disk that does not answer. What is under way there has
+// failed; the late answers count for nothing, but the disk is in use until the
+// last has come.
+func (r *Resource) abandonDisk() {
+	const why = "the disk did not answer within disk-timeout"
+	if r.state.Disk == drbdwire.Attaching {
+		r.attachFailed(why)
+		return
+	}
+	under := r.underWay()
+	r.diskFailed(why)
+	for _, in := range under {
+		r.diskDone(in)
+		r.orphans = append(r.orphans, in.ID)
+	}
+}
+
+// underWay is everything on the data disk that has no answer, failed.
+func (r *Resource) underWay() []Input {
+	var list []Input
+	add := func(id uint64, op Op) {
+		list = append(list, Input{Kind: DiskDone, ID: id, Op: op, Failed: true})
+	}
+	for i := range r.requests.list {
+		if q := &r.requests.list[i]; q.local == halfPending {
+			add(q.arrived, q.op)
+		}
+	}
+	for i, work := 0, r.mirror.list.all(); i < len(work); i++ {
+		if work[i].onDisk() {
+			add(peerBase|work[i].number, 0)
+		}
+	}
+	if b := r.mirror.barriers.all(); len(b) > 0 && b[0].flush != 0 {
+		add(b[0].flush, OpFlush)
+	}
+	return list
+}
+
+// onDisk tells whether the disk owes the answer about a piece of work.
+func (w *peerWork) onDisk() bool { return w.started && w.asked == 0 }
+
+// orphan takes a late answer of a disk that was given up.
+func (r *Resource) orphan(in Input) bool {
+	i := slices.Index(r.orphans, in.ID)
+	if i < 0 {
+		return false
+	}
+	r.orphans = slices.Delete(r.orphans, i, i+1)
+	r.free(in.Buf)
+	r.diskIdle()
+	return true
+}

@@ -1,0 +1,97 @@
+package replica_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+// diskKinds are the effects that the disk below answers.
+var diskKinds = []replica.EffectKind{
+	replica.Read, replica.Write, replica.Trim, replica.Zero, replica.Flush, replica.MetaRead, replica.MetaWrite,
+}
+
+func (e *end) hangDisk() {
+	for _, kind := range diskKinds {
+		e.hold[kind] = true
+	}
+}
+
+func (e *end) wakeDisk() {
+	held := e.held
+	e.held, e.hold = nil, map[replica.EffectKind]bool{}
+	for _, f := range held {
+		f()
+	}
+	e.pair.run()
+}
+
+var _ = Describe("A disk that does not answer within disk-timeout", func() {
+	var p *pair
+	BeforeEach(func() {
+		p = synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
+	})
+	pass := func(seconds int) {
+		for range seconds {
+			p.wait()
+		}
+	}
+
+	It("is given up by the Primary, whose users go on with the peer's copy", func() {
+		p.a.hangDisk()
+		p.a.write(1, 8, 'x', 4096)
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 2, Sector: 8192, Size: 4096})
+		pass(2)
+		Expect(p.a.done).To(BeEmpty())
+		pass(2)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.done).To(HaveLen(2))
+		Expect(p.a.done[1].Failed || p.a.done[2].Failed).To(BeFalse())
+	})
+
+	It("is not attached again before it has answered everything", func() {
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.a.hangDisk()
+		p.b.write(1, 8, 'x', 4096)
+		pass(4)
+		Expect(p.a.status()).To(Equal("Secondary/Primary Connected Diskless/UpToDate"))
+		Expect(p.b.done).To(HaveLen(1))
+		Expect(p.a.order(replica.OrderAttach, false).Text).To(ContainSubstring("was not let go yet"))
+		p.a.wakeDisk()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+		Expect(p.a.payloads).To(BeEmpty())
+	})
+
+	It("is given up when it hangs in the middle of its metadata", func() {
+		p.breakLinkForGood()
+		p.a.hold[replica.MetaWrite] = true
+		p.a.write(1, 8, 'x', 4096)
+		pass(5)
+		Expect(p.a.core.State().Disk.String()).To(Equal("Diskless"))
+	})
+})
+
+var _ = Describe("A disk with errors and on-io-error call-local-io-error", func() {
+	It("is given up after the handler was called", func() {
+		p := synced(withHandlers("local-io-error"), func(c *replica.Config) { c.CallLocalIOError = true })
+		p.a.bad = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.called).To(Equal([]string{"local-io-error"}))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+	})
+
+	It("is no reason to call the handler when it is detached by order", func() {
+		p := synced(withHandlers("local-io-error"), func(c *replica.Config) { c.CallLocalIOError = true })
+		p.b.mustOrder(replica.OrderDetach, false)
+		Expect(p.b.called).To(BeEmpty())
+	})
+})

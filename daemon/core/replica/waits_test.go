@@ -1,0 +1,156 @@
+package replica_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// comesUp starts a node that has crashed, with other settings.
+func (e *end) comesUp(change func(*replica.Config)) {
+	GinkgoHelper()
+	cfg := config()
+	orderID++
+	cfg.Seed = orderID * 15485863
+	change(&cfg)
+	e.core = replica.New(cfg)
+	e.mustOrder(replica.OrderAttach, false)
+	e.mustOrder(replica.OrderConnect, false)
+}
+
+var _ = Describe("A start-up wait", func() {
+	var p *pair
+	BeforeEach(func() { p = synced() })
+	seconds := func(n int) {
+		for range n {
+			p.wait()
+		}
+	}
+
+	It("for a peer that is known to be outdated lasts outdated-wfc-timeout", func() {
+		p.a.mustOrder(replica.OrderDisconnect, false) // the peer stays behind
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.crash()
+		p.cut = true
+		p.a.comesUp(func(*replica.Config) {})
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Consistent), "the peer is not known to be outdated without fencing")
+
+		p = synced(withFencing(replica.ResourceOnly))
+		p.a.mustOrder(replica.OrderDisconnect, false)
+		p.a.crash()
+		p.cut = true
+		p.a.comesUp(func(c *replica.Config) { c.OutdatedWFCTimeout = 5 * time.Second })
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection Consistent/Outdated"))
+		seconds(6)
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/Outdated"))
+
+		p.a.crash()
+		p.a.comesUp(func(*replica.Config) {})
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/Outdated"), "no wait is configured")
+	})
+
+	It("does not run out in a StandAlone node with wait-after-sb", func() {
+		for _, wait := range []bool{true, false} {
+			p.cut = true
+			p.b.crash()
+			p.b.comesUp(func(c *replica.Config) { c.WFCTimeout, c.WaitAfterSB = 3*time.Second, wait })
+			p.b.mustOrder(replica.OrderDisconnect, false)
+			seconds(5)
+			want := drbdwire.UpToDate
+			if wait {
+				want = drbdwire.Consistent
+			}
+			Expect(p.b.core.State().Disk).To(Equal(want))
+		}
+	})
+})
+
+var _ = Describe("Connections that fail again and again", func() {
+	It("are tried at growing intervals, and the reason is told once", func() {
+		p := synced()
+		tries := func(seconds int) int {
+			before := p.conns
+			for range seconds {
+				p.wait()
+			}
+			return int(p.conns - before)
+		}
+		p.breaks = true
+		p.breakLink()
+		first := tries(5)
+		Expect(first).To(BeNumerically("<", 12))
+		tries(30)
+		Expect(tries(100)).To(BeNumerically("~", 10, 2))
+		Expect(p.a.decided).To(ContainElement(ContainSubstring("connection dropped: P_BARRIER came where the features were expected")))
+		count := 0
+		for _, d := range p.a.decided {
+			if d == "connection dropped: P_BARRIER came where the features were expected" {
+				count++
+			}
+		}
+		Expect(count).To(Equal(1))
+		p.breaks = false
+		tries(12)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		p.breakLink()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"), "it worked, so the next is at once")
+	})
+
+	It("are tried at once by order", func() {
+		p := synced()
+		p.breaks = true
+		p.breakLink()
+		for range 40 {
+			p.wait()
+		}
+		p.breaks = false
+		for _, e := range []*end{p.a, p.b} {
+			e.mustOrder(replica.OrderDisconnect, false)
+			e.mustOrder(replica.OrderConnect, false)
+		}
+		p.run()
+		Expect(p.a.core.State().Conn).To(BeNumerically(">=", drbdwire.Connected))
+	})
+})
+
+var _ = Describe("incon-degr-cmd of a file for DRBD 0.7", func() {
+	It("is called when a node with inconsistent data is to become Primary without its peer", func() {
+		p := newPair(withHandlers("pri-on-incon-degr"), func(c *replica.Config) { c.InconDegrCmd = true })
+		p.cut = true
+		p.a.up()
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(p.a.called).To(Equal([]string{"pri-on-incon-degr"}))
+	})
+})
+
+var _ = Describe("A resync with c-min-rate", func() {
+	It("waits while users use the disk, on either side", func() {
+		left := func(target, source uint32) uint64 {
+			p := newPair(func(c *replica.Config) {
+				c.Resync.Rate = 2048
+				c.CMinRate = target
+				if c.Seed == 1 {
+					c.CMinRate = source
+				}
+			})
+			p.a.up()
+			p.b.up()
+			p.a.mustOrder(replica.OrderPrimary, true)
+			for i := range uint64(60) {
+				p.a.write(1000+i, 512*i, 'x', 128<<10)
+				p.pass(50 * time.Millisecond)
+			}
+			Expect(p.b.core.State().Conn).To(Equal(drbdwire.SyncTarget))
+			return p.b.core.Status().OutOfSync
+		}
+		free := left(0, 0)
+		Expect(left(100, 0)).To(BeNumerically(">", free+1024))
+		Expect(left(0, 100)).To(BeNumerically(">", free+1024))
+		Expect(left(1<<20, 1<<20)).To(Equal(free), "it is slower than that anyway")
+	})
+})
