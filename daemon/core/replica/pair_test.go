@@ -47,6 +47,8 @@ type end struct {
 	hold map[replica.EffectKind]bool
 	held []func()
 	bad  bool // the disk fails whatever it is asked
+	// tap hears every packet that is sent.
+	tap func(cmd drbdwire.Command, data []byte, bulk uint32)
 	// damage changes the next block that is sent.
 	damage bool
 
@@ -290,6 +292,9 @@ func (e *end) transmit(f replica.Effect) {
 	}
 	conn, to := e.conn, e.peer
 	data := f.Data[size:]
+	if e.tap != nil {
+		e.tap(header.Command, data, bulk)
+	}
 	var payload []byte
 	if bulk > 0 {
 		payload = append([]byte(nil), e.payloads[f.Buf]...)

@@ -192,7 +192,7 @@ func (r *Resource) digestArrived(data []byte) error {
 	if r.state.Conn != drbdwire.VerifyS || !r.verify.walk.Asked(b.Sector) {
 		return nil
 	}
-	if want := min(r.size-b.Sector, pageSize/512) * 512; b.Sector%(pageSize/512) != 0 || uint64(b.Size) != want {
+	if b.Sector%(pageSize/512) != 0 || b.Size != r.verify.walk.Size(b.Sector) {
 		return fmt.Errorf("P_OV_REPLY for %d bytes at sector %d, which was never asked for", b.Size, b.Sector)
 	}
 	return r.work(peerWork{

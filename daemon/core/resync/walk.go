@@ -38,7 +38,12 @@ func (w *Walk) Next(now time.Duration) (sector uint64, size uint32, ok bool) {
 	w.flying.add(w.next, w.next+1)
 	w.next++
 	w.pace.spent(1)
-	return sector, uint32(min(blockSectors, w.sectors-sector)) * 512, true
+	return sector, w.Size(sector), true
+}
+
+// Size is the bytes of the block of a sector that Next gave.
+func (w *Walk) Size(sector uint64) uint32 {
+	return uint32(min(blockSectors, w.sectors-sector)) * sectorSize
 }
 
 // Deadline is when Next may find something without any other event.
