@@ -237,3 +237,20 @@ var _ = Describe("Roles", func() {
 		Expect(p.a.sent).NotTo(ContainElement(drbdwire.CmdRSDataReply))
 	})
 })
+
+var _ = Describe("The source of a resync", func() {
+	It("knows the generation of its target, when it becomes the target of the next over the same link", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 800, 'n', 4096)
+		p.run()
+		p.join()
+		expectSynced(p)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.a.mustOrder(replica.OrderInvalidate, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.a.core.Generation()).To(Equal(p.b.core.Generation()))
+	})
+})

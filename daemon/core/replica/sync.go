@@ -229,6 +229,8 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 	if disk == drbdwire.UpToDate {
 		u := &r.uuids
 		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
+		p := &r.peer.uuids // the target has the same now, and will be the source of the next one
+		p.Current, p.Bitmap, p.History0, p.History1 = u.Current, u.Bitmap, u.History0, u.History1
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	}
 	r.meta.allPages = true
