@@ -31,6 +31,7 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"frontend", "The block device of a resource without a peer, against its disk", counted.Conditions, counted.FrontEnd},
 	{"host", "A pair on this machine, against its disks", host.Conditions, host.Host},
+	{"resync", "A resync on this machine, against a copy", host.ResyncConditions, host.Resync},
 	{"pair", "A pair, against the kernel's DRBD", counted.Conditions + " " + counted.PairConditions, counted.Pair},
 }
 

@@ -88,7 +88,7 @@ func (b bound) load(l load, long time.Duration) (*sample, error) {
 // lane writes one block after the other.
 func (b bound) lane(l load, conn net.Conn, next func() int64, end time.Time) (*sample, error) {
 	s := &sample{}
-	message := aligned(l.block + page)[page-8:]
+	message := aligned(l.block + pageSize)[pageSize-8:]
 	var ack [16]byte
 	for now := time.Now(); now.Before(end); {
 		offset := next()
@@ -115,7 +115,7 @@ func (b bound) lane(l load, conn net.Conn, next func() int64, end time.Time) (*s
 
 // peer is the other end of a lane.
 func (b bound) peer(l load, conn net.Conn) {
-	message := aligned(l.block + page)[page-8:][:8+l.block]
+	message := aligned(l.block + pageSize)[pageSize-8:][:8+l.block]
 	var ack [16]byte
 	for {
 		if _, err := io.ReadFull(conn, message); err != nil {
@@ -144,12 +144,10 @@ func (b bound) store(fd int, block []byte, offset int64) error {
 	return err
 }
 
-const page = 4096
-
 // aligned is memory as O_DIRECT wants it.
 func aligned(size int) []byte {
-	b := make([]byte, size+page)
-	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (page - 1)
+	b := make([]byte, size+pageSize)
+	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (pageSize - 1)
 	return b[skip : skip+size]
 }
 

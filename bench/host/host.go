@@ -43,41 +43,57 @@ func fileSystem() string {
 }
 
 // Host compares two daemons with the bound. The result is a table in Markdown.
-func Host(ctx context.Context, _ *machine.Owner, say func(string)) (_ string, err error) {
+func Host(ctx context.Context, _ *machine.Owner, say func(string)) (string, error) {
 	runtime.GOMAXPROCS(max(8, 4*runtime.NumCPU())) // as in polluxd
-	dir, err := os.MkdirTemp("", "pollux")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	polluxd := filepath.Join(dir, "polluxd")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", polluxd, "./cmd/polluxd")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build polluxd: %w: %s", err, out)
-	}
 	var table strings.Builder
 	table.WriteString("| disks | load | depth | protocol | disk, writes/s | bound, writes/s | pollux, writes/s | to disk | " +
 		"to bound | p50, µs | p99, µs | CPU a write, µs |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
-	memory, err := os.MkdirTemp("/dev/shm", "pollux")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(memory)) }()
-	for _, place := range []struct{ kind, dir string }{{"memory", memory}, {"files", dir}} {
+	err := onDisks(ctx, func(ctx context.Context, polluxd, kind, disks, dir string) error {
 		var resources []resource
 		for _, protocol := range []string{"C", "B", "A"} {
-			r := resource{name: place.kind + protocol, protocol: protocol}
+			r := resource{name: kind + protocol, protocol: protocol}
 			for i := range r.disks {
-				r.disks[i] = filepath.Join(place.dir, fmt.Sprintf("%s-%d", r.name, i))
+				r.disks[i] = filepath.Join(disks, fmt.Sprintf("%s-%d", r.name, i))
 			}
 			resources = append(resources, r)
 		}
-		if err := measure(ctx, polluxd, filepath.Join(dir, place.kind), place.kind, resources, &table, say); err != nil {
-			return "", err
-		}
+		return measure(ctx, polluxd, dir, kind, resources, &table, say)
+	})
+	return table.String(), err
+}
+
+// onDisks measures with disks in memory, then with files on a disk. Their
+// directory is disks; dir is for all else.
+func onDisks(ctx context.Context, measure func(ctx context.Context, polluxd, kind, disks, dir string) error) (err error) {
+	dir, err := os.MkdirTemp("", "pollux")
+	if err != nil {
+		return err
 	}
-	return table.String(), nil
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	memory, err := os.MkdirTemp("/dev/shm", "pollux")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(memory)) }()
+	polluxd, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if err := measure(ctx, polluxd, "memory", memory, filepath.Join(dir, "memory")); err != nil {
+		return err
+	}
+	return measure(ctx, polluxd, "files", dir, filepath.Join(dir, "files"))
+}
+
+// build builds the daemon into dir.
+func build(ctx context.Context, dir string) (polluxd string, err error) {
+	polluxd = filepath.Join(dir, "polluxd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", polluxd, "github.com/optionc/pollux/cmd/polluxd")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build polluxd: %w: %s", err, out)
+	}
+	return polluxd, nil
 }
 
 // measure measures one kind of disks.

@@ -42,6 +42,7 @@ type pair struct {
 type resource struct {
 	name     string
 	protocol string
+	net      string // more options of its connection, in the words of drbd.conf
 	disks    [2]string
 }
 
@@ -66,10 +67,14 @@ func start(ctx context.Context, polluxd, dir string, size int64, resources []res
 			}
 		}
 	}
+	etc := filepath.Join(dir, "etc")
 	for _, e := range p.engines {
-		if err := e.start(ctx, polluxd, filepath.Join(dir, "etc")); err != nil {
+		if err := errors.Join(e.format(etc), e.start(ctx, polluxd, etc)); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.attached(ctx); err != nil {
+		return nil, err
 	}
 	for _, r := range resources {
 		if err := p.engines[0].order(ctx, control.Order{Order: "primary", Resource: r.name, Force: true}); err != nil {
@@ -84,7 +89,7 @@ func (p *pair) configure() error {
 	var b strings.Builder
 	first := 20000 + rand.IntN(20000)
 	for i, r := range p.resources {
-		fmt.Fprintf(&b, "resource %s {\n  protocol %s;\n", r.name, r.protocol)
+		fmt.Fprintf(&b, "resource %s {\n  protocol %s;\n  net { %s }\n", r.name, r.protocol, r.net)
 		for e, name := range []string{"milo1", "milo2"} {
 			fmt.Fprintf(&b, "  on %s { device /dev/drbd%d; disk %s; address 127.0.1.%d:%d; meta-disk internal; }\n",
 				name, i, r.disks[e], 1+e, first+i)
@@ -108,7 +113,8 @@ func makeDisk(path string, size int64) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (e *engine) start(ctx context.Context, polluxd, etc string) error {
+// format writes fresh metadata on all disks.
+func (e *engine) format(etc string) error {
 	site, err := config.Load(etc, e.name)
 	if err != nil {
 		return err
@@ -118,6 +124,11 @@ func (e *engine) start(ctx context.Context, polluxd, etc string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// start starts the daemon and waits until it answers.
+func (e *engine) start(ctx context.Context, polluxd, etc string) error {
 	if err := os.MkdirAll(e.dir, 0o755); err != nil {
 		return err
 	}
@@ -173,6 +184,17 @@ func (e *engine) order(ctx context.Context, o control.Order) error {
 		return fmt.Errorf("%s: %s %s: %w", e.name, o.Order, o.Resource, err)
 	}
 	return nil
+}
+
+// attached waits until the first node uses its disks.
+func (p *pair) attached(ctx context.Context) error {
+	return p.engines[0].wait(ctx, "to attach", func() bool {
+		var s node.Status
+		err := p.engines[0].control.Status(ctx, &s)
+		return err == nil && !slices.ContainsFunc(s.Resources, func(r node.ResourceStatus) bool {
+			return r.Disk == "Diskless" || r.Disk == "Attaching"
+		})
+	})
 }
 
 // synced waits until both copies of every resource are good.
