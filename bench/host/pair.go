@@ -120,7 +120,7 @@ func (e *engine) format(etc string) error {
 		return err
 	}
 	for _, r := range site.Resources {
-		if _, err := node.Format(r, rand.Uint64()); err != nil {
+		if _, err := node.Format(r, rand.Uint64(), node.Striping{}); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func (p *place) ask(ctx context.Context) (*node.Status, error) {
 const askLimit = 10 * time.Second
 
 func newCreateMD(p *place) *cobra.Command {
-	force := false
+	force, stripes, size := false, uint32(0), uint32(0)
 	cmd := &cobra.Command{
 		Use: "create-md RESOURCE", Short: "write fresh metadata on the disk of a resource", Args: cobra.ExactArgs(1),
 		Long: `Write fresh metadata on the disk of a resource. What the disk holds counts as
@@ -78,13 +78,21 @@ worthless from then on, until it is declared good by 'primary --force' or
 fetched from the peer. A disk that carries metadata is refused without --force,
 and so is one with an LVM physical volume that reaches into their place.`,
 		ValidArgsFunction: p.completeResource,
-		RunE:              func(cmd *cobra.Command, args []string) error { return createMD(cmd, p, args[0], force) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log, err := node.StripingOf(stripes, size)
+			if err != nil {
+				return err
+			}
+			return createMD(cmd, p, args[0], force, log)
+		},
 	}
+	cmd.Flags().Uint32Var(&stripes, "al-stripes", 0, "stripes of the activity log, for a RAID below; 1 if not given")
+	cmd.Flags().Uint32Var(&size, "al-stripe-size-kB", 0, "size of each stripe in KiB; 32 if not given")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite metadata that is there, or what LVM has in their place")
 	return cmd
 }
 
-func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
+func createMD(cmd *cobra.Command, p *place, name string, force bool, log node.Striping) error {
 	site, err := p.load()
 	if err != nil {
 		return err
@@ -108,7 +116,7 @@ func createMD(cmd *cobra.Command, p *place, name string, force bool) error {
 		if _, err := rand.Read(uuid[:]); err != nil {
 			return err
 		}
-		sectors, err := node.Format(r, binary.NativeEndian.Uint64(uuid[:]))
+		sectors, err := node.Format(r, binary.NativeEndian.Uint64(uuid[:]), log)
 		if err != nil {
 			return err
 		}

@@ -30,9 +30,10 @@ type offlineMeta struct {
 func newMeta() *cobra.Command {
 	m := metaPlace{}
 	meta := &cobra.Command{
-		Use: "meta", Short: "look at the metadata of a disk that is not in use",
-		Long: `Look at the metadata of a disk, or of a file that holds one. Nothing is written.
-Without a flag the metadata is looked for at the end, where 'meta-disk internal' has it.`,
+		Use: "meta", Short: "look at the metadata of a disk that is not in use, or change it",
+		Long: `Look at the metadata of a disk that is not in use, or of a file that holds one,
+or change it as drbdmeta does. Without a flag the metadata is looked for at the
+end, where 'meta-disk internal' has it.`,
 	}
 	f := meta.PersistentFlags()
 	f.BoolVar(&m.external, "external", false, "the file is a flexible meta-disk of its own")
@@ -45,6 +46,8 @@ Without a flag the metadata is looked for at the end, where 'meta-disk internal'
 		Use: "check FILE", Short: "say what is wrong with the metadata", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return checkMeta(cmd.OutOrStdout(), args[0], m) },
 	})
+	meta.AddCommand(metaPrinters(&m)...)
+	meta.AddCommand(metaWriters(&m)...)
 	return meta
 }
 
@@ -54,8 +57,8 @@ func dumpMeta(w io.Writer, path string, m metaPlace) error {
 		return err
 	}
 	now := time.Now()
-	_, err = fmt.Fprintf(w, "# DRBD meta data dump\n# %s [%d]\n# pollux meta dump %s\n#\n\n%s",
-		now.Format("2006-01-02 15:04:05 -0700"), now.Unix(), path,
+	_, err = fmt.Fprintf(w, "# DRBD meta data dump\n# %s [%d]\n# pollux meta dump %s\n%s%#x\n#\n\n%s",
+		now.Format("2006-01-02 15:04:05 -0700"), now.Unix(), path, drbdmeta.FlagsComment, uint32(meta.superblock.Flags),
 		drbdmeta.Dump(meta.superblock, meta.at, meta.bitmap))
 	return err
 }
@@ -93,32 +96,38 @@ func readMeta(path string, m metaPlace) (offlineMeta, error) {
 	if err != nil {
 		return offlineMeta{}, err
 	}
-	defer f.Close() //nolint:errcheck // only read
-	meta, err := readMetaFrom(f, m)
+	defer f.Close()                    //nolint:errcheck // only read
+	size, err := f.Seek(0, io.SeekEnd) // the size of a block device too
+	if err != nil {
+		return offlineMeta{}, err
+	}
+	meta, err := readMetaFrom(f, uint64(size)/drbdmeta.SectorSize, m)
 	if err != nil {
 		return offlineMeta{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return meta, nil
 }
 
-func readMetaFrom(f *os.File, m metaPlace) (offlineMeta, error) {
-	size, err := f.Seek(0, io.SeekEnd) // the size of a block device too
-	if err != nil {
-		return offlineMeta{}, err
-	}
-	sectors := uint64(size) / drbdmeta.SectorSize
-	kind, l := drbdmeta.KindInternal, drbdmeta.Layout{}
+// layout is where metadata with such an activity log belongs on a disk.
+func (m metaPlace) layout(sectors uint64, stripes, stripeSize4k uint32) (drbdmeta.Kind, drbdmeta.Layout, error) {
+	const data = 1 << 51 // sectors, on another disk
 	switch {
 	case m.index < -1:
-		return offlineMeta{}, fmt.Errorf("--index %d: want a slot from 0 on", m.index)
+		return 0, drbdmeta.Layout{}, fmt.Errorf("--index %d: want a slot from 0 on", m.index)
 	case m.external:
-		kind = drbdmeta.KindFlexible
+		l, err := drbdmeta.FlexibleExternal(sectors, data, stripes, stripeSize4k)
+		return drbdmeta.KindFlexible, l, err
 	case m.index >= 0:
-		kind = drbdmeta.KindIndexed
-		l, err = drbdmeta.Indexed(m.index, sectors, 0)
+		l, err := drbdmeta.Indexed(m.index, sectors, data)
+		return drbdmeta.KindIndexed, l, err
 	default:
-		l, err = drbdmeta.Internal(sectors, 0, 0)
+		l, err := drbdmeta.Internal(sectors, stripes, stripeSize4k)
+		return drbdmeta.KindInternal, l, err
 	}
+}
+
+func readMetaFrom(f io.ReaderAt, sectors uint64, m metaPlace) (offlineMeta, error) {
+	kind, l, err := m.layout(sectors, 0, 0)
 	if err != nil {
 		return offlineMeta{}, err
 	}
@@ -136,7 +145,7 @@ func readMetaFrom(f *os.File, m metaPlace) (offlineMeta, error) {
 
 // readSuperblock tells a disk of DRBD 0.7, whose superblock is elsewhere, from
 // one without metadata.
-func readSuperblock(f *os.File, kind drbdmeta.Kind, at int64, sectors uint64) (drbdmeta.Superblock, error) {
+func readSuperblock(f io.ReaderAt, kind drbdmeta.Kind, at int64, sectors uint64) (drbdmeta.Superblock, error) {
 	b, err := readPart(f, "superblock", at, drbdmeta.BlockSize)
 	if err != nil {
 		return drbdmeta.Superblock{}, err

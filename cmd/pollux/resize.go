@@ -1,11 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"math"
-	"strconv"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/daemon/driver/control"
@@ -22,11 +17,7 @@ added to the peer. A device never shrinks.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := control.Order{Order: "resize", Resource: args[0]}
 			if size != "" {
-				sectors, err := parseSectors(size)
-				if err != nil {
-					return fmt.Errorf("--size: %w", err)
-				}
-				o.Args = append(o.Args, fmt.Sprintf("size=%d", sectors))
+				o.Args = append(o.Args, "size="+size)
 			}
 			if clean {
 				o.Args = append(o.Args, "assume-clean")
@@ -65,19 +56,4 @@ since is sent.`,
 	}
 	cmd.Flags().BoolVar(&o.Force, "clear-bitmap", false, "nothing counts as different from the peer any more")
 	return cmd
-}
-
-// parseSectors reads a size as drbdsetup does: a number of sectors of 512
-// bytes, or of the unit behind it, rounded up.
-func parseSectors(text string) (uint64, error) {
-	shift, digits := 9, text
-	if i := strings.IndexAny(text, "sSkKmMgGtT"); i >= 0 && i == len(text)-1 {
-		shift = map[byte]int{'s': 9, 'k': 10, 'm': 20, 'g': 30, 't': 40}[strings.ToLower(text)[i]]
-		digits = text[:i]
-	}
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("found %q, want a number of sectors, or one with K, M, G or T", text)
-	}
-	return n << (shift - 9), nil
 }

@@ -242,7 +242,7 @@ func TestMachine(t *testing.T) {
 	g.Expect(d.HasLVM).To(BeTrue())
 	g.Expect(d.PVErr).To(MatchError(command.ErrNotFound))
 	g.Expect(check.Spares(d, r)).To(MatchError(ContainSubstring("The metadata need the last 80 of its 2048 sectors")))
-	_, err := node.Format(r, 1)
+	_, err := node.Format(r, 1, node.Striping{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(check.Spares(host.Disk(r), r)).To(Succeed())
 }

@@ -12,9 +12,30 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 )
 
+// Striping is the activity log of fresh metadata: so many stripes of so many
+// blocks of 4096 bytes; zero is 1 of 8.
+type Striping struct{ Stripes, StripeSize4k uint32 }
+
+// StripingOf is what drbdmeta's --al-stripes and --al-stripe-size-kB say; 0 of
+// both is the default, and of one the other's.
+func StripingOf(stripes, sizeKiB uint32) (Striping, error) {
+	const blockKiB, usual = drbdmeta.BlockSize / 1024, 8
+	if stripes == 0 && sizeKiB == 0 {
+		return Striping{}, nil
+	}
+	if sizeKiB%blockKiB != 0 {
+		return Striping{}, fmt.Errorf("al-stripe-size of %d KiB, want a multiple of %d", sizeKiB, blockKiB)
+	}
+	s := Striping{Stripes: max(stripes, 1), StripeSize4k: sizeKiB / blockKiB}
+	if sizeKiB == 0 {
+		s.StripeSize4k = usual
+	}
+	return s, nil
+}
+
 // Format writes fresh metadata on the disk of a resource, and wipes whatever
 // metadata was there.
-func Format(r config.Resource, deviceUUID uint64) (sectors uint64, err error) {
+func Format(r config.Resource, deviceUUID uint64, log Striping) (sectors uint64, err error) {
 	path := r.Volume.Disk
 	if r.Volume.Meta.Kind != drbdconf.MetaInternal {
 		path = r.Volume.Meta.Device
@@ -35,28 +56,46 @@ func Format(r config.Resource, deviceUUID uint64) (sectors uint64, err error) {
 			return 0, err
 		}
 	}
-	layout, err := layoutOf(r, disk.Sectors(), data)
+	layout, err := layoutOf(r, disk.Sectors(), data, log)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, piece := range drbdmeta.Create(layout, uint32(r.Volume.Options.ALExtents), deviceUUID) {
-		done := make(chan error, 1)
-		disk.WriteMeta(piece.Offset, piece.Bytes(), true, func(err error) { done <- err })
-		if err := <-done; err != nil {
+		if err := writePiece(disk, piece); err != nil {
 			return 0, err
 		}
 	}
 	return layout.DataSectors, nil
 }
 
-func layoutOf(r config.Resource, meta, data uint64) (drbdmeta.Layout, error) {
+// writePiece writes a part of the metadata a bit at a time: the bitmap of 16
+// TiB has half a gigabyte.
+func writePiece(disk *backing.Disk, p drbdmeta.Piece) error {
+	const most = 1 << 20
+	some := drbdmeta.Piece{Length: min(p.Length, most), Block: p.Block}
+	bytes := some.Bytes()
+	done := make(chan error, 1)
+	for at := int64(0); at < p.Length; at += most {
+		n := min(p.Length-at, most)
+		disk.WriteMeta(p.Offset+at, bytes[:n], at+n == p.Length, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func layoutOf(r config.Resource, meta, data uint64, log Striping) (drbdmeta.Layout, error) {
 	switch r.Volume.Meta.Kind {
 	case drbdconf.MetaFlexible:
-		return drbdmeta.FlexibleExternal(meta, data, 1, 8)
+		return drbdmeta.FlexibleExternal(meta, data, log.Stripes, log.StripeSize4k)
 	case drbdconf.MetaIndexed:
+		if log.Stripes > 1 || log.StripeSize4k > 8 {
+			return drbdmeta.Layout{}, fmt.Errorf("at an index the activity log is 1 stripe of 8 blocks: %w", drbdmeta.ErrInvalid)
+		}
 		return drbdmeta.Indexed(r.Volume.Meta.Index, meta, data)
 	default:
-		return drbdmeta.Internal(meta, 1, 8)
+		return drbdmeta.Internal(meta, log.Stripes, log.StripeSize4k)
 	}
 }
 
@@ -76,7 +115,7 @@ func measure(r config.Resource) (f *os.File, layout drbdmeta.Layout, sectors uin
 			data, err = Sectors(r.Volume.Disk)
 		}
 		if err == nil {
-			layout, err = layoutOf(r, sectors, data)
+			layout, err = layoutOf(r, sectors, data, Striping{})
 		}
 	}
 	if err != nil {
@@ -112,6 +151,7 @@ func Room(r config.Resource) (data, last uint64, err error) {
 	if _, err := f.ReadAt(block, layout.Superblock); err == nil {
 		if super, err := drbdmeta.DecodeSuperblock(block); err == nil {
 			last = super.Size
+			layout.DataSectors = min(layout.DataSectors, super.Layout(layout.Superblock).DataSectors)
 		}
 	}
 	return layout.DataSectors, last, nil
@@ -140,8 +180,9 @@ func Metadata(r config.Resource) (string, error) {
 	if old, ok := drbdmeta.V07Offset(sectors); ok && r.Volume.Meta.Kind == drbdconf.MetaInternal {
 		if _, err := f.ReadAt(block, old); err == nil {
 			if _, err := drbdmeta.DecodeV07(block); err == nil {
-				return "DRBD 0.7 metadata", fmt.Errorf("%s: %w: convert it with drbdmeta of DRBD 8, or write fresh metadata "+
-					"with 'pollux create-md --force %s' and sync in full", path, drbdmeta.ErrV07, r.Conf.Name)
+				return "DRBD 0.7 metadata", fmt.Errorf("%s: %w: after a clean end of DRBD 0.7 convert it with "+
+					"'pollux meta convert', or write fresh metadata with 'pollux create-md --force %s' and sync in full",
+					path, drbdmeta.ErrV07, r.Conf.Name)
 			}
 		}
 	}

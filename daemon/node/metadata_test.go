@@ -41,7 +41,7 @@ func TestFreshMetadataAreFoundWhereTheyWereWritten(t *testing.T) {
 			g := NewWithT(t)
 			r := resource(t, tc.size, tc.external)
 			g.Expect(node.Metadata(r)).To(BeEmpty())
-			sectors, err := node.Format(r, 7)
+			sectors, err := node.Format(r, 7, node.Striping{})
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(sectors).To(BeEquivalentTo(tc.sectors))
 			g.Expect(node.Metadata(r)).To(HavePrefix("DRBD 8.4 metadata ("))
@@ -52,7 +52,7 @@ func TestFreshMetadataAreFoundWhereTheyWereWritten(t *testing.T) {
 func TestADiskThatIsTooSmallGetsNoMetadata(t *testing.T) {
 	g := NewWithT(t)
 	r := resource(t, 64<<10, 0)
-	_, err := node.Format(r, 7)
+	_, err := node.Format(r, 7, node.Striping{})
 	g.Expect(err).To(MatchError(drbdmeta.ErrTooSmall))
 	_, err = node.Metadata(r)
 	g.Expect(err).To(MatchError(drbdmeta.ErrTooSmall))
@@ -65,7 +65,7 @@ func TestADiskThatIsInUseGetsNoMetadata(t *testing.T) {
 	user, err := backing.Open(r.Volume.Disk, backing.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = user.Close() }()
-	_, err = node.Format(r, 7)
+	_, err = node.Format(r, 7, node.Striping{})
 	g.Expect(err).To(MatchError(backing.ErrInUse))
 	g.Expect(os.ReadFile(r.Volume.Disk)).To(Equal(make([]byte, 2<<20)))
 }

@@ -37,7 +37,7 @@ func OpenMeta(r config.Resource) (*DiskMeta, error) {
 }
 
 func (m *DiskMeta) read(r config.Resource) error {
-	layout, err := layoutOf(r, m.disk.Sectors(), m.disk.Sectors())
+	layout, err := layoutOf(r, m.disk.Sectors(), m.disk.Sectors(), Striping{})
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func startNode(tb testing.TB, dir, name string) *node.Node {
 	g := NewWithT(tb)
 	site, err := config.Load(dir, name)
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = node.Format(site.Resources[0], 1)
+	_, err = node.Format(site.Resources[0], 1, node.Striping{})
 	g.Expect(err).NotTo(HaveOccurred())
 	state := filepath.Join(dir, name)
 	n, err := node.New(site, node.Options{StateDir: state, RunDir: state})

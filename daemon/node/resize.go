@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -139,13 +140,28 @@ func resizeArgs(in *replica.Input, args []string, r config.Resource) error {
 		case "assume-peer-has-space":
 			in.AssumePeer = true
 		case "size":
-			in.Sector, err = strconv.ParseUint(value, 10, 63)
+			in.Sector, err = ParseSectors(value)
 		default:
-			err = errors.New("want size=SECTORS, assume-clean or assume-peer-has-space")
+			err = errors.New("want size=SIZE, assume-clean or assume-peer-has-space")
 		}
 		if err != nil {
 			return fmt.Errorf("resize %s: argument %q: %w", r.Conf.Name, arg, err)
 		}
 	}
 	return nil
+}
+
+// ParseSectors reads a size as drbdsetup does: a number of sectors of 512
+// bytes, or of the unit behind it, rounded up.
+func ParseSectors(text string) (uint64, error) {
+	shift, digits := 9, text
+	if i := strings.IndexAny(text, "sSkKmMgGtT"); i >= 0 && i == len(text)-1 {
+		shift = map[byte]int{'s': 9, 'k': 10, 'm': 20, 'g': 30, 't': 40}[strings.ToLower(text)[i]]
+		digits = text[:i]
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("found %q, want a number of sectors, or one with K, M, G or T", text)
+	}
+	return n << (shift - 9), nil
 }

@@ -42,7 +42,7 @@ func (n *Node) CreateMD() {
 	GinkgoHelper()
 	site, err := config.Load(n.ConfigDir(), n.Name)
 	Expect(err).NotTo(HaveOccurred())
-	_, err = node.Format(site.Resources[0], rand.Uint64())
+	_, err = node.Format(site.Resources[0], rand.Uint64(), node.Striping{})
 	Expect(err).NotTo(HaveOccurred())
 }
 

@@ -37,7 +37,7 @@ func (d *demo) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sectors, err := node.Format(site.Resources[0], uint64(time.Now().UnixNano()))
+		sectors, err := node.Format(site.Resources[0], uint64(time.Now().UnixNano()), node.Striping{})
 		if err != nil {
 			return err
 		}

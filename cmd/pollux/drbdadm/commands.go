@@ -52,7 +52,7 @@ func commands() []command {
 		{name: "status", whole: status, options: []string{"verbose", "json", "color"}},
 		{name: "wait-connect", run: waitConnect},
 		{name: "wait-con-int", whole: waitAll},
-		{name: "create-md", run: createMD, options: force},
+		{name: "create-md", run: createMD, options: []string{"force", "al-stripes", "al-stripe-size-kB"}},
 		{name: "dump-md", run: onMeta("dump-md")},
 		{name: "wipe-md", run: onMeta("wipe-md"), options: force},
 		{name: "apply-al", run: onMeta("apply-al")},

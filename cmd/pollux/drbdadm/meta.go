@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,7 +83,7 @@ func (c *call) onDisk(m *node.DiskMeta, s step, complain func(string, ...any)) e
 	case "get-gi":
 		c.print("%s\n", super.GetGI())
 	case "show-gi":
-		c.print("%slast agreed size: %d KB\n", super.ShowGI(), super.Size/2)
+		c.print("%s%s", super.ShowGI(), super.AgreedSizeText())
 	case "dstate":
 		c.print("%s/DUnknown\n", super.DState())
 	case "dump-md":
@@ -111,6 +113,20 @@ func (c *call) onDisk(m *node.DiskMeta, s step, complain func(string, ...any)) e
 		return err
 	}
 	return nil
+}
+
+// number is the value of an option for the backend, 0 if it was not given.
+func (c *call) number(option string) (uint32, error) {
+	for _, word := range c.backend {
+		if text, ok := strings.CutPrefix(word, "--"+option+"="); ok {
+			n, err := strconv.ParseUint(text, 10, 32)
+			if err != nil {
+				return 0, fmt.Errorf("--%s: %s is not a valid number", option, text)
+			}
+			return uint32(n), nil
+		}
+	}
+	return 0, nil
 }
 
 func (c *call) forced() bool {
@@ -204,8 +220,15 @@ func (c *call) format(s step) int {
 		c.complain("%s", err)
 		return exitUsage
 	}
+	stripes, err := c.number("al-stripes")
+	size, sizeErr := c.number("al-stripe-size-kB")
+	log, logErr := node.StripingOf(stripes, size)
+	if err := errors.Join(err, sizeErr, logErr); err != nil {
+		c.complain("%s", err)
+		return exitUsage
+	}
 	c.print("initializing activity log\n")
-	sectors, err := node.Format(s.resource(), binary.NativeEndian.Uint64(uuid[:]))
+	sectors, err := node.Format(s.resource(), binary.NativeEndian.Uint64(uuid[:]), log)
 	if err != nil {
 		c.complain("%s", err)
 		return exitUsage

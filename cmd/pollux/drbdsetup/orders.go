@@ -70,6 +70,11 @@ func order(ctx context.Context, c *call) int {
 		return c.fail(124, "Device is attached to a disk (use detach first)", "")
 	}
 	o := control.Order{Order: verb, Force: c.has("force", "overwrite-data-of-peer", "do-what-I-say", "clear-bitmap")}
+	for _, name := range []string{"assume-clean", "assume-peer-has-space"} {
+		if c.has(name) {
+			o.Args = append(o.Args, name)
+		}
+	}
 	for _, name := range []string{"start", "stop", "size"} {
 		if value, ok := c.options[name]; ok {
 			o.Args = append(o.Args, name+"="+value)

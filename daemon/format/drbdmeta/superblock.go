@@ -148,8 +148,8 @@ func DecodeSuperblock(b []byte) (Superblock, error) {
 		return Superblock{}, fmt.Errorf("%w: its peer records have no 8.4 form; "+
 			"bring the disk back with dump-md and restore-md of DRBD 8.4, or create meta-data anew and sync in full", ErrV09)
 	case be.Uint32(b[28:]) == magicV07:
-		return Superblock{}, fmt.Errorf("%w: convert it with \"drbdmeta ... v08 ... create-md\" "+
-			"after checking that the node was cleanly Secondary, or create meta-data anew and sync in full", ErrV07)
+		return Superblock{}, fmt.Errorf("%w: after a clean end of DRBD 0.7 on both nodes convert it "+
+			"with \"pollux meta convert\", or create meta-data anew and sync in full", ErrV07)
 	default:
 		return Superblock{}, fmt.Errorf("magic %08x, want %08x or %08x: %w: "+
 			"run create-md if this is the right device and the place that meta-disk names",

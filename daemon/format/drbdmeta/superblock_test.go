@@ -47,7 +47,7 @@ func TestDecodeSuperblock(t *testing.T) {
 		"DRBD 9 is refused": {block: patched(63, 0x6d), wantErr: drbdmeta.ErrV09, words: "DRBD 9 meta-data"},
 		"DRBD 0.7 is refused": {
 			block:   block(append(make([]byte, 28), words(0x8374026a, 0x20000, 8, 0x101, 0x48)...)),
-			wantErr: drbdmeta.ErrV07, words: "cleanly Secondary",
+			wantErr: drbdmeta.ErrV07, words: "pollux meta convert",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestV07(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got).To(Equal(drbdmeta.V07{
 		Size: 2048, Flags: drbdmeta.MDConsistent | drbdmeta.MDPrimaryInd,
-		HumanCount: 1, TimeoutCount: 2, ConnectedCount: 3, ArbitraryCount: 4,
+		HumanCount: 1, TimeoutCount: 2, ConnectedCount: 3, ArbitraryCount: 4, ALExtents: 0x101,
 	}))
 	_, err = drbdmeta.DecodeV07(block(fresh64M))
 	g.Expect(err).To(MatchError(drbdmeta.ErrNoMetadata))

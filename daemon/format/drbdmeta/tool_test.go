@@ -1,6 +1,8 @@
 package drbdmeta_test
 
 import (
+	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +76,7 @@ func TestDrbdmetaReadsWhatCreateMakes(t *testing.T) {
 	for name, tc := range map[string]struct {
 		size   int64
 		place  []string
+		log    []string
 		layout func(sectors uint64) (drbdmeta.Layout, error)
 	}{
 		"internal": {size: 64 << 20, place: []string{"internal"}, layout: func(sectors uint64) (drbdmeta.Layout, error) {
@@ -86,6 +89,16 @@ func TestDrbdmetaReadsWhatCreateMakes(t *testing.T) {
 		"flexible": {size: 30 << 20, place: []string{"flex-external"}, layout: func(sectors uint64) (drbdmeta.Layout, error) {
 			return drbdmeta.FlexibleExternal(sectors, 1<<30, 0, 0)
 		}},
+		"internal with a striped log": {
+			size: 64 << 20, place: []string{"internal"}, log: []string{"--al-stripes", "4", "--al-stripe-size-kB", "64"},
+			layout: func(sectors uint64) (drbdmeta.Layout, error) { return drbdmeta.Internal(sectors, 4, 16) },
+		},
+		"flexible with a striped log": {
+			size: 30 << 20, place: []string{"flex-external"}, log: []string{"--al-stripes", "3"},
+			layout: func(sectors uint64) (drbdmeta.Layout, error) {
+				return drbdmeta.FlexibleExternal(sectors, 1<<30, 3, 8)
+			},
+		},
 		"index 1": {size: 256 << 20, place: []string{"1"}, layout: func(sectors uint64) (drbdmeta.Layout, error) {
 			return drbdmeta.Indexed(1, sectors, 1<<30)
 		}},
@@ -95,7 +108,7 @@ func TestDrbdmetaReadsWhatCreateMakes(t *testing.T) {
 			d := newToolDisk(t, tc.size, "v08", tc.place...)
 			l, err := tc.layout(uint64(tc.size) / 512)
 			g.Expect(err).NotTo(HaveOccurred())
-			d.run("create-md")
+			d.run(append([]string{"create-md"}, tc.log...)...)
 			theirs := d.read(l.Superblock, drbdmeta.BlockSize)
 			g.Expect(d.read(l.ActivityLog, l.ALSize)).To(Equal(drbdmeta.Create(l, 257, 0)[2].Bytes()))
 
@@ -188,7 +201,7 @@ func TestDrbdmetaMakesAV07(t *testing.T) {
 	b := d.read(at, drbdmeta.BlockSize)
 	got, err := drbdmeta.DecodeV07(b)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(got).To(Equal(drbdmeta.V07{HumanCount: 1, TimeoutCount: 1, ConnectedCount: 1, ArbitraryCount: 1}))
+	g.Expect(got).To(Equal(drbdmeta.V07{HumanCount: 1, TimeoutCount: 1, ConnectedCount: 1, ArbitraryCount: 1, ALExtents: 257}))
 	_, err = drbdmeta.DecodeSuperblock(b)
 	g.Expect(err).To(MatchError(drbdmeta.ErrV07))
 }
@@ -217,4 +230,65 @@ func TestDumpsAsDrbdmetaDoes(t *testing.T) {
 	s.Flags &^= drbdmeta.MDALClean
 	d.write(l.Superblock, s.Append(nil))
 	g.Expect(drbdmeta.Dump(s, l.Superblock, bitmap)).To(Equal(d.dump()))
+}
+
+func TestConvertsAsDrbdmetaDoes(t *testing.T) {
+	const size = 300 << 20
+	g := NewWithT(t)
+	d := newToolDisk(t, size, "v07", "internal")
+	d.run("create-md")
+	at, _ := drbdmeta.V07Offset(size / 512)
+	b := d.read(at, drbdmeta.BlockSize)
+	be := binary.BigEndian
+	be.PutUint64(b, 170000)
+	for i, n := range []uint32{1, 3, 2, 7, 5} {
+		be.PutUint32(b[8+4*i:], n)
+	}
+	d.write(at, b)
+	v, err := drbdmeta.DecodeV07(b)
+	g.Expect(err).NotTo(HaveOccurred())
+	old := v.V07Layout(at)
+	g.Expect(d.run("dump-md")).To(ContainSubstring(fmt.Sprintf(
+		"# al_offset %d\n# bm_offset %d\n", old.ActivityLog, old.Bitmap)))
+	l, err := drbdmeta.Internal(size/512, 0, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	bitmap := make([]byte, old.BitmapSize)
+	s, err := v.Convert(l, bitmap, make([]byte, old.ALSize))
+	g.Expect(err).NotTo(HaveOccurred())
+
+	d.version = "v08"
+	d.run("create-md")
+	theirs, err := drbdmeta.DecodeSuperblock(d.read(l.Superblock, drbdmeta.BlockSize))
+	g.Expect(err).NotTo(HaveOccurred())
+	theirs.Flags |= drbdmeta.MDALClean
+	g.Expect(s).To(Equal(theirs))
+
+	// What the tool does not move is moved, and named for.
+	bitmap[0] = 7
+	v.Flags |= drbdmeta.MDPrimaryInd
+	log := make([]byte, old.ALSize)
+	copy(log, oldSector(1, drbdmeta.Update{Slot: 0, Extent: 3}, drbdmeta.Update{Slot: 0, Extent: 3}))
+	s, err = v.Convert(l, bitmap, log)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.UUIDs.Bitmap).To(Equal(s.UUIDs.Current - 0x10000))
+	g.Expect(bitmap[3*128 : 4*128]).To(HaveEach(byte(0xff)))
+	v.Size = l.DataSectors + 1
+	_, err = v.Convert(l, bitmap, log)
+	g.Expect(err).To(MatchError(drbdmeta.ErrTooSmall))
+}
+
+func TestShowsAsDrbdmetaDoes(t *testing.T) {
+	const size = 64 << 20
+	g := NewWithT(t)
+	d := newToolDisk(t, size, "v08", "internal")
+	d.run("create-md")
+	l, err := drbdmeta.Internal(size/512, 0, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	s, err := drbdmeta.DecodeSuperblock(d.read(l.Superblock, drbdmeta.BlockSize))
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, sectors := range []uint64{0, 7, 2047, 20479, 130000} {
+		s.Size, s.Flags = sectors, s.Flags+1
+		d.write(l.Superblock, s.Append(nil))
+		g.Expect(s.ShowGI() + s.AgreedSizeText()).To(Equal(d.run("show-gi")))
+	}
 }

@@ -8,10 +8,11 @@ import (
 const (
 	v07Area = 262144 // sectors
 	v07KiB  = 2      // sectors
+	v07Size = 48     // bytes
 )
 
-// V07 is the superblock of DRBD 0.7. It is read to say what is on the disk,
-// and never written.
+// V07 is the superblock of DRBD 0.7. It is read to say what is on the disk, and
+// to convert it, and never written.
 //
 //	offset  size  field
 //	0       8     Size            KiB on disk, sectors here
@@ -21,6 +22,7 @@ const (
 //	20      4     ConnectedCount
 //	24      4     ArbitraryCount
 //	28      4     magic 8374026a
+//	40      4     ALExtents
 //
 // Integers are big endian. Source: DRBD meta-data, section 10.
 type V07 struct {
@@ -30,6 +32,7 @@ type V07 struct {
 	TimeoutCount   uint32
 	ConnectedCount uint32
 	ArbitraryCount uint32
+	ALExtents      uint32
 }
 
 // V07Offset is where DRBD 0.7 put its internal superblock on a device of
@@ -47,8 +50,8 @@ func V07Offset(sectors uint64) (int64, bool) {
 // DecodeV07 reads a superblock of DRBD 0.7 from the start of b. It fails with
 // ErrNoMetadata if there is none.
 func DecodeV07(b []byte) (V07, error) {
-	if len(b) < 32 {
-		return V07{}, fmt.Errorf("v07 superblock of %d bytes, want 32: %w", len(b), ErrNoMetadata)
+	if len(b) < v07Size {
+		return V07{}, fmt.Errorf("v07 superblock of %d bytes, want %d: %w", len(b), v07Size, ErrNoMetadata)
 	}
 	be := binary.BigEndian
 	if magic := be.Uint32(b[28:]); magic != magicV07 {
@@ -61,5 +64,6 @@ func DecodeV07(b []byte) (V07, error) {
 		TimeoutCount:   be.Uint32(b[16:]),
 		ConnectedCount: be.Uint32(b[20:]),
 		ArbitraryCount: be.Uint32(b[24:]),
+		ALExtents:      be.Uint32(b[40:]),
 	}, nil
 }
