@@ -18,6 +18,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/guard"
+	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -68,8 +69,8 @@ type runError struct{ error }
 func (e runError) Unwrap() error { return e.error }
 
 type options struct {
-	configDir, stateDir, runDir, agents, node, bind, frontend, lock string
-	deadTime                                                        time.Duration
+	configDir, stateDir, runDir, agents, node, bind, frontend, lock, engine string
+	deadTime                                                                time.Duration
 }
 
 func (o *options) register(cmd *cobra.Command) {
@@ -79,6 +80,8 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.runDir, "run-dir", "/run/pollux", "directory for the sockets")
 	f.StringVar(&o.frontend, "frontend", string(node.FrontendAuto), "what makes the devices: kernel (block devices), "+
 		"nbd-socket, or auto (kernel for devices in /dev, if it has the nbd driver)")
+	f.StringVar(&o.engine, "engine", "", "what replicates all resources: pollux, or kernel (the kernel's DRBD, driven "+
+		"through drbd-utils); else 'engine' in drbd.conf says it, which DRBD's own tools refuse to read")
 	f.DurationVar(&o.deadTime, "dead-time", 10*time.Minute,
 		"how long users of a block device wait for a daemon that died before they get errors")
 	f.StringVar(&o.lock, "lock-memory", string(guard.LockTouched),
@@ -108,6 +111,13 @@ func run(ctx context.Context, o options, unprotected []string) error {
 	site, err := config.Load(o.configDir, o.node)
 	if err != nil {
 		return err
+	}
+	if o.engine != "" {
+		engine, err := drbdconf.ParseEngine(o.engine)
+		if err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+		site.UseEngine(engine)
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	for _, w := range append(site.Warnings, unprotected...) {

@@ -31,6 +31,7 @@ func (s *Site) Machine(id Identity) machine.Config {
 		rc := r.replica(s.Node)
 		rc.Seed = id.Seed + uint64(i)*0x9e3779b97f4a7c15
 		c.Resources = append(c.Resources, rc)
+		c.Foreign = append(c.Foreign, r.Conf.Engine == drbdconf.EngineKernel)
 	}
 	if s.HA == nil {
 		return c

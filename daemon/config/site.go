@@ -119,16 +119,25 @@ func (s *Site) addResource(r *drbdconf.Resource) error {
 		return fmt.Errorf("%s: found volume %d in resource %s, want volume 0", own.Pos, volume.Number, r.Name)
 	case volume.Disk == "":
 		return fmt.Errorf("%s: found no disk in resource %s, want one: this version does not run without", own.Pos, r.Name)
-	case r.Net.AllowTwoPrimaries:
+	case r.Net.AllowTwoPrimaries && r.Engine == drbdconf.EnginePollux:
 		return fmt.Errorf("%s: found allow-two-primaries in resource %s, want no: two Primaries are not supported",
 			r.Pos, r.Name)
 	}
-	if err := checkAlgorithms(r); err != nil {
-		return err
+	if r.Engine == drbdconf.EnginePollux {
+		if err := checkAlgorithms(r); err != nil {
+			return err
+		}
+		s.warnAbout(r)
 	}
-	s.warnAbout(r)
 	s.Resources = append(s.Resources, Resource{Conf: r, Own: own, Peer: peer, Volume: volume})
 	return nil
+}
+
+// UseEngine lets an engine replicate all resources, whatever drbd.conf says.
+func (s *Site) UseEngine(e drbdconf.Engine) {
+	for i := range s.Resources {
+		s.Resources[i].Conf.Engine = e
+	}
 }
 
 // checkAlgorithms refuses digests that this node can't make: the peer would be

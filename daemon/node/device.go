@@ -34,6 +34,9 @@ type device struct {
 	front export.Frontend
 	// kernel is front if that makes block devices.
 	kernel *kernel.Device
+	// foreign is the engine, if it is not pollux: then link, data and meta are
+	// nil for good.
+	foreign *kernelEngine
 	// upgraded: the program was replaced while this node was Primary.
 	upgraded bool
 	metaRead []byte // see metaBuffer; only the loop uses it
@@ -61,6 +64,9 @@ type device struct {
 func newDevice(n *Node, index int, seed uint64) (*device, error) {
 	conf := n.site.Resources[index]
 	d := &device{node: n, index: index, conf: conf, requests: map[uint64]*export.Request{}}
+	if conf.Conf.Engine == drbdconf.EngineKernel {
+		return d, d.useKernel()
+	}
 	local, err := addrPort(conf.Own.Address)
 	if err != nil {
 		return nil, err
@@ -108,6 +114,10 @@ func (d *device) add(in replica.Input) {
 
 // up is what drbdadm up does: use the disk, look for the peer.
 func (d *device) up() {
+	if d.foreign != nil {
+		d.foreign.follow()
+		return
+	}
 	for _, o := range []replica.OrderKind{replica.OrderAttach, replica.OrderConnect} {
 		if a := d.node.order(d.index, o, false); !a.OK {
 			d.tell("not up: " + a.Text)
@@ -190,7 +200,9 @@ func (d *device) letGo() {
 
 // close ends everything, whoever still uses it.
 func (d *device) close() {
-	d.link.Close()
+	if d.link != nil {
+		d.link.Close()
+	}
 	if err := d.front.Close(); err != nil {
 		d.node.log.Warn("close the device", "resource", d.conf.Conf.Name, "error", err)
 	}

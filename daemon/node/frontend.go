@@ -74,8 +74,11 @@ func (d *device) makeFront() {
 
 // path is where users find the device.
 func (d *device) path() string {
-	if d.kernel != nil {
+	switch {
+	case d.kernel != nil:
 		return d.kernel.Path()
+	case d.foreign != nil:
+		return d.conf.Volume.Device
 	}
 	return d.node.options.socketOf(d.conf.Conf.Name)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/agent"
 	"github.com/optionc/pollux/daemon/driver/beatlink"
 	"github.com/optionc/pollux/daemon/driver/buffer"
+	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
 )
 
@@ -57,7 +58,11 @@ type Options struct {
 	// Bind is the address to hear heartbeats on, instead of the interfaces of
 	// ha.cf: for two nodes on one machine.
 	Bind netip.Addr
-	Log  *slog.Logger
+	// Run and Stream start the programs of drbd-utils, for tests; nil is what
+	// really does.
+	Run    command.Runner
+	Stream command.Streamer
+	Log    *slog.Logger
 }
 
 // Node is a running node.

@@ -107,7 +107,7 @@ func (n *Node) orderContext(ctx context.Context, resource int, kind replica.Orde
 // give gives a replica an order and waits for what became of it.
 func (n *Node) give(ctx context.Context, resource int, in replica.Input) control.Answer {
 	in.Kind = replica.Order
-	if in.Order == replica.OrderAttach {
+	if in.Order == replica.OrderAttach && !n.isForeign(resource) {
 		disk, err := n.devices[resource].open()
 		if err != nil {
 			return control.Answer{Code: int(drbdwire.IsDiskless), Text: err.Error()}
@@ -182,8 +182,12 @@ func (n *Node) leave() error {
 }
 
 // shut demotes all resources, and leaves their metadata as after a clean end.
+// One that another engine replicates goes on.
 func (n *Node) shut(ctx context.Context) error {
 	for i, r := range n.site.Resources {
+		if n.isForeign(i) {
+			continue
+		}
 		for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderShutdown} {
 			if a := n.lastOrder(ctx, i, kind); !a.OK {
 				return fmt.Errorf("resource %s: not closed cleanly: %s", r.Conf.Name, a.Text)

@@ -42,6 +42,9 @@ func (d *device) perform(e *replica.Effect) {
 	case replica.Located:
 		sectors := e.Sector
 		d.node.working.Go(func() { d.remember(sectors) })
+	case replica.Delegate:
+		order := *e
+		d.node.working.Go(func() { d.foreign.carryOut(order) })
 	case replica.Changed:
 		d.changed(e)
 		d.abandonStale()

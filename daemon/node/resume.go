@@ -122,14 +122,14 @@ func (d *device) isPrimary() bool { return d.state().Role == drbdwire.Primary }
 
 // state must not be called by the loop.
 func (d *device) state() (s drbdwire.State) {
-	d.node.ask(func(m *machine.Machine) { s = m.Resource(d.index).State() })
+	d.node.ask(func(m *machine.Machine) { s = m.State(d.index) })
 	return s
 }
 
 // abandonStale removes the device that the last daemon left if its users may
 // not go on. It must be called by the loop.
 func (d *device) abandonStale() {
-	if d.kernel == nil || !isStale(d.node.machine.Resource(d.index).State()) {
+	if d.kernel == nil || !isStale(d.node.machine.State(d.index)) {
 		return
 	}
 	d.node.working.Go(func() {

@@ -50,6 +50,9 @@ func (n *Node) resourceOrder(o control.Order) (func(context.Context, *device) co
 // bringUp is what drbdadm up does: use the disk, look for the peer. What is
 // done already is left as it is.
 func (d *device) bringUp(ctx context.Context) control.Answer {
+	if d.foreign != nil {
+		return d.foreign.upOrDown(ctx, false)
+	}
 	s := d.state()
 	if s.Disk == drbdwire.Diskless {
 		if a := d.node.orderContext(ctx, d.index, replica.OrderAttach, false); !a.OK {
@@ -65,6 +68,9 @@ func (d *device) bringUp(ctx context.Context) control.Answer {
 
 // takeDown leaves nothing of a resource in use.
 func (d *device) takeDown(ctx context.Context) control.Answer {
+	if d.foreign != nil {
+		return d.foreign.upOrDown(ctx, true)
+	}
 	for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderDisconnect, replica.OrderDetach} {
 		if a := d.node.orderContext(ctx, d.index, kind, false); !a.OK {
 			return a

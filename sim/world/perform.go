@@ -68,7 +68,7 @@ func (n *Node) performReplica(e *replica.Effect) {
 		n.digest(e)
 	case replica.Broken:
 		n.w.Fail("assertions hold", "%s: %s", Name(n.id), e.Text)
-	case replica.CloseDisk:
+	case replica.CloseDisk, replica.Delegate:
 	}
 }
 

@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/foreign"
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // Never is a deadline that does not come.
@@ -33,6 +35,9 @@ type Config struct {
 	// ResyncAfter has the index of the resource whose resync goes before that of
 	// each, or -1; it may be shorter than Resources.
 	ResyncAfter []int
+	// Foreign are the resources that another engine replicates, by index; it may
+	// be shorter than Resources.
+	Foreign []bool
 	// Cluster is false on a node that only replicates; the two that follow do
 	// not count then.
 	Cluster  bool
@@ -76,12 +81,24 @@ type Effect struct {
 // those of administrators.
 const ownOrder = 1 << 63
 
+// An engine is the core of one resource: replica.Resource, or foreign.Resource
+// for one that is replicated elsewhere.
+type engine interface {
+	Step(now time.Duration, in replica.Input, out []replica.Effect) []replica.Effect
+	Recycle()
+	Deadline() time.Duration
+	State() drbdwire.State
+	Generation() uint64
+	MayPromote(force bool) (drbdwire.Code, string)
+	Status() replica.Status
+}
+
 // Machine is the state of one node.
 type Machine struct {
 	cfg       Config
 	now       time.Duration
 	out       []Effect
-	resources []*replica.Resource
+	resources []engine
 	watches   []watch
 	alive     *liveness.Core
 	groups    *failover.Core
@@ -100,7 +117,11 @@ type Machine struct {
 // its peer, or that names a resource in haresources that there is not.
 func New(cfg Config) (*Machine, error) {
 	m := &Machine{cfg: cfg, watches: make([]watch, len(cfg.Resources)), task: task{due: Never}}
-	for _, c := range cfg.Resources {
+	for i, c := range cfg.Resources {
+		if i < len(cfg.Foreign) && cfg.Foreign[i] {
+			m.resources = append(m.resources, foreign.New(c))
+			continue
+		}
 		m.resources = append(m.resources, replica.New(c))
 	}
 	if !cfg.Cluster {
@@ -296,5 +317,12 @@ func (m *Machine) Status() Status {
 	return s
 }
 
-// Resource is the replica of that index, to be asked and not to be stepped.
-func (m *Machine) Resource(i int) *replica.Resource { return m.resources[i] }
+// Resource is the replica of that index, to be asked and not to be stepped; nil
+// if another engine replicates it.
+func (m *Machine) Resource(i int) *replica.Resource {
+	r, _ := m.resources[i].(*replica.Resource)
+	return r
+}
+
+// State is that of the resource of that index, whoever replicates it.
+func (m *Machine) State(i int) drbdwire.State { return m.resources[i].State() }

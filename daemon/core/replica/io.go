@@ -85,6 +85,16 @@ const (
 	// Depend: another resource's resync goes before that of this one, if Force,
 	// or is over.
 	Depend InputKind = 41
+
+	// Observed and Delegated are for core/foreign alone, which stands in for a
+	// Resource that another engine replicates.
+	//
+	// Observed: the engine's State is seen to be that, its generation ID, its
+	// size Sector.
+	Observed InputKind = 50
+	// Delegated answers Delegate of number ID: Exit is the engine's code, Text
+	// what it said.
+	Delegated InputKind = 51
 )
 
 // An OrderKind says what an administrator wants.
@@ -165,6 +175,7 @@ type Input struct {
 	Sector  uint64 // units of 512 bytes
 	Until   uint64 // the first sector that is not meant; 0 is the end of the device
 	Exit    int
+	State   uint32 // as drbdwire.State packs it
 	Data    []byte
 	Text    string
 	Disk    Disk
@@ -238,6 +249,9 @@ const (
 	// Located: the internal metadata is at the end of a disk of Sector sectors;
 	// to be remembered for Disk.LastSectors.
 	Located EffectKind = 32
+	// Delegate: let the engine carry Order out; answered by Delegated. Only
+	// core/foreign asks for it.
+	Delegate EffectKind = 50
 )
 
 // Effect is one thing for the shell to do. Effects are carried out in the
@@ -247,6 +261,8 @@ type Effect struct {
 	Socket Socket
 	FUA    bool
 	Failed bool
+	Force  bool
+	Order  OrderKind
 	Conn   uint32
 	Buf    Buf
 	Size   uint32 // bytes

@@ -238,7 +238,7 @@ func (e *end) perform(f replica.Effect) {
 		Fail(e.name + ": " + f.Text)
 	case replica.Digest:
 		e.later(replica.Input{Kind: replica.Digested, ID: f.ID, Data: digestOf(f.Text, e.payloads[f.Buf][:f.Size])})
-	case replica.CloseDisk:
+	case replica.CloseDisk, replica.Delegate:
 	case replica.Measure:
 		e.later(replica.Input{Kind: replica.Measured, Disk: e.measure()})
 	case replica.Grown:

@@ -147,6 +147,7 @@ func (r *Resource) take(in Input) {
 		r.measured(in)
 	case Depend:
 		r.depend(in.Force)
+	case Observed, Delegated: // of core/foreign
 	}
 }
 

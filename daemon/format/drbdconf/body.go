@@ -23,6 +23,7 @@ type body struct {
 	linkDisk    layer
 	linkVolumes map[uint16]layer
 
+	engine  *Engine // nil if not given
 	dialect dialect
 	// inconDegr: the handler pri-on-incon-degr stands there as incon-degr-cmd.
 	inconDegr bool
@@ -117,7 +118,7 @@ func (r *reader) resource(s statement) {
 // one.
 var bodyWords = []string{
 	"protocol", "on", "floating", "ignore-on", "disk", "net", "syncer", "startup", "handlers", "options", "device",
-	"meta-disk", "flexible-meta-disk", "volume", "connection", "connection-mesh", "incon-degr-cmd",
+	"meta-disk", "flexible-meta-disk", "engine", "volume", "connection", "connection-mesh", "incon-degr-cmd",
 }
 
 // body gives the statements of common or of a resource their meaning.
@@ -136,6 +137,15 @@ func (r *reader) body(b *body, statements []statement) {
 		case "protocol":
 			if v, ok := r.value(s, "a protocol: A, B or C"); ok {
 				r.netOption(b, &b.net, statement{args: []token{s.args[0], v}, end: s.end})
+			}
+		case "engine":
+			if v, ok := r.value(s, "an engine: "+engines.list()); ok {
+				e, err := ParseEngine(v.text)
+				if err != nil {
+					r.failAt(v, "one of "+engines.list())
+					continue
+				}
+				b.engine = &e
 			}
 		case "incon-degr-cmd":
 			r.inconDegrCmd(b, s)

@@ -38,6 +38,9 @@ func (r *Resource) Dump() string {
 
 func (r *Resource) dump(p *printer) {
 	p.open("resource " + quote(r.Name))
+	if r.Engine != EnginePollux {
+		p.statement("engine", r.Engine.String())
+	}
 	for _, name := range r.IgnoreOn {
 		p.statement("ignore-on", quote(name))
 	}

@@ -41,6 +41,11 @@ func (r *reader) finish() *Config {
 // resourceOf makes a Resource of one section.
 func (r *reader) resourceOf(b, common *body) (res Resource, ok bool) {
 	res = Resource{Name: b.name, Handlers: map[string]string{}, InconDegrCmd: b.inconDegr, IgnoreOn: b.ignoreOn, Pos: b.pos}
+	for _, engine := range []*Engine{common.engine, b.engine} {
+		if engine != nil {
+			res.Engine = *engine
+		}
+	}
 	res.Net, res.given.net = build(netSection, common.net, b.net, b.linkNet)
 	res.Disk, res.given.disk = build(diskSection, common.disk, b.disk, b.linkDisk)
 	res.Startup, res.given.startup = build(startupSection, common.startup, b.startup)

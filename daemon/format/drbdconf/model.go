@@ -1,6 +1,7 @@
 package drbdconf
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -40,6 +41,7 @@ type Global struct {
 // Resource is a set of volumes replicated together between two hosts.
 type Resource struct {
 	Name    string
+	Engine  Engine
 	Hosts   [2]Host // in the order of the file
 	Net     NetOptions
 	Disk    DiskOptions // what the volumes start from; Volume.Options is what counts
@@ -62,6 +64,33 @@ type Resource struct {
 func (r *Resource) GivesDisk(option string) bool {
 	given, _ := isGiven(diskSection, r.given.disk, &r.Disk, option)
 	return given
+}
+
+// An Engine is what replicates a resource.
+type Engine uint8
+
+// The engines. The statement is a word of pollux's own, in a resource or in
+// common: "engine kernel;". DRBD's tools do not know it.
+const (
+	EnginePollux Engine = 0 // pollux itself
+	// EngineKernel: the DRBD of the kernel, which pollux drives through
+	// drbd-utils.
+	EngineKernel Engine = 1
+)
+
+var engines = words[Engine]{{"pollux", EnginePollux}, {"kernel", EngineKernel}}
+
+// String is the engine's word in the file.
+func (e Engine) String() string { return engines.name(e) }
+
+// ParseEngine reads that word.
+func ParseEngine(word string) (Engine, error) {
+	for _, x := range engines {
+		if x.word == word {
+			return x.value, nil
+		}
+	}
+	return 0, fmt.Errorf("engine: found %.40q, want one of %s", word, engines.list())
 }
 
 // given remembers which options the file itself sets, for Dump.

@@ -1,0 +1,148 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/driver/export"
+	"github.com/optionc/pollux/daemon/driver/kerneldrbd"
+	"github.com/optionc/pollux/daemon/format/drbdconf"
+)
+
+// kernelEngine is the outside of a resource that the kernel's DRBD replicates.
+// It is there before this daemon, goes on after it, and has its device itself.
+type kernelEngine struct {
+	device *device
+	drbd   kerneldrbd.Resource
+	// looking keeps what is seen in order: none is older than the one before.
+	looking sync.Mutex
+}
+
+// watchAgain is how long a broken stream of events is left alone.
+const watchAgain = time.Second
+
+// programs are what runs the tools; Options of tests may replace them.
+func (o Options) programs() (command.Runner, command.Streamer) {
+	if o.Run != nil {
+		return o.Run, o.Stream
+	}
+	return command.Exec, command.Lines
+}
+
+// useKernel makes the engine of a resource of drbd.conf's "engine kernel".
+func (d *device) useKernel() error {
+	n, r := d.node, *d.conf.Conf
+	run, stream := n.options.programs()
+	if err := kerneldrbd.Available(n.ctx, run); err != nil {
+		return err
+	}
+	// DRBD's own tools do not know the word engine, and must not read anything
+	// else into the file than pollux does.
+	path := filepath.Join(n.options.RunDir, r.Name+".drbd.conf")
+	r.Engine = drbdconf.EnginePollux
+	if err := os.WriteFile(path, []byte(r.Dump()), 0o600); err != nil {
+		return err
+	}
+	d.foreign = &kernelEngine{
+		device: d, drbd: kerneldrbd.Resource{Name: r.Name, Conf: path, Run: run, Stream: stream},
+	}
+	d.front = kernelsDevice{}
+	return nil
+}
+
+// follow keeps the core informed for as long as the node runs.
+func (k *kernelEngine) follow() {
+	ctx, d := k.device.node.ctx, k.device
+	if err := k.drbd.Up(ctx); err != nil {
+		d.tell("not up: " + err.Error())
+	}
+	said := ""
+	for ctx.Err() == nil {
+		err := k.drbd.Watch(ctx, func() {
+			if err := k.look(ctx); err != nil {
+				d.tell(err.Error())
+			}
+		})
+		if err != nil && err.Error() != said {
+			said = err.Error()
+			d.tell("events of the kernel's DRBD: " + said)
+		}
+		select {
+		case <-time.After(watchAgain):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// look tells the core what is seen now. What can't be seen changes nothing:
+// it must not look like a resource that is stopped.
+func (k *kernelEngine) look(ctx context.Context) error {
+	k.looking.Lock()
+	defer k.looking.Unlock()
+	seen, err := k.drbd.Look(ctx)
+	if err != nil {
+		return err
+	}
+	k.device.put(replica.Input{
+		Kind: replica.Observed, State: seen.State.Pack(), ID: seen.Generation, Sector: seen.Sectors,
+	})
+	return nil
+}
+
+// carryOut lets drbdadm do what the core delegates. The core sees what it led
+// to before it hears the answer.
+func (k *kernelEngine) carryOut(e replica.Effect) {
+	ctx := k.device.node.ctx
+	code, text := k.drbd.Order(ctx, e.Order, e.Force)
+	if err := k.look(ctx); err != nil && code > 0 {
+		code, text = 0, fmt.Sprintf("what became of the order is not known: %s", err)
+	}
+	k.device.put(replica.Input{Kind: replica.Delegated, ID: e.ID, Exit: int(code), Text: text})
+}
+
+// upOrDown are orders that no core has.
+func (k *kernelEngine) upOrDown(ctx context.Context, down bool) control.Answer {
+	do := k.drbd.Up
+	if down {
+		do = k.drbd.Down
+	}
+	err := do(ctx)
+	if looked := k.look(ctx); err == nil {
+		err = looked
+	}
+	if err != nil {
+		return control.Answer{Text: err.Error()}
+	}
+	k.device.setDown(down)
+	return control.Answer{OK: true}
+}
+
+// kernelsDevice is the device of a resource whose engine makes it.
+type kernelsDevice struct{}
+
+var _ export.Frontend = kernelsDevice{}
+
+// Expose and the others do nothing: the kernel does.
+func (kernelsDevice) Expose(export.Spec) error { return nil }
+
+// Withdraw is the kernel's, with the demotion.
+func (kernelsDevice) Withdraw(bool) error { return nil }
+
+// Users are not counted: only the kernel knows.
+func (kernelsDevice) Users() int { return 0 }
+
+// Holder is not known either.
+func (kernelsDevice) Holder() string { return "" }
+
+// Close leaves the device to its users.
+func (kernelsDevice) Close() error { return nil }
+
+// isForeign tells whether the resource goes on without this daemon.
+func (n *Node) isForeign(resource int) bool { return n.devices[resource].foreign != nil }
