@@ -80,6 +80,8 @@ func (r Resource) replica(node string) replica.Config {
 		MaxEpochSize: n.MaxEpochSize,
 		WFCTimeout:   r.Conf.Startup.WFCTimeout, DegrWFCTimeout: degraded,
 		SuspendIONoData:  r.Own.Options.OnNoDataAccessible == drbdconf.SuspendIO,
+		OnCongestion: replica.OnCongestion(n.OnCongestion), CongestionFill: uint64(n.CongestionFill),
+		CongestionExtents: n.CongestionExtents,
 		CallLocalIOError: d.OnIOError == drbdconf.CallLocalIOError, DiskTimeout: d.DiskTimeout,
 		OutdatedWFCTimeout: r.Conf.Startup.OutdatedWFCTimeout, WaitAfterSB: r.Conf.Startup.WaitAfterSB,
 		InconDegrCmd: r.Conf.InconDegrCmd, CMinRate: minRate(r),

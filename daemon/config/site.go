@@ -166,11 +166,10 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s: resource %s: %s", r.Pos, r.Name, what))
 		}
 	}
-	d, n := r.Disk, r.Net
+	d := r.Disk
 	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
 	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
 		"fencing without a handler fence-peer: a node that loses its peer gets no further")
-	warn(n.OnCongestion != drbdconf.Block, "on-congestion is treated as block")
 }
 
 func hostNames(r *drbdconf.Resource) string {

@@ -239,9 +239,6 @@ func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
 		"errors to pass": {"on-io-error   detach;", "on-io-error pass_on;", "on-io-error pass_on is treated as detach"},
-		"congestion": {
-			"protocol C;", "protocol A; net { on-congestion pull-ahead; }", "on-congestion is treated as block",
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

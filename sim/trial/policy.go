@@ -34,6 +34,14 @@ func (s *setup) drawPolicies(seed uint64) {
 	if r.Protocol == drbdwire.ProtocolC { // A and B lose what a disk that is given up alone had
 		r.DiskTimeout = time.Duration(luck.Below(3)/2) * luck.Between(3*time.Second, 15*time.Second)
 	}
+	if r.Protocol == drbdwire.ProtocolA {
+		r.OnCongestion = [...]replica.OnCongestion{
+			replica.CongestionBlocks, replica.CongestionPullsAhead, replica.CongestionPullsAhead,
+			replica.CongestionDisconnects,
+		}[luck.Below(4)]
+		r.CongestionFill = uint64(luck.Below(2)) * uint64(64+luck.Below(2000))
+		r.CongestionExtents = luck.Below(2) * (4 + luck.Below(20))
+	}
 	if r.CallLocalIOError = luck.Below(2) == 0; r.CallLocalIOError {
 		r.Handlers = append(r.Handlers, replica.HandlerLocalIOError)
 	}

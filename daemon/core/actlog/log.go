@@ -156,3 +156,14 @@ func (l *Log) Slots() int { return len(l.slots) }
 
 // Len is the number of slots that hold an extent or are about to.
 func (l *Log) Len() int { return len(l.slotOf) }
+
+// Used is how many extents somebody writes to.
+func (l *Log) Used() int {
+	n := 0
+	for i := range l.slots {
+		if l.slots[i].refs > 0 {
+			n++
+		}
+	}
+	return n
+}

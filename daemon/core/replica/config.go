@@ -65,6 +65,12 @@ type Config struct {
 	// DiskTimeout is how long the disk may take for a request; 0 is for ever.
 	DiskTimeout time.Duration
 
+	// OnCongestion counts in protocol A, when CongestionFill sectors are in flight,
+	// or CongestionExtents of the activity log in use; zero is no limit.
+	OnCongestion      OnCongestion
+	CongestionFill    uint64
+	CongestionExtents int
+
 	// Fencing is what is done about a peer that can't be reached any more.
 	Fencing Fencing
 

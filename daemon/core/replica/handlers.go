@@ -47,7 +47,7 @@ func (r *Resource) called(in Input) {
 // DRBD 8.4 states, section 3.
 func (r *Resource) mayResync(exit int, text string) {
 	r.sync.call = 0
-	source := r.state.Conn != drbdwire.WFSyncUUID
+	source := r.state.Conn != drbdwire.WFSyncUUID && r.state.Conn != drbdwire.Behind
 	name, refused := HandlerBeforeResyncTarget, exit != 0
 	if source {
 		name, refused = HandlerBeforeResyncSource, exit != 0 && exit != 3

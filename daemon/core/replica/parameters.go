@@ -181,6 +181,10 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 		r.decide(s.Role, disk)
 		return
 	}
+	if s.Conn == drbdwire.Ahead && s.Role == drbdwire.Primary && old.Conn != drbdwire.Behind {
+		r.fallBehind(s.Role)
+		return
+	}
 	if s.Conn == drbdwire.Connected && isSource(old.Conn) {
 		r.sourceFinished(s.Role, disk)
 		return

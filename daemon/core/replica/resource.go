@@ -52,12 +52,13 @@ type Resource struct {
 	frozen string // the broken assertion that froze the device
 	note   string // why the resource last refused or gave up something
 
-	decisions []Decision // the last ones, oldest first
-	calls     uint64     // of handlers, so far
-	fence     fence
-	failures  failures
-	gentle    gentle
-	orphans   []uint64 // what a disk that was given up still owes an answer to
+	decisions  []Decision // the last ones, oldest first
+	calls      uint64     // of handlers, so far
+	fence      fence
+	failures   failures
+	congestion congestion
+	gentle     gentle
+	orphans    []uint64 // what a disk that was given up still owes an answer to
 
 	meta  metadata
 	uuids drbdmeta.UUIDs
@@ -156,6 +157,7 @@ func (r *Resource) settle() {
 	for again := true; again; again = r.passed {
 		r.passed = false
 		r.thaw()
+		r.watchCongestion()
 		r.startWaiting()
 		r.startMirrored()
 		r.advanceLog()
@@ -173,7 +175,7 @@ func (r *Resource) settle() {
 // Deadline is the time at which a Tick is wanted.
 func (r *Resource) Deadline() time.Duration {
 	next := min(r.linkDeadline(), r.epochs.deadline(), r.syncDeadline(), r.waiting.until, r.stalled(),
-		r.pauseDeadline())
+		r.pauseDeadline(), r.congestionDeadline())
 	if r.state.Conn == drbdwire.VerifyS {
 		next = min(next, r.verify.walk.Deadline())
 	}

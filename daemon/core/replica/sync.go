@@ -76,7 +76,8 @@ func (r *Resource) becomeSource() {
 func (r *Resource) sourceReady() {
 	added := r.resizing.source && r.state.Conn == drbdwire.Connected
 	r.resizing.source = false
-	if !added && r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS {
+	if !added && r.state.Conn != drbdwire.WFBitMapS && r.state.Conn != drbdwire.StartingSyncS &&
+		r.state.Conn != drbdwire.Ahead {
 		return
 	}
 	if r.sync.call = r.call(HandlerBeforeResyncSource); r.sync.call == 0 {
@@ -99,7 +100,7 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if r.state.Conn != drbdwire.WFSyncUUID || r.sync.call != 0 {
+	if c := r.state.Conn; c != drbdwire.WFSyncUUID && c != drbdwire.Behind || r.sync.call != 0 {
 		return fmt.Errorf("P_SYNC_UUID came in connection state %s", r.state.Conn)
 	}
 	r.sync.uuid = u.UUID
