@@ -41,6 +41,9 @@ func (s *setup) drawPolicies(seed uint64) {
 		}[luck.Below(4)]
 		r.CongestionFill = uint64(luck.Below(2)) * uint64(64+luck.Below(2000))
 		r.CongestionExtents = luck.Below(2) * (4 + luck.Below(20))
+		if r.OnCongestion == replica.CongestionDisconnects { // which the usual load must not reach
+			r.CongestionFill, r.CongestionExtents = r.CongestionFill*8, 0
+		}
 	}
 	if r.CallLocalIOError = luck.Below(2) == 0; r.CallLocalIOError {
 		r.Handlers = append(r.Handlers, replica.HandlerLocalIOError)
