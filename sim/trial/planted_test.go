@@ -23,6 +23,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		"data before the activity log":      {planted.SkipActivityLog, 100, []string{"1:", "2:", "3:", "4:"}},
 		"activity log forgotten":            {planted.LoseBitmap, 100, []string{"1:", "2:", "3:", "4:"}},
 		"guest before Primary":              {planted.GuestBeforePrimary, 5, []string{"8:"}},
+		"written while compared":            {planted.WriteDuringCompare, 100, []string{"2:", "3:", "4:", "5:"}},
 		"stale data promoted":               {planted.PromoteStale, 100, []string{"1:", "5:"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,4 +22,7 @@ const (
 	GuestBeforePrimary Bug = 4
 	// PromoteStale: promotion does not ask what the data are worth.
 	PromoteStale Bug = 5
+	// WriteDuringCompare: users' writes are not held while their block is read
+	// for a resync or a verify.
+	WriteDuringCompare Bug = 6
 )

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -251,7 +252,7 @@ func (r *Resource) blocked(q *request, i int) bool {
 			return true
 		}
 	}
-	return q.isWrite() && (r.mirror.sends(q.sector, q.end()) || r.comparing(q.sector, q.end()))
+	return q.isWrite() && !planted.On(planted.WriteDuringCompare) && (r.mirror.sends(q.sector, q.end()) || r.comparing(q.sector, q.end()))
 }
 
 // access tells what can be done with data now.

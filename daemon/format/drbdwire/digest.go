@@ -73,12 +73,16 @@ func hashOf(alg string) (func() hash.Hash, error) {
 		return md5.New, nil
 	case "sha1":
 		return sha1.New, nil
+	case "sha224":
+		return sha256.New224, nil
 	case "sha256":
 		return sha256.New, nil
+	case "sha384":
+		return sha512.New384, nil
 	case "sha512":
 		return sha512.New, nil
 	default:
-		return nil, fmt.Errorf("digest algorithm %q is unknown, want md5, sha1, sha256 or sha512 "+
+		return nil, fmt.Errorf("digest algorithm %q is unknown, want md5, sha1, sha224, sha256, sha384 or sha512 "+
 			"(or, but for authentication, crc32c)", alg)
 	}
 }

@@ -64,6 +64,9 @@ func TestDigests(t *testing.T) {
 		"crc32c": "839206e3", // e3069283, little endian
 		"md5":    "25f9e794323b453885f5181f1b624d0b",
 		"sha1":   "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+		"sha224": "9b3e61bf29f17c75572fae2e86e17809a4513d07c8a18152acf34521",
+		"sha384": "eb455d56d2c1a69de64e832011f3393d45f3fa31d6842f21af92d2fe469c499d" +
+			"a5e3179847334a18479c8d1dedea1be3",
 	} {
 		got, err := drbdwire.AppendDigest([]byte("-"), alg, []byte("123456789"))
 		g.Expect(err).NotTo(HaveOccurred())
