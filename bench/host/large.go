@@ -54,7 +54,10 @@ func measureLarge(ctx context.Context) (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := e.order(ctx, control.Order{Order: "primary", Resource: r.name, Force: true}); err != nil {
+	// It is refused until the order that attached the disk is over.
+	if err := e.wait(ctx, "to be Primary", func() bool {
+		return e.order(ctx, control.Order{Order: "primary", Resource: r.name, Force: true}) == nil
+	}); err != nil {
 		return "", err
 	}
 	if err := e.heat(r); err != nil {
