@@ -19,11 +19,13 @@ type operation struct {
 type operations struct {
 	mu    sync.Mutex
 	spare *operation
+	under int // way
 }
 
 // operation gives what a disk has to call when it is done.
 func (d *device) operation(in replica.Input, held replica.Buf) (done func(error)) {
 	d.operations.mu.Lock()
+	d.operations.under++
 	o := d.operations.spare
 	if o != nil {
 		d.operations.spare = o.next
@@ -45,6 +47,14 @@ func (o *operation) end(err error) {
 	d.operations.mu.Lock()
 	o.next = d.operations.spare
 	d.operations.spare = o
+	d.operations.under--
+	last := d.operations.under == 0
 	d.operations.mu.Unlock()
-	d.diskDone(in, err)
+	in = d.withError(in, err)
+	if !last {
+		d.put(in) // others follow: what they send goes with what this sends
+		return
+	}
+	d.add(in)
+	d.node.takeTurn()
 }

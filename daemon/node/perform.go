@@ -146,13 +146,13 @@ func opOf(kind replica.EffectKind) replica.Op {
 	}
 }
 
-func (d *device) diskDone(in replica.Input, err error) {
+// withError is a disk's answer, after it is known how that went.
+func (d *device) withError(in replica.Input, err error) replica.Input {
 	if err != nil {
 		in.Failed = true
 		d.node.log.Error("disk", "resource", d.conf.Conf.Name, "error", err)
 	}
-	d.add(in)
-	d.node.takeTurn()
+	return in
 }
 
 // metaBuffer is memory for a read of metadata. There is one at a time, and the
@@ -177,9 +177,9 @@ func (d *device) onMeta(e *replica.Effect) {
 		data := d.metaBuffer(int(e.Size))
 		meta.ReadMeta(e.Offset, data, func(err error) {
 			in.Data = data
-			d.diskDone(in, err)
+			d.put(d.withError(in, err))
 		})
 		return
 	}
-	meta.WriteMeta(e.Offset, e.Data, e.FUA, func(err error) { d.diskDone(in, err) })
+	meta.WriteMeta(e.Offset, e.Data, e.FUA, func(err error) { d.put(d.withError(in, err)) })
 }

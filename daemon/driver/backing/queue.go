@@ -50,6 +50,7 @@ type queue struct {
 	spare      *operation
 	workers    int
 	idle       int
+	waking     bool // an idle one was woken and is on its way
 	closed     bool
 	running    sync.WaitGroup
 }
@@ -83,14 +84,23 @@ func (q *queue) add(o operation) bool {
 		q.tail.next = p
 	}
 	q.tail = p
+	q.wake()
+	return true
+}
+
+// wake sees to it that somebody takes what is queued. Idle workers are woken
+// one after the other, each by the one before: what is done in no time then
+// wakes few of them. It needs mu.
+func (q *queue) wake() {
 	switch {
+	case q.waking:
 	case q.idle > 0:
+		q.waking = true
 		q.work.Signal()
 	case q.workers < q.limit:
 		q.workers++
 		q.running.Go(q.serve)
 	}
-	return true
 }
 
 func (q *queue) serve() {
@@ -104,9 +114,13 @@ func (q *queue) serve() {
 			q.idle++
 			q.work.Wait()
 			q.idle--
+			q.waking = false
 		}
 		o := q.head
 		q.head = o.next
+		if q.head != nil {
+			q.wake()
+		}
 		q.mu.Unlock()
 		done, err := o.done, q.run(o)
 		q.recycle(o)
