@@ -9,6 +9,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/handler"
+	"github.com/optionc/pollux/daemon/driver/lvm"
 )
 
 // handlers runs the handlers of one resource, one after the other as they were
@@ -71,6 +72,10 @@ func (d *device) runHandlers() {
 }
 
 func (d *device) runHandler(e replica.Effect) {
+	if e.Text == replica.CallTakeSnapshot || e.Text == replica.CallDropSnapshot {
+		d.snapshot(e)
+		return
+	}
 	d.helper(Event{Text: "handler " + e.Text + " is called", Helper: e.Text})
 	exit, said := d.handlers.set.Call(d.node.ctx, e.Text)
 	text := fmt.Sprintf("handler %s ended with exit status %d", e.Text, exit)
@@ -89,4 +94,23 @@ func (d *device) helper(e Event) {
 	d.node.log.Info(e.Text, "resource", d.conf.Conf.Name)
 	e.Resource = d.conf.Conf.Name
 	d.node.publish(e)
+}
+
+// snapshot takes or drops the snapshot of the disk below.
+func (d *device) snapshot(e replica.Effect) {
+	s := lvm.Snapshot{Device: d.conf.Volume.Disk, Run: d.handlers.set.Run}
+	in := replica.Input{Kind: replica.Called, ID: e.ID}
+	text := "snapshot of " + s.Device + " taken"
+	var err error
+	if e.Text == replica.CallTakeSnapshot {
+		err = s.Make(d.node.ctx, e.Offset)
+	} else {
+		text = "no snapshot of " + s.Device + " is needed any more"
+		err = s.Drop(d.node.ctx)
+	}
+	if err != nil {
+		text, in.Exit, in.Text = err.Error(), 1, err.Error()
+	}
+	d.tell(text)
+	d.put(in)
 }

@@ -28,6 +28,7 @@ func (s *setup) drawPolicies(seed uint64) {
 	r.Fencing = [...]replica.Fencing{
 		replica.DontCare, replica.DontCare, replica.ResourceOnly, replica.ResourceAndStonith,
 	}[luck.Below(4)]
+	r.Snapshot = replica.Snapshot(luck.Below(6) % 4 % 3)
 	if r.Fencing == replica.ResourceAndStonith && r.Protocol == drbdwire.ProtocolA {
 		r.Fencing = replica.ResourceOnly // the kernel refuses the two together
 	}
@@ -39,10 +40,9 @@ func (s *setup) drawPolicies(seed uint64) {
 			replica.CongestionBlocks, replica.CongestionPullsAhead, replica.CongestionPullsAhead,
 			replica.CongestionDisconnects,
 		}[luck.Below(4)]
-		r.CongestionFill = uint64(luck.Below(2)) * uint64(64+luck.Below(2000))
-		r.CongestionExtents = luck.Below(2) * (4 + luck.Below(20))
-		if r.OnCongestion == replica.CongestionDisconnects { // which the usual load must not reach
-			r.CongestionFill, r.CongestionExtents = r.CongestionFill*8, 0
+		r.CongestionFill = uint64(1000 + luck.Below(3000)) // which the usual load does not reach
+		if r.OnCongestion == replica.CongestionDisconnects {
+			r.CongestionFill *= 4
 		}
 	}
 	if r.CallLocalIOError = luck.Below(2) == 0; r.CallLocalIOError {

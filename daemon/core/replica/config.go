@@ -71,6 +71,9 @@ type Config struct {
 	CongestionFill    uint64
 	CongestionExtents int
 
+	// Snapshot keeps what a whole copy held before a resync overwrites it.
+	Snapshot Snapshot
+
 	// Fencing is what is done about a peer that can't be reached any more.
 	Fencing Fencing
 

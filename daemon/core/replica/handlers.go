@@ -36,6 +36,8 @@ func (r *Resource) call(name string) uint64 {
 func (r *Resource) called(in Input) {
 	switch in.ID {
 	case 0:
+	case r.sync.kept:
+		r.snapshotTaken(in.Exit, in.Text)
 	case r.sync.call:
 		r.mayResync(in.Exit, in.Text)
 	case r.fence.call:
@@ -64,7 +66,7 @@ func (r *Resource) mayResync(exit int, text string) {
 		r.beginSource()
 		return
 	}
-	r.beginTarget()
+	r.takeSnapshot()
 }
 
 // watchPrimary calls for help when a Primary has no good copy left. Source:

@@ -20,7 +20,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		r.waiting.until, r.waiting.over = Never, false
 	}
 	if next.Conn != old.Conn {
-		r.sync.call = 0 // what it was about is over
+		r.sync.call, r.sync.kept = 0, 0 // what it was about is over
 	}
 	if isVerify(old.Conn) && !isVerify(next.Conn) {
 		r.leftVerify(old.Conn)

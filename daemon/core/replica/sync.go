@@ -29,6 +29,7 @@ type synchronisation struct {
 	failed    uint64
 	nextPages time.Duration
 	call      uint64 // the handler that the start waits for; 0 is none
+	kept      uint64 // the snapshot that the start waits for; 0 is none
 	uuid      uint64 // what the source called the target's generation meanwhile
 	csums     bool   // as target, compares before it fetches
 	equal     uint64 // blocks that were found equal so
@@ -105,7 +106,7 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 	}
 	r.sync.uuid = u.UUID
 	if r.sync.call = r.call(HandlerBeforeResyncTarget); r.sync.call == 0 {
-		r.beginTarget()
+		r.takeSnapshot()
 	}
 	return nil
 }
@@ -205,6 +206,9 @@ func (r *Resource) finishTarget() {
 	r.sync.stop()
 	r.decided(aboutResync, "ended on the target", text, r.standing())
 	r.set(next, text)
+	if r.state.Disk == drbdwire.UpToDate {
+		r.dropSnapshot()
+	}
 	r.call(HandlerAfterResyncTarget)
 	r.afterSuper(gateFinished)
 }

@@ -161,6 +161,19 @@ var onCongestions = words[OnCongestion]{
 	{"block", Block}, {"pull-ahead", PullAhead}, {"disconnect", DisconnectOnFilled},
 }
 
+// A Snapshot says whether the backing device is kept as it is, in a snapshot of
+// LVM, before a resync overwrites it. It is pollux's own option.
+type Snapshot uint8
+
+// The choices. A snapshot that can't be taken is a warning, or forbids the resync.
+const (
+	SnapshotNo      Snapshot = 0
+	SnapshotTry     Snapshot = 1
+	SnapshotRequire Snapshot = 2
+)
+
+var snapshots = words[Snapshot]{{"no", SnapshotNo}, {"try", SnapshotTry}, {"require", SnapshotRequire}}
+
 // OnNoData says what a request gets when no good copy is within reach.
 type OnNoData uint8
 

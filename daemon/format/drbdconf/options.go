@@ -61,6 +61,7 @@ type DiskOptions struct {
 	RSDiscardGranularity   int64 // bytes, 0 to 1 MiB; a resync turns zeros of this size into discards, 0 never
 	DiscardZeroesIfAligned bool
 	DisableWriteSame       bool
+	SnapshotBeforeResync   Snapshot
 }
 
 // StartupOptions say how long a starting node waits for its peer. Source:

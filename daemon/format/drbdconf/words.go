@@ -106,6 +106,8 @@ var diskSection = &section[DiskOptions]{
 			func(d *DiskOptions) *int64 { return &d.RSDiscardGranularity }),
 		flag("discard-zeroes-if-aligned", true, func(d *DiskOptions) *bool { return &d.DiscardZeroesIfAligned }),
 		flag("disable-write-same", false, func(d *DiskOptions) *bool { return &d.DisableWriteSame }),
+		choice("snapshot-before-resync", snapshots, SnapshotNo,
+			func(d *DiskOptions) *Snapshot { return &d.SnapshotBeforeResync }),
 	},
 	ignored: map[string]string{"bitmap": drbd9},
 }
