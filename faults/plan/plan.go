@@ -44,7 +44,8 @@ const (
 	Outdate  Kind = 21 // an operator says that its data is old
 	Verify   Kind = 22 // an operator has the copies compared
 	Suspend  Kind = 23 // an operator pauses resyncs for a time (pause-sync)
-	Kinds    Kind = 24 // how many there are, and one
+	Freeze   Kind = 24 // an operator lets its users wait for a time (suspend-io)
+	Kinds    Kind = 25 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -53,7 +54,7 @@ var words = [Kinds]string{
 	Split: "split", Break: "break", Stall: "stall", SlowDisk: "slow-disk", HungDisk: "hung-disk",
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
-	Verify: "verify", Suspend: "pause-sync",
+	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
 }
 
 // String is the kind's word.

@@ -22,9 +22,7 @@ func (t *trial) administer(f plan.Fault) {
 	both := s.Conn == drbdwire.Connected && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
 	switch f.Kind {
 	case plan.Leave:
-		t.order(node, replica.OrderDisconnect, func() {
-			t.later(node, f.For, func() { t.order(node, replica.OrderConnect, nil) })
-		})
+		t.forAWhile(node, replica.OrderDisconnect, replica.OrderConnect, f.For)
 	case plan.Give:
 		if t.g.LastRun() != f.Node {
 			t.giveUp(node, f.For)
@@ -41,16 +39,32 @@ func (t *trial) administer(f plan.Fault) {
 		if both && s.Peer == drbdwire.Secondary {
 			t.order(node, replica.OrderInvalidateRemote, nil)
 		}
+	case plan.Freeze:
+		t.forAWhile(node, replica.OrderSuspendIO, replica.OrderResumeIO, f.For)
 	case plan.Outdate:
 		t.order(node, replica.OrderOutdate, nil)
 	case plan.Verify:
 		t.order(node, replica.OrderVerify, nil)
 	case plan.Suspend:
-		t.order(node, replica.OrderPauseSync, func() {
-			t.later(node, f.For, func() { t.order(node, replica.OrderResumeSync, nil) })
-		})
+		t.forAWhile(node, replica.OrderPauseSync, replica.OrderResumeSync, f.For)
 	default: // strike carries the others out
 	}
+}
+
+// forAWhile gives an order, and the one that undoes it later, until it is
+// carried out.
+func (t *trial) forAWhile(node *world.Node, kind, undo replica.OrderKind, d time.Duration) {
+	var end func()
+	end = func() {
+		node.Order(undo, false, func(code int, text string) {
+			if drbdwire.Code(code) == drbdwire.InTransientState {
+				t.later(node, time.Second, end)
+				return
+			}
+			t.answered(node, "undone", text)
+		})
+	}
+	t.order(node, kind, func() { t.later(node, d, end) })
 }
 
 // giveUp connects a node again as one whose data does not count.

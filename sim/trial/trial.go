@@ -244,7 +244,7 @@ func (t *trial) strike(f plan.Fault) {
 	case plan.Restart:
 		node.Restart(f.For)
 	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
-		plan.Suspend:
+		plan.Suspend, plan.Freeze:
 		t.administer(f)
 	case plan.Standby:
 		node.Move(failover.OrderStandby, failover.All, false)
