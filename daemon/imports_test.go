@@ -27,11 +27,12 @@ var rules = []rule{
 	{"daemon/format", []string{"daemon/format"}, true},
 	{"daemon/core", []string{"daemon/format", "daemon/core"}, true},
 	{"daemon/driver", []string{"daemon/format", "daemon/core", "daemon/driver/command", "daemon/driver/buffer", "daemon/driver/gather"}, false},
+	{"daemon/record", []string{"daemon/core"}, false}, // clocks and files of what the cores do
 	{"daemon", []string{"daemon"}, false},
 	{"cmd", []string{"daemon", "cmd"}, false},
 	{"faults/scenarios", []string{"faults"}, false}, // embeds its files
 	{"faults", []string{"faults"}, true},
-	{"sim", []string{"sim", "daemon/format", "daemon/core", "faults"}, false},
+	{"sim", []string{"sim", "daemon/format", "daemon/core", "daemon/record", "faults"}, false},
 	{"qemu", []string{"qemu", "faults", "daemon"}, false},
 	{"e2e", []string{"e2e", "qemu", "faults", "daemon", "cmd"}, false},
 	{"bench", []string{"bench", "qemu", "faults", "daemon", "cmd"}, false},

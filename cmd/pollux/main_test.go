@@ -73,6 +73,7 @@ func TestAnOrderIsPassedOn(t *testing.T) {
 		"pause-sync r1":                   {Order: "pause-sync", Resource: "r1"},
 		"standby foreign":                 {Order: "standby", Args: []string{"foreign"}},
 		"takeover":                        {Order: "takeover"},
+		"record /root/incident.rec":       {Order: "record", Args: []string{"/root/incident.rec"}},
 		"takeover --force local":          {Order: "takeover", Args: []string{"local"}, Force: true},
 	} {
 		t.Run(line, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/guard"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/node"
+	"github.com/optionc/pollux/daemon/record"
 )
 
 // exitConfig is the exit status after a mistake in a configuration file or on
@@ -71,6 +72,7 @@ func (e runError) Unwrap() error { return e.error }
 type options struct {
 	configDir, stateDir, runDir, agents, node, bind, frontend, lock, engine string
 	deadTime                                                                time.Duration
+	record                                                                  int64
 }
 
 func (o *options) register(cmd *cobra.Command) {
@@ -86,6 +88,8 @@ func (o *options) register(cmd *cobra.Command) {
 		"how long users of a block device wait for a daemon that died before they get errors")
 	f.StringVar(&o.lock, "lock-memory", string(guard.LockTouched),
 		"memory that is kept from being swapped: all (about 110 MB), touched, or no")
+	f.Int64Var(&o.record, "record", record.DefaultLimit>>20,
+		"MiB of what happens here that are kept in the state directory, to be replayed; 0 is nothing")
 	f.StringVar(&o.agents, "agents", "", "directory with scripts that replace the built-in resources (for tests)")
 	f.StringVar(&o.bind, "bind", "", "address to hear heartbeats on, instead of the interfaces of ha.cf (for tests)")
 	f.StringVar(&o.node, "node", "", "name of this node, if not what uname -n says (for tests)")
@@ -134,7 +138,7 @@ func run(ctx context.Context, o options, unprotected []string) error {
 	}
 	n, err := node.New(site, node.Options{
 		StateDir: o.stateDir, LastKnownDir: o.lastKnownDir(), RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
-		Frontend: node.Frontend(o.frontend), DeadTime: o.deadTime, Inherited: inherited(),
+		Frontend: node.Frontend(o.frontend), DeadTime: o.deadTime, Record: o.record << 20, Inherited: inherited(),
 	})
 	if err != nil {
 		return err

@@ -55,6 +55,9 @@ type Options struct {
 	DeadTime time.Duration
 	// Inherited are the Sockets of the program that this one replaces.
 	Inherited map[string]*os.File
+	// Record is how many bytes of what happens here are kept in StateDir, to be
+	// replayed; 0 is nothing.
+	Record int64
 	// Bind is the address to hear heartbeats on, instead of the interfaces of
 	// ha.cf: for two nodes on one machine.
 	Bind netip.Addr
@@ -88,13 +91,14 @@ type Node struct {
 	sockets  map[string]*os.File
 
 	// turn is held by who steps the machine; what follows needs it.
-	turn    sync.Mutex
-	ended   bool
-	awake   time.Duration // when loop looks at the machine by itself
-	batch   batch
-	effects []machine.Effect
-	corked  []*device // those with something that is ready to leave
-	changes uint64    // of states so far
+	turn      sync.Mutex
+	ended     bool
+	awake     time.Duration // when loop looks at the machine by itself
+	batch     batch
+	effects   []machine.Effect
+	corked    []*device // those with something that is ready to leave
+	changes   uint64    // of states so far
+	recording recording
 }
 
 // New makes a node of a configuration. Nothing runs before Run.
@@ -176,6 +180,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.identity.claim(); err != nil {
 		return fmt.Errorf("state of this node in %s: %w", n.options.StateDir, err)
 	}
+	n.startRecording()
 	loop := make(chan struct{})
 	go func() {
 		defer close(loop)
@@ -195,6 +200,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.stop()
 	<-loop
 	n.endTurns()
+	n.endRecording()
 	n.working.Wait()
 	for _, d := range n.devices {
 		d.close()

@@ -67,6 +67,9 @@ func (n *Node) Order(ctx context.Context, o control.Order) control.Answer {
 		}
 		return about(ctx, n.devices[i])
 	}
+	if o.Order == "record" {
+		return n.saveRecording(ctx, o)
+	}
 	kind, ok := map[string]failover.OrderKind{
 		"standby": failover.OrderStandby, "takeover": failover.OrderTakeover,
 	}[o.Order]

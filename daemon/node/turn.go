@@ -30,6 +30,7 @@ func (n *Node) loop() {
 	for {
 		n.turn.Lock()
 		n.work()
+		n.rest()
 		wait := n.untilDeadline()
 		n.awake = n.now() + wait
 		n.turn.Unlock()
@@ -58,7 +59,7 @@ func (n *Node) takeTurn() {
 			return
 		}
 		done += max(1, n.work())
-		sooner := n.machine.Deadline() < n.awake
+		sooner := n.machine.Deadline() < n.awake || n.unrecorded()
 		ended := n.ended
 		n.turn.Unlock()
 		if sooner {
@@ -91,9 +92,10 @@ func (n *Node) work() int {
 }
 
 func (n *Node) step(in *machine.Input) {
-	n.effects = n.machine.Step(n.now(), *in, n.effects[:0])
+	n.effects = n.recorded(in, n.effects[:0])
 	for i := range n.effects {
 		n.perform(&n.effects[i])
+		n.keepIncident(&n.effects[i])
 	}
 	n.machine.Recycle()
 }

@@ -76,6 +76,11 @@ func (n *Node) Order(ctx context.Context, verb string) error {
 	return n.order(ctx, control.Order{Order: verb, Resource: Resource})
 }
 
+// Save has the daemon write its recording to a file.
+func (n *Node) Save(ctx context.Context, file string) error {
+	return n.order(ctx, control.Order{Order: "record", Args: []string{file}})
+}
+
 // Force is Order with --force.
 func (n *Node) Force(ctx context.Context, verb string) error {
 	return n.order(ctx, control.Order{Order: verb, Resource: Resource, Force: true})

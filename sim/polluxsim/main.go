@@ -5,6 +5,7 @@
 //	polluxsim run all                                    every named scenario
 //	polluxsim sweep [--seeds A..B | --for 2m]            many seeds on all processors
 //	polluxsim replay FILE                                a scenario of a sweep, with its trace
+//	polluxsim replay FILE.rec ... [--what-if CHANGE]     what polluxd recorded, on one node or on both
 //	polluxsim shrink --seed N | FILE [--out FILE]        the smallest run that breaks the same promise
 //	polluxsim explain --seed N | FILE [--html FILE]      the time line, as text or as a page
 //
@@ -121,6 +122,13 @@ func run(args []string) error {
 }
 
 func replay(args []string) error {
+	recordings := 0
+	for recordings < len(args) && strings.HasSuffix(args[recordings], ".rec") {
+		recordings++
+	}
+	if recordings > 0 {
+		return incidents(args[:recordings], args[recordings:])
+	}
 	_, s, err := parse("replay", args)
 	if err != nil {
 		return err

@@ -1,0 +1,225 @@
+package record
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/journal"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+// Replay feeds a segment to the cores.
+type Replay struct {
+	// Changes are what is not as it was; see ParseChange.
+	Changes []Change
+	// Tell hears of everything that a person would want to know.
+	Tell func(at time.Duration, text string)
+}
+
+// Parting is where a replay and its recording are not the same.
+type Parting struct {
+	Entry    int // from 0
+	At       time.Duration
+	Input    machine.Input
+	Recorded []journal.Did
+	Effects  []machine.Effect
+}
+
+// String says it in a few lines.
+func (p *Parting) String() string {
+	var now []string
+	for i := range p.Effects {
+		now = append(now, describe(&p.Effects[i]))
+	}
+	return fmt.Sprintf("at %v, input %d: %s\n  recorded: %s\n  now:      %s", p.At, p.Entry, describeInput(&p.Input),
+		names(p.Recorded), strings.Join(now, "; "))
+}
+
+// late is more than a tick of a running daemon ever is.
+const late = 100 * time.Millisecond
+
+// Run replays a segment up to its end, or up to the first parting if nothing
+// was changed. Effects counts what was reproduced.
+func (r Replay) Run(s *Segment) (effects int, parting *Parting, err error) {
+	m, err := s.Machine()
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := r.change(m); err != nil {
+		return 0, nil, err
+	}
+	var out []machine.Effect
+	step := func(at time.Duration, in machine.Input) {
+		_ = r.change(m) // it worked the first time
+		out = m.Step(at, in, out[:0])
+		r.tellAll(at, out)
+	}
+	for i := range s.Entries {
+		e := &s.Entries[i]
+		if r.dropped(e) {
+			continue
+		}
+		for len(r.Changes) > 0 && m.Deadline() < e.At-late { // ticks that only the changed run needs
+			at := m.Deadline()
+			step(at, machine.Input{Part: machine.All})
+			m.Recycle()
+		}
+		step(e.At, e.Input)
+		if parting == nil && journal.Digest(out) != e.Digest {
+			parting = &Parting{Entry: i, At: e.At, Input: e.Input, Recorded: e.Did, Effects: append([]machine.Effect{}, out...)}
+			if len(r.Changes) == 0 {
+				return effects, parting, nil
+			}
+		}
+		effects += len(out)
+		m.Recycle()
+	}
+	return effects, parting, nil
+}
+
+func (r Replay) change(m *machine.Machine) error {
+	for _, c := range r.Changes {
+		if err := c.apply(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Replay) dropped(e *journal.Entry) bool {
+	for _, c := range r.Changes {
+		if c.drops(e) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Replay) tellAll(at time.Duration, effects []machine.Effect) {
+	for i := range effects {
+		if text := told(&effects[i]); text != "" && r.Tell != nil {
+			r.Tell(at, text)
+		}
+	}
+}
+
+// told is the line of an effect that a person would want to read; most have
+// none.
+func told(e *machine.Effect) string {
+	switch {
+	case e.Part == machine.Replica && e.Replica.Kind == replica.Changed,
+		e.Part == machine.Replica && e.Replica.Kind == replica.Broken:
+		return e.Replica.Text
+	case e.Part == machine.Liveness && e.Liveness.Kind == liveness.Note:
+		return e.Liveness.Text
+	case e.Part == machine.Liveness && e.Liveness.Kind == liveness.PeerDied:
+		return fmt.Sprintf("counts its peer as dead: silent for %.1f s", e.Liveness.Silent.Seconds())
+	case e.Part == machine.Failover && e.Failover.Kind == failover.Note:
+		return e.Failover.Text
+	case e.Part == machine.Failover && e.Failover.Kind == failover.Do:
+		return fmt.Sprintf("%v of resource %d in group %d", e.Failover.Action, e.Failover.Index, e.Failover.Group)
+	default:
+		return ""
+	}
+}
+
+func describe(e *machine.Effect) string {
+	if text := told(e); text != "" {
+		return fmt.Sprintf("%s (%s)", names([]journal.Did{journal.DidOf(e)}), text)
+	}
+	return names([]journal.Did{journal.DidOf(e)})
+}
+
+func names(did []journal.Did) string {
+	parts := [...]string{"machine", "replica", "liveness", "failover"}
+	var out []string
+	for _, d := range did {
+		out = append(out, fmt.Sprintf("%s effect %d", parts[d.Part&3], d.Kind))
+	}
+	if len(out) == 0 {
+		return "nothing"
+	}
+	return strings.Join(out, "; ")
+}
+
+func describeInput(in *machine.Input) string {
+	switch in.Part {
+	case machine.Replica:
+		if in.Replica.Kind == replica.Packet {
+			return fmt.Sprintf("resource %d, packet %v", in.Resource, in.Replica.Command)
+		}
+		return fmt.Sprintf("resource %d, input %d", in.Resource, in.Replica.Kind)
+	case machine.Liveness:
+		return fmt.Sprintf("liveness, input %d", in.Liveness.Kind)
+	case machine.Failover:
+		return fmt.Sprintf("failover, input %d", in.Failover.Kind)
+	default:
+		return "a tick"
+	}
+}
+
+// A Change is one thing that is not as it was.
+type Change struct {
+	field    string // of the liveness configuration
+	value    time.Duration
+	from, to time.Duration // datagrams that are not heard
+}
+
+// ParseChange reads "deadtime 30s", "keepalive 2s", "warntime 10s", or "deaf
+// FROM TO": no heartbeat is heard between two times of the recording.
+func ParseChange(text string) (Change, error) {
+	f := strings.Fields(text)
+	var c Change
+	var err error
+	switch {
+	case len(f) == 2:
+		c.field = map[string]string{"deadtime": "Deadtime", "keepalive": "Keepalive", "warntime": "Warntime"}[f[0]]
+		c.value, err = time.ParseDuration(f[1])
+		if c.field != "" && err == nil {
+			return c, nil
+		}
+	case len(f) == 3 && f[0] == "deaf":
+		if c.from, err = time.ParseDuration(f[1]); err == nil {
+			if c.to, err = time.ParseDuration(f[2]); err == nil {
+				return c, nil
+			}
+		}
+	}
+	return Change{}, fmt.Errorf("found %q, want deadtime, keepalive or warntime and a time, or deaf and two times", text)
+}
+
+// apply changes the machine, before each input: the peer says again and again
+// how long it may be silent.
+func (c Change) apply(m *machine.Machine) error {
+	if c.field == "" {
+		return nil
+	}
+	alive := field(reflect.ValueOf(m).Elem(), "alive")
+	if alive.IsNil() {
+		return fmt.Errorf("%s: the node takes no part in a cluster", c.field)
+	}
+	cfg := field(alive.Elem(), "cfg")
+	field(cfg, c.field).SetInt(int64(c.value))
+	if c.field == "Deadtime" {
+		field(field(alive.Elem(), "peer"), "deadtime").SetInt(int64(c.value))
+		initdead := field(cfg, "Initdead")
+		initdead.SetInt(max(initdead.Int(), int64(c.value)))
+	}
+	return nil
+}
+
+// field is a field that only its package may set.
+func field(v reflect.Value, name string) reflect.Value {
+	f := v.FieldByName(name)
+	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
+}
+
+func (c Change) drops(e *journal.Entry) bool {
+	return c.field == "" && e.Input.Part == machine.Liveness && e.Input.Liveness.Kind == liveness.Datagram &&
+		e.At >= c.from && e.At <= c.to
+}
