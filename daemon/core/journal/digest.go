@@ -28,7 +28,7 @@ func Digest(effects []machine.Effect) uint32 {
 		switch e.Part {
 		case machine.Replica:
 			r := &e.Replica
-			d.numbers(uint64(r.Kind), uint64(r.Socket), uint64(r.Conn), uint64(r.Buf), uint64(r.Size), uint64(r.Code),
+			d.numbers(uint64(r.Kind), uint64(r.Order), uint64(r.Socket), uint64(r.Conn), uint64(r.Buf), uint64(r.Size), uint64(r.Code),
 				uint64(r.State), r.ID, r.Sector, uint64(r.Offset))
 			d.flags(r.FUA, r.Failed, r.Force)
 			d.bytes(r.Data)
