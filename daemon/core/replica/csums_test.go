@@ -98,6 +98,18 @@ var _ = Describe("A resync with csums-alg sha1", func() {
 		expectSynced(p)
 	})
 
+	It("answers one who compares with data, where it has no algorithm itself", func() {
+		p := synced()
+		b := drbdwire.BlockRequest{Sector: 8, ID: drbdwire.Syncer(), Size: 4096}
+		p.a.step(replica.Input{
+			Kind: replica.Packet, Conn: p.conns, Command: drbdwire.CmdCsumRSRequest,
+			Data: append(b.Append(nil), make([]byte, 20)...),
+		})
+		p.run()
+		Expect(count(p.a.sent, drbdwire.CmdRSDataReply)).To(BeNumerically(">", 0))
+		Expect(p.a.status()).To(ContainSubstring("Connected"))
+	})
+
 	It("a peer with another algorithm is met once", func() {
 		p := newPair(withCsums)
 		cfg := config()

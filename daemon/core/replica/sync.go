@@ -260,9 +260,8 @@ func (r *Resource) blockWanted(cmd drbdwire.Command, data []byte) error {
 	case drbdwire.CmdRSThinReq:
 		w.kind = workThin
 	case drbdwire.CmdCsumRSRequest:
-		w.kind, w.digest = workCsum, bytes.Clone(data[drbdwire.BlockRequestSize:])
-		if r.algs.csums == "" {
-			w.kind = workSource // nothing to compare with
+		if r.algs.csums != "" { // else there is nothing to compare with
+			w.kind, w.digest = workCsum, bytes.Clone(data[drbdwire.BlockRequestSize:])
 		}
 	default:
 	}
