@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -84,11 +85,14 @@ func (r *Resource) barrierAcked(data []byte) error {
 		return err
 	}
 	number := binary.LittleEndian.Uint32(a.Number[:])
+	// A kernel whose disk fails refuses writes on the spot: their epoch may end
+	// before an earlier one, of which it still has to tell that one failed.
 	e := &r.epochs
-	if e.unacked.len() == 0 || e.unacked.all()[0] != (epoch{number, a.SetSize}) {
+	i := slices.Index(e.unacked.all(), epoch{number, a.SetSize})
+	if i < 0 {
 		return fmt.Errorf("P_BARRIER_ACK for epoch %d with %d writes, want %v", number, a.SetSize, e.unacked.all())
 	}
-	e.unacked.drop(1)
+	e.unacked.remove(i)
 	told := r.requests.told.all()
 	for i := 0; i < len(told) && int32(told[i].epoch-number) <= 0; i++ {
 		told[i].epochEnded(number)

@@ -37,6 +37,11 @@ func DecodeBarrier(b []byte) (Barrier, error) {
 //	0       4     Number   as in the P_BARRIER
 //	4       4     SetSize  writes in the epoch, discards and failed ones too
 //
+// Acks come in the order of the epochs, with one exception: a kernel whose disk
+// has just failed refuses the writes of the next epoch on the spot, and that
+// epoch may be acknowledged before the one in which the failed write was (seen
+// with 8.4.11 in protocol A).
+//
 // Source: DRBD 8.4 wire, section 10.1.
 type BarrierAck struct {
 	Number  [4]byte
