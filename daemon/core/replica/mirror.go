@@ -308,6 +308,9 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 			return false
 		}
 	}
+	if w.kind == workVerify {
+		return !r.crossing(w.sector, w.end())
+	}
 	return !reads || !r.requests.writing(w.sector, w.end())
 }
 

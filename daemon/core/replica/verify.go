@@ -11,10 +11,6 @@ import (
 // FromLast as Sector of an OrderVerify: go on where the last one broke off.
 const FromLast = ^uint64(0)
 
-// maxLooks is how often a block is compared before it counts as different. A
-// kernel's DRBD answers from a disk on which a write may be under way.
-const maxLooks = 3
-
 // verification compares the copies of two nodes that are in sync, block by
 // block. The node that was told to drives it.
 //
@@ -24,14 +20,16 @@ const maxLooks = 3
 //	compare        --P_OV_RESULT-------------> equal or not
 //	all through    --P_STATE Connected-------> over
 //
-// Users' writes to a block wait while it is compared, on both nodes. Blocks
-// that differ are marked; the next resync copies them.
+// Users' writes to a block wait while it is compared, on both nodes, and it is
+// not compared before the earlier ones are on both disks. Blocks that differ are
+// marked; the next resync copies them. Each P_OV_REQUEST must get one
+// P_OV_RESULT: a kernel's VerifyT locks the block in between and counts them, so
+// a block can't be looked at twice.
 //
 // Source: DRBD 8.4 wire, section 11; DRBD 8.4 states, section 8.7.
 type verification struct {
 	from, until uint64 // sectors that the order names
 	walk        *resync.Walk
-	again       []look // blocks that differed, and are looked at again
 	pinged      bool   // all blocks are compared, the last results are on their way
 	begun       bool   // on VerifyT: a request has come
 	left        uint64 // on VerifyT: blocks without a result
@@ -43,12 +41,6 @@ type verification struct {
 	ranges      []sectorRange
 	resume      uint64 // sector where the next one begins, unless told otherwise
 	last        *VerifyResult
-}
-
-// look counts how often a block was seen to differ.
-type look struct {
-	sector uint64
-	times  int
 }
 
 // VerifyResult is what came of an online verify, in blocks of 4 KiB.
@@ -151,12 +143,13 @@ func (r *Resource) advanceVerify() {
 	if r.state.Conn != drbdwire.VerifyS || r.frozen != "" {
 		return
 	}
-	for r.mirror.list.len() < maxPeerWork/2 {
+	for r.mirror.list.len() < maxPeerWork/2 && !r.crossing(v.walk.Ahead()) {
 		sector, size, ok := v.walk.Next(r.now)
 		if !ok {
 			break
 		}
-		r.askForDigest(sector, size)
+		b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
+		r.send(DataSocket, drbdwire.CmdOVRequest, b.Append(nil))
 	}
 	v.progress.Update(r.now, v.walk.Left())
 	if !v.pinged && v.walk.Done() {
@@ -168,15 +161,30 @@ func (r *Resource) advanceVerify() {
 	}
 }
 
-func (r *Resource) askForDigest(sector uint64, size uint32) {
-	b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
-	r.send(DataSocket, drbdwire.CmdOVRequest, b.Append(nil))
+// crossing tells whether a write of a user into the range may not be on both
+// disks yet: what is read there now may differ. In protocol C the answer to the
+// write says that it is, in A and B only the end of its epoch.
+func (r *Resource) crossing(start, end uint64) bool {
+	for _, list := range r.requests.both() {
+		for i := range list {
+			q := &list[i]
+			under := q.local == halfPending || q.remote == halfPending || q.barrier && r.cfg.Protocol != drbdwire.ProtocolC
+			if q.isWrite() && q.started && under && overlap(start, end, q.sector, q.end()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
-// comparing tells whether a range is being compared by this node: a write to
-// it must wait, or the two copies would differ for a moment.
+// comparing tells whether a range is being compared by this node, or is the
+// next: a write to it must wait, or the two copies would differ for a moment.
 func (r *Resource) comparing(start, end uint64) bool {
-	return r.state.Conn == drbdwire.VerifyS && r.verify.walk.Touches(start, end)
+	if r.state.Conn != drbdwire.VerifyS {
+		return false
+	}
+	next, until := r.verify.walk.Ahead()
+	return r.verify.walk.Touches(start, end) || overlap(start, end, next, until)
 }
 
 // digestArrived takes the digest of the peer's block, and has the own one
@@ -201,43 +209,16 @@ func (r *Resource) digestArrived(data []byte) error {
 	})
 }
 
-// compared takes the digest of the own block. One that differs is looked at
-// again before it counts.
+// compared takes the digest of the own block.
 func (r *Resource) compared(w *peerWork, sum []byte) {
-	v := &r.verify
-	if r.state.Conn != drbdwire.VerifyS || !v.walk.Asked(w.sector) {
-		return
+	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Asked(w.sector) {
+		r.judged(w.sector, w.size, bytes.Equal(w.digest, sum))
 	}
-	equal := bytes.Equal(w.digest, sum)
-	if !equal && v.lookAgain(w.sector) {
-		r.askForDigest(w.sector, w.size)
-		return
-	}
-	r.judged(w.sector, w.size, equal)
-}
-
-// lookAgain notes that a block differs, and tells whether that may still be a
-// write that was under way.
-func (v *verification) lookAgain(sector uint64) bool {
-	for i := range v.again {
-		if v.again[i].sector == sector {
-			v.again[i].times++
-			return v.again[i].times < maxLooks
-		}
-	}
-	v.again = append(v.again, look{sector, 1})
-	return true
 }
 
 // judged ends the comparison of a block, and tells the peer.
 func (r *Resource) judged(sector uint64, size uint32, equal bool) {
 	v := &r.verify
-	for i := range v.again {
-		if v.again[i].sector == sector {
-			v.again = append(v.again[:i], v.again[i+1:]...)
-			break
-		}
-	}
 	id := drbdwire.VerifiedInSync()
 	if !equal {
 		id = drbdwire.VerifiedOutOfSync()

@@ -140,16 +140,43 @@ var _ = Describe("An online verify", func() {
 		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.ResyncRunning))
 	})
 
-	It("looks again at a block that differs: a write may have been under way", func() {
+	It("gives each request for a digest one result: a kernel counts them, and keeps the block locked meanwhile", func() {
 		p := synced(withVerify)
 		p.b.disk[800*512]++
-		p.b.hold[replica.Digest] = true
+		p.a.sent = nil
 		p.a.verify(0, 0)
-		p.b.disk[800*512]--
-		p.b.release()
-		Expect(*p.a.core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
-		Expect(*p.b.core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
+		p.wait()
+		count := map[drbdwire.Command]int{}
+		for _, c := range p.a.sent {
+			count[c]++
+		}
+		Expect(count[drbdwire.CmdOVResult]).To(Equal(int(blocks(p))))
+		Expect(count[drbdwire.CmdOVRequest]).To(Equal(int(blocks(p))))
+		Expect(p.b.core.Status().OutOfSync).To(Equal(uint64(4)))
 	})
+
+	for protocol, letter := range map[drbdwire.WireProtocol]string{
+		drbdwire.ProtocolA: "A", drbdwire.ProtocolB: "B", drbdwire.ProtocolC: "C",
+	} {
+		for name, driver := range map[string]func(p *pair) *end{
+			"the Primary drives": func(p *pair) *end { return p.a },
+			"the other drives":   func(p *pair) *end { return p.b },
+		} {
+			It("waits for a write that is not on both disks, in protocol "+letter+", where "+name, func() {
+				p := synced(withVerify, func(c *replica.Config) { c.Protocol = protocol })
+				p.b.hold[replica.Write] = true
+				p.a.write(1, 8, 'x', 4096)
+				p.run()
+				driver(p).verify(0, 0)
+				p.wait()
+				Expect(driver(p).core.State().Conn).To(Equal(drbdwire.VerifyS))
+				p.b.release()
+				p.wait()
+				Expect(p.a.done).To(HaveKey(uint64(1)))
+				Expect(*driver(p).core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
+			})
+		}
+	}
 
 	for name, driver := range map[string]func(p *pair) *end{
 		"the Primary drives": func(p *pair) *end { return p.a },

@@ -46,6 +46,16 @@ func (w *Walk) Size(sector uint64) uint32 {
 	return uint32(min(blockSectors, w.sectors-sector)) * sectorSize
 }
 
+// Ahead is the range of sectors that Next gives next; an empty one if there is
+// none.
+func (w *Walk) Ahead() (start, end uint64) {
+	if w.next == w.end {
+		return 0, 0
+	}
+	start = w.next * blockSectors
+	return start, min(start+blockSectors, w.sectors)
+}
+
 // Deadline is when Next may find something without any other event.
 func (w *Walk) Deadline() time.Duration {
 	if w.next == w.end {

@@ -10,6 +10,13 @@
 // The order on the wire is header, then the fixed part of the payload (to which
 // an integrity digest belongs), then the bulk data; Split says how long each is
 // before any byte of the payload has been read.
+//
+// There is no order between the two sockets. Who needs one makes it: a target
+// sends a P_PING after its last acks, and ends a resync when the answer is
+// there. A kernel also pings on the meta socket as soon as its own part of the
+// handshake is over, so that a P_PING may be read before the P_FEATURES or
+// P_AUTH_RESPONSE that were sent before it on the data socket; it wants the
+// answer within ping-timeout all the same (seen with 8.4.11 on Linux 6.1).
 package drbdwire
 
 import (
