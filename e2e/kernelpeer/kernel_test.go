@@ -36,7 +36,11 @@ func (k kernel) must(ctx SpecContext, argv ...string) string {
 }
 
 func (k kernel) order(ctx SpecContext, verb string, flags ...string) error {
-	r, err := k.at.Run(ctx, append(append([]string{"drbdadm", verb}, flags...), "r1")...)
+	of := "r1"
+	if verb == "new-current-uuid" {
+		of = "r1/0" // an order about a volume
+	}
+	r, err := k.at.Run(ctx, append(append([]string{"drbdadm", verb}, flags...), of)...)
 	if err == nil && r.Status != 0 {
 		err = fmt.Errorf("exit status %d: %s%s", r.Status, r.Stdout, r.Stderr)
 	}

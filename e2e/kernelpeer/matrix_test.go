@@ -51,7 +51,7 @@ type row struct {
 
 // rows are those that are wanted, in the order of the table.
 func rows() []row {
-	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows)
+	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows, verifyRows, resizeRows)
 	if !full() {
 		all = slices.DeleteFunc(all, func(r row) bool { return !r.smoke })
 	}
@@ -83,7 +83,7 @@ func (r row) run(ctx SpecContext, p pairing) {
 	switch {
 	case r.fresh:
 		fresh(ctx, o)
-	case before == nil:
+	case before == nil || before.growing:
 		connected(ctx, o)
 	case *before != o:
 		both(func(n *node) { n.engine.down(ctx) })

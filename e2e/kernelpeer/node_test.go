@@ -20,6 +20,7 @@ const soon = 60 * time.Second
 type node struct {
 	name, address string
 	disk          *block.Disk
+	growing       bool // the disk can grow
 	home          home
 	at            place
 	engine        engine

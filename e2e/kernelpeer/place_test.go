@@ -61,10 +61,16 @@ func (n *node) furnish(dir string, plain image.Image, number int) {
 
 // diskFile is the name of the node's disk, where it is now.
 func (n *node) diskFile() string {
-	if n.home.inVM {
+	switch {
+	case n.home.inVM && n.growing:
+		return "/dev/mapper/data"
+	case n.home.inVM:
 		return "/dev/disk/data"
+	case n.growing:
+		return filepath.Join(n.home.cell.Programs, "disk-file-"+n.name)
+	default:
+		return cell.DiskFile
 	}
-	return cell.DiskFile
 }
 
 // boot starts the node's place, with nothing left of what it was before but the

@@ -19,6 +19,7 @@ func alone(conn, role string, disks ...string) types.GomegaMatcher {
 
 func (n *node) isAlone(ctx SpecContext, conn, role string, disks ...string) {
 	GinkgoHelper()
+	By(n.name + " is alone, " + conn)
 	Eventually(func() string { return n.engine.state(ctx).String() }).WithContext(ctx).WithTimeout(soon).
 		WithPolling(100*time.Millisecond).Should(alone(conn, role, disks...), func() string { return n.engine.log(ctx) })
 }

@@ -19,6 +19,13 @@ var syncRows = []row{
 		copied(ctx, p.from, int(deviceSize()/kib))
 		p.from.do(ctx, "secondary")
 	}},
+	{name: "first sync skipped", fresh: true, body: func(ctx SpecContext, p pairing) {
+		both(func(n *node) { n.engine.up(ctx) })
+		skipFirstSync(ctx, p.from)
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, 64*kib, 1))
+		p.from.do(ctx, "secondary")
+	}},
 	{name: "disconnect, bitmap resync", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.to.do(ctx, "disconnect")
