@@ -70,6 +70,7 @@ func TestAnOrderIsPassedOn(t *testing.T) {
 		"verify r1":                       {Order: "verify", Resource: "r1"},
 		"verify r1 --start 0 --stop 2048": {Order: "verify", Resource: "r1", Args: []string{"start=0", "stop=2048"}},
 		"verify --abort r1":               {Order: "verify-abort", Resource: "r1"},
+		"adjust r1":                       {Order: "adjust", Resource: "r1"},
 		"pause-sync r1":                   {Order: "pause-sync", Resource: "r1"},
 		"standby foreign":                 {Order: "standby", Args: []string{"foreign"}},
 		"takeover":                        {Order: "takeover"},

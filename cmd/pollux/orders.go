@@ -46,6 +46,10 @@ node can't be sure that it has the newest data; the reason is named.`,
 	add("invalidate-remote", "give up the peer's data", "Send everything to the peer again.", "", "")
 	add("pause-sync", "let no resync go on", "Let no resync go on, or begin, until resume-sync; the peer pauses as well.", "", "")
 	add("resume-sync", "let resyncs go on again", "Let resyncs go on again, unless the peer has paused them too.", "", "")
+	add("adjust", "take over what has changed in drbd.conf",
+		`Read drbd.conf again and take over what may change while the resource runs:
+timeouts, rates, policies. Else nothing is changed, and what needs a new start
+of polluxd is named.`, "", "")
 	add("outdate", "mark this node's data as old", "Mark this node's data as old, so that it is not promoted by itself.",
 		"force", "even if this node has changes that its peer lacks")
 	add("suspend-io", "let users of the device wait", "Let requests of the device's users wait until resume-io.", "", "")

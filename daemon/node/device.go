@@ -37,6 +37,8 @@ type device struct {
 	// foreign is the engine, if it is not pollux: then link, data and meta are
 	// nil for good.
 	foreign *kernelEngine
+	// adjusted is what drbd.conf said when it was last read again; nil before.
+	adjusted atomic.Pointer[drbdconf.Resource]
 	// upgraded: the program was replaced while this node was Primary.
 	upgraded bool
 	metaRead []byte // see metaBuffer; only the loop uses it

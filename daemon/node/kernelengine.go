@@ -38,23 +38,26 @@ func (o Options) programs() (command.Runner, command.Streamer) {
 
 // useKernel makes the engine of a resource of drbd.conf's "engine kernel".
 func (d *device) useKernel() error {
-	n, r := d.node, *d.conf.Conf
+	n := d.node
 	run, stream := n.options.programs()
 	if err := kerneldrbd.Available(n.ctx, run); err != nil {
 		return err
 	}
-	// DRBD's own tools do not know the word engine, and must not read anything
-	// else into the file than pollux does.
-	path := filepath.Join(n.options.RunDir, r.Name+".drbd.conf")
-	r.Engine = drbdconf.EnginePollux
-	if err := os.WriteFile(path, []byte(r.Dump()), 0o600); err != nil {
-		return err
-	}
+	name := d.conf.Conf.Name
+	path := filepath.Join(n.options.RunDir, name+".drbd.conf")
 	d.foreign = &kernelEngine{
-		device: d, drbd: kerneldrbd.Resource{Name: r.Name, Conf: path, Run: run, Stream: stream},
+		device: d, drbd: kerneldrbd.Resource{Name: name, Conf: path, Run: run, Stream: stream},
 	}
 	d.front = kernelsDevice{}
-	return nil
+	return d.foreign.write(d.conf.Conf)
+}
+
+// write makes the file that drbdadm reads. DRBD's own tools do not know the
+// word engine, and must not read anything else into a file than pollux does.
+func (k *kernelEngine) write(r *drbdconf.Resource) error {
+	plain := *r
+	plain.Engine = drbdconf.EnginePollux
+	return os.WriteFile(k.drbd.Conf, []byte(plain.Dump()), 0o600)
 }
 
 // follow keeps the core informed for as long as the node runs.

@@ -163,12 +163,14 @@ func TestTheKernelsDRBDIsDriven(t *testing.T) {
 	g.Expect(resource()).To(And(HaveField("Role", "Primary"), HaveField("Device", "/dev/drbd1"), HaveField("SizeKiB",
 		BeEquivalentTo(1024))), "it is known as soon as the order is through")
 
+	g.Expect(order("adjust")).To(HaveField("OK", true))
+	g.Expect(m.ran()).To(Equal([]string{"adjust", "primary", "adjust"}), "drbdadm finds out what has changed")
 	m.set(func() { m.held = true })
 	g.Expect(order("secondary")).To(And(HaveField("Code", int(drbdwire.DeviceInUse)),
 		HaveField("Text", ContainSubstring("Device is held open by someone"))))
 	g.Expect(order("down")).To(HaveField("OK", true))
 	g.Expect(end()).To(Succeed())
-	g.Expect(m.ran()).To(Equal([]string{"adjust", "primary", "down"}), "what is Primary stays so without the daemon")
+	g.Expect(m.ran()).To(Equal([]string{"adjust", "primary", "adjust", "down"}), "what is Primary stays so without the daemon")
 }
 
 func TestAGroupRunsOnTheKernelsDRBD(t *testing.T) {

@@ -19,7 +19,11 @@ func (r *ResourceStatus) Text(peer string) drbdtext.Resource {
 			Lower: c.Lower, Pending: c.Pending, Unacked: c.Unacked, Upper: c.Queued, Epochs: 1,
 		},
 	}
-	if y := r.Resync; y != nil {
+	y := r.Resync
+	if r.Verify != nil {
+		y = &r.Verify.ResyncStatus
+	}
+	if y != nil {
 		t.Sync = &drbdtext.Sync{
 			TotalKiB: y.TotalKiB, LeftKiB: y.TotalKiB - min(y.DoneKiB, y.TotalKiB), Speed: y.KiBPerSecond,
 			Average: y.AverageKiB, Finish: time.Duration(y.ETASeconds) * time.Second,

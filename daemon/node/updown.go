@@ -21,9 +21,11 @@ func (n *Node) resourceOrder(o control.Order) (func(context.Context, *device) co
 			d.setDown(false)
 			return control.Answer{OK: true}
 		}, true
+	case "adjust":
+		return func(ctx context.Context, d *device) control.Answer { return d.adjust(ctx) }, true
 	case "show":
 		return func(_ context.Context, d *device) control.Answer {
-			return control.Answer{OK: true, Text: d.conf.Conf.Show(d.conf.Own)}
+			return control.Answer{OK: true, Text: d.show()}
 		}, true
 	}
 	kind, ok := replicaOrder(o.Order)
@@ -78,6 +80,16 @@ func (d *device) takeDown(ctx context.Context) control.Answer {
 	}
 	d.setDown(true)
 	return control.Answer{OK: true}
+}
+
+// show is the configuration that counts now.
+func (d *device) show() string {
+	r := d.conf.Conf
+	if adjusted := d.adjusted.Load(); adjusted != nil {
+		r = adjusted
+	}
+	own, _ := r.Host(d.node.site.Node)
+	return r.Show(own)
 }
 
 func (d *device) setDown(down bool) {

@@ -169,4 +169,27 @@ var _ = Describe("Scripts that know drbdadm", Ordered, func() {
 		Expect(status).To(Equal(10))
 		Expect(text).To(ContainSubstring("(125) Device has a net-config (use disconnect first)"))
 	}, limit)
+
+	It("take over what has changed in drbd.conf", func(ctx SpecContext) {
+		milo1.Replace("drbd.conf", "rate 100M", "rate 20M")
+		milo1.says(ctx, "drbdadm adjust r1")
+		Expect(milo1.says(ctx, "drbdsetup show r1")).To(MatchRegexp(`resync-rate +20M;`))
+		milo1.Replace("drbd.conf", "al-extents 257", "al-extents 511")
+		status, text := milo1.fails(ctx, "drbdadm adjust r1")
+		Expect(status).To(Equal(10))
+		Expect(text).To(HaveSuffix("these need a new start of polluxd: disk al-extents\n"))
+		Expect(milo1.says(ctx, "drbdsetup show r1")).To(MatchRegexp(`al-extents +257;`))
+	}, limit)
+
+	It("verify all of it", func(ctx SpecContext) {
+		for _, h := range []host{milo1, milo2} {
+			h.Stop(ctx)
+			h.Replace("drbd.conf", "protocol C;", "protocol C; net { verify-alg sha1; }")
+			h.Start(ctx)
+		}
+		milo1.says(ctx, "drbdsetup wait-sync 1")
+		milo1.says(ctx, "drbdadm verify r1 --start=0 --stop=1M")
+		milo1.says(ctx, "drbdsetup wait-sync 1")
+		Expect(milo1.says(ctx, "pollux status")).To(ContainSubstring("last verify: "))
+	}, limit)
 })

@@ -2,10 +2,13 @@ package drbdadm
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/optionc/pollux/cmd/pollux/drbdsetup"
+	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/node"
@@ -210,7 +213,22 @@ func adjust(ctx context.Context, c *call, t target) int {
 		}
 	}
 	if s.Conn == drbdwire.StandAlone {
-		return connect(ctx, c, t)
+		if code := connect(ctx, c, t); code != 0 {
+			return code
+		}
+	}
+	daemon, err := c.Setup.Dial()
+	if err != nil {
+		c.complain("%s", err)
+		return drbdsetup.ExitFailed
+	}
+	a, err := daemon.Order(ctx, control.Order{Order: "adjust", Resource: t.resource.Name})
+	if err == nil && !a.OK {
+		err = errors.New(a.Text)
+	}
+	if err != nil {
+		c.complain("%s: %s", t.resource.Name, err)
+		return exitConfig
 	}
 	return 0
 }

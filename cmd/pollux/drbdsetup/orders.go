@@ -2,10 +2,12 @@ package drbdsetup
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/node"
 )
 
 // fail prints an error of the kernel's and gives its exit status.
@@ -76,8 +78,20 @@ func order(ctx context.Context, c *call) int {
 		}
 	}
 	for _, name := range []string{"start", "stop", "size"} {
-		if value, ok := c.options[name]; ok {
-			o.Args = append(o.Args, name+"="+value)
+		value, ok := c.options[name]
+		if !ok {
+			continue
+		}
+		sectors, err := node.ParseSectors(value)
+		if err != nil {
+			c.complain("%s: --%s: %s", verb, name, err)
+			return ExitFailed
+		}
+		o.Args = append(o.Args, fmt.Sprintf("%s=%d", name, sectors))
+	}
+	for _, name := range []string{"assume-clean", "assume-peer-has-space"} {
+		if c.has(name) {
+			o.Args = append(o.Args, name)
 		}
 	}
 	return c.send(ctx, o)

@@ -127,7 +127,9 @@ func (k OrderKind) String() string {
 		OrderAttach: "attach", OrderDetach: "detach", OrderConnect: "connect", OrderDisconnect: "disconnect",
 		OrderPrimary: "primary", OrderSecondary: "secondary", OrderInvalidate: "invalidate",
 		OrderInvalidateRemote: "invalidate-remote", OrderOutdate: "outdate", OrderShutdown: "shutdown",
-		OrderSuspendIO: "suspend-io", OrderResumeIO: "resume-io",
+		OrderSuspendIO: "suspend-io", OrderResumeIO: "resume-io", OrderPauseSync: "pause-sync",
+		OrderResumeSync: "resume-sync", OrderVerify: "verify", OrderAbortVerify: "verify-abort", OrderResize: "resize",
+		OrderNewCurrentUUID: "new-current-uuid", OrderAdjust: "adjust",
 	}
 	if int(k) < len(names) && names[k] != "" {
 		return names[k]

@@ -141,6 +141,9 @@ const (
 	// every other wait of theirs.
 	OrderSuspendIO OrderKind = 40
 	OrderResumeIO  OrderKind = 41
+	// OrderAdjust: take over from Config what may change while the resource
+	// runs.
+	OrderAdjust OrderKind = 50
 )
 
 // Disk describes the disk below, as measured by the shell.
@@ -176,6 +179,7 @@ type Input struct {
 	Until   uint64 // the first sector that is not meant; 0 is the end of the device
 	Exit    int
 	State   uint32 // as drbdwire.State packs it
+	Config  *Config
 	Data    []byte
 	Text    string
 	Disk    Disk

@@ -84,6 +84,8 @@ func (r *Resource) command(in Input) {
 		r.suspendIO()
 	case OrderResumeIO:
 		r.resumeIO()
+	case OrderAdjust:
+		r.adjust(in.Config)
 	default:
 		r.refuse(drbdwire.NotSupported, fmt.Sprintf("order %d is not known", in.Order))
 	}

@@ -39,6 +39,12 @@ func NewPlanner(params Params) *Planner {
 	return p
 }
 
+// Adjust gives a running resync another pace.
+func (p *Planner) Adjust(now time.Duration, params Params) {
+	p.pace = newPace(params)
+	p.pace.start(now)
+}
+
 // Start begins a pass over the bitmap. What was in flight or had failed before
 // is forgotten. Now is the node's monotonic clock, as everywhere here.
 func (p *Planner) Start(now time.Duration, bm *Bitmap) {

@@ -218,6 +218,19 @@ var _ = Describe("A sync target with resync-rate 10M and no controller", func() 
 		}
 		Expect(got).To(BeEquivalentTo(10))
 	})
+
+	It("goes on at another rate when that is adjusted", func() {
+		t := start(resync.Params{Rate: 10}, allDirty(64*mib))
+		t.Adjust(t.now, resync.Params{Rate: 4 << 10})
+		var got uint32
+		for range 10 {
+			list := t.all()
+			got += blocks(list)
+			t.answer(list...)
+			t.now += step
+		}
+		Expect(got).To(BeEquivalentTo(1024), "blocks in a second")
+	})
 })
 
 var _ = Describe("A sync target with DRBD's controller", func() {

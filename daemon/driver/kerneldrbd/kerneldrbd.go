@@ -144,6 +144,7 @@ var verbs = map[replica.OrderKind]string{
 	replica.OrderInvalidate: "invalidate", replica.OrderInvalidateRemote: "invalidate-remote",
 	replica.OrderOutdate: "outdate", replica.OrderPauseSync: "pause-sync", replica.OrderResumeSync: "resume-sync",
 	replica.OrderSuspendIO: "suspend-io", replica.OrderResumeIO: "resume-io",
+	replica.OrderVerify: "verify", replica.OrderResize: "resize", replica.OrderNewCurrentUUID: "new-current-uuid",
 }
 
 // refusal is how drbdsetup tells a code of a refused change of state.
@@ -160,6 +161,8 @@ func (r Resource) Order(ctx context.Context, kind replica.OrderKind, force bool)
 	switch {
 	case force && kind == replica.OrderConnect:
 		words = append(words, "--discard-my-data")
+	case force && kind == replica.OrderNewCurrentUUID:
+		words = append(words, "--clear-bitmap")
 	case force:
 		words = append(words, "--force")
 	}
