@@ -83,6 +83,7 @@ func (r Resource) replica(node string) replica.Config {
 		OnCongestion:    replica.OnCongestion(n.OnCongestion), CongestionFill: uint64(n.CongestionFill),
 		CongestionExtents: n.CongestionExtents,
 		Snapshot:          replica.Snapshot(d.SnapshotBeforeResync),
+		PassOn:            d.OnIOError == drbdconf.PassOn,
 		CallLocalIOError:  d.OnIOError == drbdconf.CallLocalIOError, DiskTimeout: d.DiskTimeout,
 		OutdatedWFCTimeout: r.Conf.Startup.OutdatedWFCTimeout, WaitAfterSB: r.Conf.Startup.WaitAfterSB,
 		InconDegrCmd: r.Conf.InconDegrCmd, CMinRate: minRate(r),

@@ -167,7 +167,6 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 		}
 	}
 	d := r.Disk
-	warn(d.OnIOError == drbdconf.PassOn, "on-io-error pass_on is treated as detach: the peer's copy serves on")
 	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
 		"fencing without a handler fence-peer: a node that loses its peer gets no further")
 }

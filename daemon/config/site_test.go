@@ -237,8 +237,7 @@ func TestKeysThatOthersCanReadAreNoKeys(t *testing.T) {
 
 func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
-		"fencing":        {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
-		"errors to pass": {"on-io-error   detach;", "on-io-error pass_on;", "on-io-error pass_on is treated as detach"},
+		"fencing": {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

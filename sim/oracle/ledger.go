@@ -63,7 +63,7 @@ func (o *Oracle) Refused(n int) {
 	s, peer := o.w.Node(n).State(), o.w.Node(1-n)
 	good := peer.Alive() && peer.State().Disk == drbdwire.UpToDate // this node may not know yet that it is not
 	switch {
-	case s.Disk == drbdwire.UpToDate:
+	case s.Disk == drbdwire.UpToDate && !o.rules.PassesOn:
 		o.w.Fail(promise6, "a request failed on %s, whose disk is UpToDate", name(n))
 	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate && good:
 		o.w.Fail(promise6, "a request failed on %s, whose peer has an UpToDate copy", name(n))

@@ -51,6 +51,8 @@ type Rules struct {
 	// Fenced: a Primary that loses its peer waits until that is fenced off. Then
 	// no pair accepts any of this, whatever happens between the nodes.
 	Fenced bool
+	// PassesOn: errors of the only good copy's disk reach its users.
+	PassesOn bool
 	// First is what the sectors of the first node's disk hold at the beginning:
 	// if the disks differ, that one is made good by force.
 	First uint64

@@ -74,6 +74,11 @@ func (t *trial) help() {
 // moves its guest there first.
 func (t *trial) mend(node *world.Node) {
 	s := node.State()
+	if s.Disk == drbdwire.Inconsistent && s.Conn == drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
+		t.repairs++
+		node.Order(replica.OrderInvalidate, false, func(_ int, text string) { t.w.Tracef("operator: invalidate: %s", text) })
+		return
+	}
 	if s.Disk != drbdwire.Diskless {
 		return
 	}

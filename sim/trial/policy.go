@@ -45,6 +45,7 @@ func (s *setup) drawPolicies(seed uint64) {
 			r.CongestionFill *= 4
 		}
 	}
+	r.PassOn = luck.Below(3) == 0
 	if r.CallLocalIOError = luck.Below(2) == 0; r.CallLocalIOError {
 		r.Handlers = append(r.Handlers, replica.HandlerLocalIOError)
 	}

@@ -202,6 +202,7 @@ func (s *setup) judge() {
 	r := s.resource()
 	s.rules.Protocol, s.rules.GoesOn = r.Protocol, r.WFCTimeout > 0 && r.Fencing == replica.DontCare
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
+	s.rules.PassesOn = r.PassOn
 	s.rules.Solves = r.AfterSB0 != 0 || r.AfterSB1 != 0 || r.AfterSB2 != 0
 	s.rules.First = 0
 	if s.world.Fresh {

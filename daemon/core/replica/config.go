@@ -60,6 +60,8 @@ type Config struct {
 	// IntegrityAlg is the algorithm of the digest that goes with every block on
 	// its way to the peer; "" is none. The peer must have the same.
 	IntegrityAlg string
+	// PassOn: an error of the disk does not end its use, see dataError.
+	PassOn bool
 	// CallLocalIOError: the handler local-io-error hears of errors of the disk.
 	CallLocalIOError bool
 	// DiskTimeout is how long the disk may take for a request; 0 is for ever.

@@ -7,7 +7,35 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-// ioError is an error of the disk below on users' data. Source: DRBD 8.4
+// dataError is an error of the disk below on a block of users' data; it tells
+// whether the disk is kept. With on-io-error pass_on a Secondary's copy counts
+// as Inconsistent from then on, as with the kernel's DRBD. A Primary lets go of
+// its disk only if the peer has a good copy, and gives the error to its users
+// otherwise: with the disk all the rest of the data would be gone, too.
+func (r *Resource) dataError(why string) bool {
+	next := r.state
+	if !r.cfg.PassOn || next.Disk <= drbdwire.Failed ||
+		next.Role == drbdwire.Primary && next.Conn >= drbdwire.Connected && next.PeerDisk == drbdwire.UpToDate {
+		r.ioError(why)
+		return false
+	}
+	if next.Role != drbdwire.Primary {
+		next.Disk = drbdwire.Inconsistent
+		if r.implied(r.state, next).Disk != drbdwire.Inconsistent { // a source must be whole
+			r.ioError(why)
+			return false
+		}
+	}
+	r.note = why
+	r.decided(aboutData, "kept, and "+next.Disk.String(), why+", on-io-error is pass_on", r.standing())
+	r.set(next, why)
+	r.sendState()
+	r.meta.allPages = true
+	r.meta.dirty()
+	return true
+}
+
+// ioError is an error that makes the disk below useless. Source: DRBD 8.4
 // states, section 10.
 func (r *Resource) ioError(why string) {
 	if r.state.Disk > drbdwire.Failed && r.cfg.CallLocalIOError {

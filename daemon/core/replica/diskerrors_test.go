@@ -95,3 +95,56 @@ var _ = Describe("A disk with errors and on-io-error call-local-io-error", func(
 		Expect(p.b.called).To(BeEmpty())
 	})
 })
+
+var _ = Describe("A disk with errors and on-io-error pass_on", func() {
+	var p *pair
+	BeforeEach(func() {
+		p = synced(func(c *replica.Config) { c.PassOn = true })
+		p.a.write(1, 8, 'a', 4096) // its extent is in the activity log from now on
+		p.run()
+	})
+
+	It("of a Secondary is kept, and its copy counts as Inconsistent", func() {
+		p.b.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Inconsistent/UpToDate"))
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Inconsistent"))
+		p.b.badData = false
+		p.a.write(3, 16, 'y', 4096)
+		p.run()
+		Expect(p.a.core.Status().OutOfSync).To(Equal(uint64(8)))
+		p.breakLink()
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
+
+	It("of a Primary is let go while the peer has a good copy", func() {
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+	})
+
+	It("of a Primary alone is kept: its users get the error, and all that is good", func() {
+		p.breakLinkForGood()
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 3, Sector: 64, Size: 4096})
+		p.run()
+		Expect(p.a.done[2].Failed && p.a.done[3].Failed).To(BeTrue())
+		p.a.badData = false
+		p.a.write(4, 16, 'y', 4096)
+		p.run()
+		Expect(p.a.done[4].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		p.heal()
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		Expect(p.a.payloads).To(BeEmpty())
+	})
+})

@@ -429,7 +429,9 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			r.refuseWork(w)
 			w.buf = 0
 		}
-		r.ioError("an i/o error on the data")
+		if r.dataError("an i/o error on the data") && (w.kind == workResync || w.kind == workClear) {
+			r.blockFailed(w.sector, w.size)
+		}
 	case !here:
 	case w.writes():
 		r.wroteForPeer(w)

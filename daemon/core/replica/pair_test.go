@@ -47,6 +47,8 @@ type end struct {
 	hold map[replica.EffectKind]bool
 	held []func()
 	bad  bool // the disk fails whatever it is asked
+	// badData: it fails what is asked of users' data.
+	badData bool
 	// tap hears every packet that is sent.
 	tap func(cmd drbdwire.Command, data []byte, bulk uint32)
 	// damage changes the next block that is sent.
@@ -176,7 +178,8 @@ func (e *end) perform(f replica.Effect) {
 	if e.stopped {
 		return
 	}
-	if e.bad && e.fail(f) {
+	isMeta := f.Kind == replica.MetaRead || f.Kind == replica.MetaWrite
+	if (e.bad || e.badData && !isMeta) && e.fail(f) {
 		return
 	}
 	switch f.Kind {

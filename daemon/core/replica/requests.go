@@ -387,8 +387,11 @@ func (r *Resource) requestDone(q *request, in Input) {
 	if q.op != OpFlush && r.bits != nil && r.state.Disk > drbdwire.Failed {
 		r.bits.Set(q.sector, q.size)
 	}
-	r.ioError("an i/o error on the data")
-	if q.op == OpRead || q.op == OpFlush {
+	kept := q.op != OpFlush && r.dataError("an i/o error on the data")
+	if q.op == OpFlush {
+		r.ioError("an i/o error on a flush")
+	}
+	if !kept && (q.op == OpRead || q.op == OpFlush) {
 		// The peer may still have it.
 		r.free(q.buf)
 		q.buf, q.started, q.local = 0, false, halfNone

@@ -165,7 +165,9 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 		q.remote = halfFailed
 	case drbdwire.CmdRSWriteAck:
 		q.remote = halfDone
-		r.clearBits(q.sector, q.size)
+		if q.local != halfFailed {
+			r.clearBits(q.sector, q.size)
+		}
 	case drbdwire.CmdWriteAck, drbdwire.CmdRecvAck:
 		q.remote = halfDone
 	default: // dispatch sends nothing else here
