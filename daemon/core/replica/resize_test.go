@@ -252,4 +252,45 @@ var _ = Describe("A crash during a resize", func() {
 		Entry("of the Secondary, with metadata that overlaps the old", 12*1024, false),
 		Entry("of the Primary, with metadata that overlaps the old", 12*1024, true),
 	)
+
+	It("finds a mark of that everything may differ, where the old metadata is about to be overwritten", func() {
+		p := synced()
+		p.a.enlarge(12 * 1024)
+		p.a.writes = 1
+		p.a.resize()
+		Expect(p.a.stopped).To(BeTrue())
+		Expect(p.a.super().Flags & drbdmeta.MDFullSync).NotTo(BeZero())
+		Expect(p.a.super().UUIDs).To(Equal(p.a.core.Status().UUIDs))
+	})
+
+	DescribeTable("forgets nothing of what the peer lacks", func(growth int) {
+		for writes := 1; ; writes++ {
+			p := newPair()
+			p.a.disk, p.b.disk = freshDisk(4096), freshDisk(4096)
+			p.copies()
+			p.b.crash()
+			p.a.write(1, 8, 'x', 4096) // its bit is in memory, its extent in the log
+			p.run()
+			p.a.enlarge(growth)
+			p.b.enlarge(growth)
+			p.a.writes = writes
+			p.a.resize(func(in *replica.Input) { in.AssumePeer = true })
+			stopped := p.a.stopped
+			p.a.crash()
+			p.a.up()
+			p.b.up()
+			p.wait()
+			p.a.mustOrder(replica.OrderPrimary, false)
+			p.wait()
+			Expect(p.b.disk[4096]).To(Equal(byte('x')), "after %d writes", writes)
+			Expect(p.b.data()).To(Equal(p.a.data()), "after %d writes", writes)
+			if !stopped {
+				Expect(writes).To(BeNumerically(">", 4))
+				return
+			}
+		}
+	},
+		Entry("with metadata apart from the old", mib),
+		Entry("with metadata that overlaps the old", 12*1024),
+	)
 })
