@@ -99,7 +99,7 @@ func (o *options) register(cmd *cobra.Command) {
 // polluxd noted, and the other way round.
 func (o *options) lastKnownDir() string {
 	if o.stateDir == defaultStateDir {
-		return "/var/lib/drbd"
+		return node.LastKnownDir
 	}
 	return o.stateDir
 }

@@ -165,7 +165,7 @@ func (d *device) openBoth() (replica.Disk, error) {
 		d.node.log.Warn(note, "resource", d.conf.Conf.Name)
 	}
 	d.data, d.meta, d.released = data, meta, make(chan struct{})
-	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors(), LastSectors: d.recall()}, nil
+	return replica.Disk{DataSectors: data.Sectors(), MetaSectors: meta.Sectors(), LastSectors: recall(d.node.options.lastKnownDir(), d.conf.Volume)}, nil
 }
 
 // why gives the last reason that open had, if any.

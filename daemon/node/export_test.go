@@ -51,3 +51,10 @@ func (i Inbox) AddSlowly(ctx context.Context, in machine.Input) bool { return i.
 
 // Take is take, for an empty slice.
 func (i Inbox) Take() []machine.Input { return i.b.take(batch{}).inputs }
+
+// Noted is what a note about a disk says of its size, in sectors, and
+// WhereItWas what metadata is there.
+var (
+	Noted      = recall
+	WhereItWas = whereItWas
+)

@@ -187,7 +187,28 @@ func Metadata(r config.Resource) (string, error) {
 		}
 	}
 	if errors.Is(err, drbdmeta.ErrNoMetadata) {
-		return "", nil
+		return whereItWas(f, recall(LastKnownDir, r.Volume), sectors), nil
 	}
 	return "foreign metadata", fmt.Errorf("%s: %w", path, err)
+}
+
+// whereItWas finds the metadata of a disk of sectors that had last sectors when
+// it was in use: it has grown since.
+func whereItWas(f io.ReaderAt, last, sectors uint64) string {
+	if last == 0 || last >= sectors {
+		return ""
+	}
+	layout, err := drbdmeta.Internal(last, 0, 0)
+	if err != nil {
+		return ""
+	}
+	block := make([]byte, drbdmeta.BlockSize)
+	if _, err := f.ReadAt(block, layout.Superblock); err != nil {
+		return ""
+	}
+	super, err := drbdmeta.DecodeSuperblock(block)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("DRBD 8.4 metadata (%s) where the disk ended before it grew", super.Flags)
 }

@@ -88,3 +88,27 @@ func TestMetadataOfDRBD07AreSeen(t *testing.T) {
 	g.Expect(err).To(And(
 		MatchError(drbdmeta.ErrV07), MatchError(ContainSubstring("pollux create-md --force r1"))))
 }
+
+func TestMetadataOfADiskThatHasGrownAreFoundByDrbdadmsNote(t *testing.T) {
+	g := NewWithT(t)
+	r := resource(t, 64<<20, 0)
+	r.Volume.Minor = 7
+	_, err := node.Format(r, 7, node.Striping{})
+	g.Expect(err).NotTo(HaveOccurred())
+	dir := t.TempDir()
+	g.Expect(node.Noted(dir, r.Volume)).To(BeZero())
+	note := filepath.Join(dir, "drbd-minor-7.lkbd")
+	g.Expect(os.WriteFile(note, []byte("67108864\t/dev/another\n"), 0o600)).To(Succeed())
+	g.Expect(node.Noted(dir, r.Volume)).To(BeZero(), "it is about another disk")
+	text := "67108864\t" + r.Volume.Disk + "\nuuid:\t0123456789ABCDEF\n"
+	g.Expect(os.WriteFile(note, []byte(text), 0o600)).To(Succeed())
+	g.Expect(node.Noted(dir, r.Volume)).To(BeEquivalentTo(131072))
+
+	g.Expect(os.Truncate(r.Volume.Disk, 80<<20)).To(Succeed())
+	f, err := os.Open(r.Volume.Disk)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer func() { _ = f.Close() }()
+	g.Expect(node.WhereItWas(f, 131072, 163840)).To(HavePrefix("DRBD 8.4 metadata (ALClean) where"))
+	g.Expect(node.WhereItWas(f, 131064, 163840)).To(BeEmpty())
+	g.Expect(node.WhereItWas(f, 163840, 163840)).To(BeEmpty())
+}

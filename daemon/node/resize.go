@@ -83,9 +83,12 @@ func (d *device) measure() {
 //	<size in bytes> TAB <path of the disk>
 //
 // in the file drbd-minor-<minor>.lkbd. Source: DRBD meta-data, section 2.1.
-func (d *device) lastKnown() string {
-	return filepath.Join(d.node.options.lastKnownDir(), fmt.Sprintf("drbd-minor-%d.lkbd", d.conf.Volume.Minor))
+func lastKnown(dir string, v *drbdconf.Volume) string {
+	return filepath.Join(dir, fmt.Sprintf("drbd-minor-%d.lkbd", v.Minor))
 }
+
+// LastKnownDir is where drbdadm has its notes.
+const LastKnownDir = "/var/lib/drbd"
 
 func (o Options) lastKnownDir() string {
 	if o.LastKnownDir != "" {
@@ -98,7 +101,7 @@ func (o Options) lastKnownDir() string {
 // in the middle of the next resize would not find it.
 func (d *device) remember(sectors uint64) {
 	text := fmt.Sprintf("%d\t%s\n", sectors*backing.SectorSize, d.conf.Volume.Disk)
-	path := d.lastKnown()
+	path := lastKnown(d.node.options.lastKnownDir(), d.conf.Volume)
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	if err == nil {
 		err = writeDurably(path, []byte(text))
@@ -110,18 +113,18 @@ func (d *device) remember(sectors uint64) {
 
 // recall gives the size in sectors that the disk had when its metadata was last
 // seen at its end, 0 if that is not known.
-func (d *device) recall() uint64 {
-	if d.conf.Volume.Meta.Kind != drbdconf.MetaInternal {
+func recall(dir string, v *drbdconf.Volume) uint64 {
+	if v.Meta.Kind != drbdconf.MetaInternal {
 		return 0
 	}
-	text, err := os.ReadFile(d.lastKnown())
+	text, err := os.ReadFile(lastKnown(dir, v))
 	if err != nil {
 		return 0
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	size, path, _ := strings.Cut(line, "\t")
 	bytes, err := strconv.ParseUint(size, 10, 63)
-	if err != nil || path != d.conf.Volume.Disk {
+	if err != nil || path != v.Disk {
 		return 0
 	}
 	return bytes / backing.SectorSize

@@ -65,8 +65,14 @@ func (r *Resource) place(disk Disk) (drbdmeta.Layout, error) {
 func (r *Resource) superRead(data []byte) {
 	m := &r.meta
 	super, err := drbdmeta.DecodeSuperblock(data)
-	if errors.Is(err, drbdmeta.ErrNoMetadata) && r.lookWhereItWas() {
-		return
+	if errors.Is(err, drbdmeta.ErrNoMetadata) {
+		if r.lookWhereItWas() {
+			return
+		}
+		if r.cfg.Meta == drbdmeta.KindInternal && m.disk.LastSectors == 0 {
+			err = fmt.Errorf("%w. It is elsewhere if the disk has grown since: then what drbdadm notes in "+
+				"drbd-minor-N.lkbd must say how large it was", err)
+		}
 	}
 	if err == nil {
 		err = super.Validate(r.cfg.Meta, m.layout.Superblock, m.disk.MetaSectors)
