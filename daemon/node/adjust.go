@@ -54,7 +54,11 @@ func (d *device) adjust(ctx context.Context) control.Answer {
 		return d.foreign.upOrDown(ctx, false)
 	}
 	core := site.Machine(d.node.identity.Identity).Resources[at]
-	a := d.node.give(ctx, d.index, replica.Input{Order: replica.OrderAdjust, Config: &core})
+	data, err := core.Adjustment()
+	if err != nil {
+		return control.Answer{Text: err.Error()}
+	}
+	a := d.node.give(ctx, d.index, replica.Input{Order: replica.OrderAdjust, Data: data})
 	if a.OK {
 		d.adjusted.Store(now)
 	}

@@ -141,8 +141,8 @@ const (
 	// every other wait of theirs.
 	OrderSuspendIO OrderKind = 40
 	OrderResumeIO  OrderKind = 41
-	// OrderAdjust: take over from Config what may change while the resource
-	// runs.
+	// OrderAdjust: take over what may change while the resource runs. Data is
+	// Config.Adjustment, valid during the Step only.
 	OrderAdjust OrderKind = 50
 )
 
@@ -179,7 +179,6 @@ type Input struct {
 	Until   uint64 // the first sector that is not meant; 0 is the end of the device
 	Exit    int
 	State   uint32 // as drbdwire.State packs it
-	Config  *Config
 	Data    []byte
 	Text    string
 	Disk    Disk

@@ -85,7 +85,7 @@ func (r *Resource) command(in Input) {
 	case OrderResumeIO:
 		r.resumeIO()
 	case OrderAdjust:
-		r.adjust(in.Config)
+		r.adjust(in.Data)
 	default:
 		r.refuse(drbdwire.NotSupported, fmt.Sprintf("order %d is not known", in.Order))
 	}
