@@ -129,6 +129,20 @@ sim: ## simulate for two minutes: every named scenario, then seeds that nobody r
 soak: ## simulate for SOAKFOR, seeds that nobody ran yet, guided by what they reach
 	go run ./sim/polluxsim sweep --for $(SOAKFOR) --guide
 
+SAMESEEDS ?= 1..60
+
+.PHONY: determinism
+determinism: ## run SAMESEEDS in two processes that are scheduled differently: every run must be the same
+	@sim=$$(mktemp); trap 'rm -f "$$sim"' EXIT; go build -o "$$sim" ./sim/polluxsim; \
+	diff <(GOMAXPROCS=1 GOGC=25 "$$sim" sweep --hashes --keep-going --seeds $(SAMESEEDS)) \
+	  <(GOMAXPROCS=4 GOGC=400 "$$sim" sweep --hashes --keep-going --seeds $(SAMESEEDS)) && echo "$(SAMESEEDS): the same, twice"
+
+MUTANTFOR ?= 1m
+
+.PHONY: mutants
+mutants: ## plant each bug of the catalogue, and look for it for MUTANTFOR at most
+	go run -tags planted ./sim/polluxsim mutants --for $(MUTANTFOR)
+
 .PHONY: lint
 lint: ## formatters, linters and dead code, no changes made
 	@# Dead is what no program or test reaches, neither in a release build nor in one with planted bugs.

@@ -7,6 +7,7 @@
 //	polluxsim replay FILE                                a scenario of a sweep, with its trace
 //	polluxsim replay FILE.rec ... [--what-if CHANGE]     what polluxd recorded, on one node or on both
 //	polluxsim shrink --seed N | FILE [--out FILE]        the smallest run that breaks the same promise
+//	polluxsim mutants [--for 1m]                         planted bugs, and what finds them (build tag planted)
 //	polluxsim explain --seed N | FILE [--html FILE]      the time line, as text or as a page
 //
 // It exits with 1 if a promise was broken. Without a verb, --seeds is a sweep
@@ -51,10 +52,10 @@ func start(args []string) error {
 		verb = "sweep"
 	}
 	do, ok := map[string]func([]string) error{
-		"run": run, "sweep": sweep, "replay": replay, "shrink": shrink, "explain": explain,
+		"run": run, "sweep": sweep, "replay": replay, "shrink": shrink, "explain": explain, "mutants": mutants,
 	}[verb]
 	if !ok {
-		return fmt.Errorf("found %q, want run, sweep, replay, shrink or explain", verb)
+		return fmt.Errorf("found %q, want run, sweep, replay, shrink, explain or mutants", verb)
 	}
 	return do(args)
 }

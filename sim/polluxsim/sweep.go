@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/sim/search"
@@ -21,6 +23,7 @@ func sweep(args []string) error {
 	profile := flags.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
 	flags.BoolVar(&s.Guided, "guide", false, "change the plans of seeds that reach something new")
 	flags.BoolVar(&s.KeepGoing, "keep-going", false, "go on after a broken promise")
+	hashes := flags.Bool("hashes", false, "print the hash of each run and nothing else: equal runs have equal ones")
 	out := flags.String("out", "", "the `directory` for the scenarios of what fails; a temporary one unless given")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -42,6 +45,9 @@ func sweep(args []string) error {
 	s.Failed = func(r trial.Result) {
 		fmt.Printf("seed %d, profile %s: BROKEN %v\n    %s\n", r.Seed, r.Profile, r.Broken, r.Command())
 		failed = append(failed, r)
+	}
+	if *hashes {
+		return printHashes(s)
 	}
 	fmt.Fprintf(os.Stderr, "from seed %d\n", s.From)
 	sum := s.Run()
@@ -73,5 +79,18 @@ func keep(r trial.Result, dir string) error {
 	}
 	fmt.Printf("%d of %d faults are enough:\n%v    go run ./sim/polluxsim replay %s\n    go run ./sim/polluxsim explain %s --html %s\n",
 		len(small.Plan), len(r.Plan), small.Scenario(), file, file, filepath.Join(dir, "explained.html"))
+	return nil
+}
+
+// printHashes runs a sweep and prints one line a seed, in their order.
+func printHashes(s search.Sweep) error {
+	var lines []string
+	s.Progress = nil
+	s.Ended = func(r trial.Result) {
+		lines = append(lines, fmt.Sprintf("%10d %016x %d events, %v", r.Seed, r.Hash, r.Events, r.Time))
+	}
+	s.Run()
+	slices.Sort(lines)
+	fmt.Println(strings.Join(lines, "\n"))
 	return nil
 }

@@ -33,8 +33,8 @@ type Sweep struct {
 	KeepGoing bool
 	// Progress gets a line now and then, unless it is nil.
 	Progress io.Writer
-	// Failed hears of each run that broke a promise.
-	Failed func(trial.Result)
+	// Failed hears of each run that broke a promise, Ended of every run.
+	Failed, Ended func(trial.Result)
 }
 
 // Sum is what came of all runs.
@@ -157,6 +157,9 @@ func (w *sweep) took(r trial.Result, seen world.Coverage) {
 	w.sum.Events += r.Events
 	w.sum.Lived += r.Time
 	w.sum.Counts.Add(r.Counts)
+	if w.Ended != nil {
+		w.Ended(r)
+	}
 	if r.Broken != nil {
 		w.sum.Broken++
 		if w.Failed != nil {

@@ -3,6 +3,8 @@ package failover
 import (
 	"fmt"
 	"time"
+
+	"github.com/optionc/pollux/daemon/core/planted"
 )
 
 // conflictFor is how long a Heartbeat that also holds a group may take to give it up: it does so two seconds after a
@@ -50,7 +52,7 @@ func (c *Core) consider(i int) {
 			}
 			return
 		}
-	} else if c.crashed {
+	} else if c.crashed && !planted.On(planted.NoBootGate) {
 		c.wait(g, fmt.Sprintf("this node did not end cleanly and has not heard %s since, which may run it. Connect the "+
 			"nodes; or, if %s surely runs nothing, order a takeover by force here", c.cfg.Peer, c.cfg.Peer), false)
 		return

@@ -117,7 +117,11 @@ func (g *group) next() (index int, action Action, ok bool) {
 			}
 		}
 	case halt:
-		for i := len(g.steps) - 1; i >= 0; i-- {
+		for k := range g.steps {
+			i := len(g.steps) - 1 - k
+			if planted.On(planted.StopFromLeft) {
+				i = k
+			}
 			switch s := &g.steps[i]; {
 			case s.fresh && s.state == Stopped:
 			case s.tried, !s.fresh && !s.touched && s.state != Running:
@@ -142,6 +146,8 @@ func (g *group) called(index int, action Action) {
 // acted judges the end of a start or stop: a start that failed is not looked at, a stop is judged by looking alone.
 func (g *group) acted(index int, action Action, failed bool, text string) {
 	switch {
+	case planted.On(planted.TrustExitCode) && action == Start && !failed:
+		g.steps[index].state, g.steps[index].fresh = Running, true
 	case action == Start && failed && g.goal == run:
 		g.fail(fmt.Sprintf("start of %s failed: %s", g.steps[index].name, text))
 	case action == Stop && failed:
@@ -155,6 +161,8 @@ func (g *group) seen(index int, state State, text string, now time.Duration) {
 	tried := s.tried
 	s.state, s.fresh, s.tried = state, true, false
 	switch {
+	case planted.On(planted.StopUnseen) && g.goal == halt && tried:
+		s.state = Stopped
 	case g.goal == run && state == Running, g.goal == halt && state == Stopped:
 		g.tries, g.stuck = 0, ""
 		s.touched = s.touched && state == Running

@@ -3,6 +3,7 @@ package handshake
 import (
 	"fmt"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -89,6 +90,12 @@ func Decide(in Input) Decision {
 		return d.giveUp("%s", verdict.Text)
 	}
 	d.diskStates()
+	if planted.On(planted.SplitUnseen) && abs(d.result) == SplitBrain {
+		d.result = FullSync
+		if in.Own.Resolve {
+			d.result = -FullSync
+		}
+	}
 	if abs(d.result) == SplitBrain {
 		d.splitBrain()
 		if d.result == -SplitBrain {

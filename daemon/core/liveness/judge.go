@@ -1,6 +1,10 @@
 package liveness
 
-import "time"
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/planted"
+)
 
 // noticePause finds out that this node, not the peer, was silent: the tick that was wanted came late. What arrived
 // meanwhile waits in the sockets, or was lost with them (a paused machine receives nothing), so the peer gets the time
@@ -26,10 +30,13 @@ func (c *Core) drain() {
 // judge says once that the peer is late, and once that it is dead.
 func (c *Core) judge() {
 	p := &c.peer
-	if p.state == Dead {
+	if p.state == Dead || planted.On(planted.NeverDead) {
 		return
 	}
 	silent := c.now - c.heardAt()
+	if planted.On(planted.DeadTooSoon) {
+		silent *= 4
+	}
 	if p.state != Unheard && !p.late && silent >= c.cfg.Warntime && !c.mustDrain {
 		p.late = true
 		c.emit(Effect{Kind: PeerLate, Silent: silent})

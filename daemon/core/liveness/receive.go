@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -68,7 +69,7 @@ func (c *Core) receive(data []byte, medium string) {
 	case e.Source != c.cfg.Peer && (c.peer.uuid == hbwire.UUID{} || e.SourceUUID != c.peer.uuid):
 		c.ignore(dropStranger, "packet on %s dropped: it is from %.40q, want %s as in ha.cf", medium, e.Source, c.cfg.Peer)
 		return
-	case e.Generation < c.peer.generation:
+	case e.Generation < c.peer.generation && !planted.On(planted.OldPacketsCount):
 		c.ignore(dropOld, "packet of %s dropped: its generation %d is older than %d, which was heard before; "+
 			"if its hb_generation was restored from a copy, set it higher", c.cfg.Peer, e.Generation, c.peer.generation)
 		return

@@ -6,6 +6,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/format/hbwire"
@@ -47,7 +48,7 @@ type watch struct {
 // lives as far as is known, and has not yet been heard or missed for long
 // enough to tell whether it went on alone.
 func (m *Machine) mayHaveGoneOn(i int) bool {
-	return m.watches[i].lost && m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
+	return !planted.On(planted.HastyTakeover) && m.watches[i].lost && m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
 }
 
 // watchReplica compares a replica with what it was after the last input.
@@ -58,7 +59,7 @@ func (m *Machine) watchReplica(i int) {
 		w.state = now
 		m.replicaChanged(i, old, now)
 	}
-	if !w.lost {
+	if !w.lost || planted.On(planted.NeverOutdated) {
 		return
 	}
 	alone := w.alone != 0 && w.alone != r.Generation()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -130,6 +131,9 @@ func (m *Machine) MayGive(group int) (bool, string) {
 			continue
 		}
 		s := m.resources[r.resource].State()
+		if planted.On(planted.BlindFailback) {
+			continue
+		}
 		together := s.Conn == drbdwire.Connected || s.Conn == drbdwire.VerifyS || s.Conn == drbdwire.VerifyT
 		if !together || s.PeerDisk != drbdwire.UpToDate {
 			return false, fmt.Sprintf("resource %s: the peer's copy is %s, the connection %s",

@@ -97,7 +97,8 @@ func (r *Resource) superRead(data []byte) {
 		r.attachFailed(err.Error())
 		return
 	}
-	m.super, m.flags, r.uuids, m.onDisk, m.behind = super, super.Flags, super.UUIDs, super.UUIDs.Current, false
+	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
+	m.behind, m.only = false, false
 	m.sized = super.Size
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
@@ -135,7 +136,10 @@ func (r *Resource) replay(data []byte) {
 			}
 		}
 	}
-	crashed := primary || m.flags&drbdmeta.MDCrashedPrimary != 0
+	crashed := primary || m.flags&drbdmeta.MDCrashedPrimary != 0 && !planted.On(planted.CrashFlagOnce)
+	if planted.On(planted.NoCrashFlag) {
+		crashed = false
+	}
 	if m.flags&drbdmeta.MDFullSync != 0 || m.super.Size == 0 || crashed && m.flags&drbdmeta.MDALDisabled != 0 {
 		r.bits.SetAll()
 	}
@@ -225,7 +229,8 @@ func (r *Resource) letGoOfDisk(why string) {
 	if m.busy != metaIdle {
 		m.busy = metaOrphan
 	}
-	if m.onDisk != 0 && r.state.Disk > drbdwire.Attaching {
+	r.loseOnlyCopy()
+	if m.onDisk != 0 && (r.state.Disk > drbdwire.Attaching || planted.On(planted.ForgetServed)) {
 		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
 	}
 	gates := m.gates
@@ -245,6 +250,18 @@ func (r *Resource) letGoOfDisk(why string) {
 	r.requests.loseDisk()
 	r.mirror.loseLog()
 	r.diskIdle()
+}
+
+// loseOnlyCopy notes whether the disk that is lost had what users were told is
+// done, and no peer has. A generation that is not on disk was begun when the
+// peer was lost, and nobody was told of anything in it.
+func (r *Resource) loseOnlyCopy() {
+	s := r.state
+	if s.Disk <= drbdwire.Attaching || s.Role != drbdwire.Primary || r.bits == nil {
+		return
+	}
+	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
+	r.meta.only = !served && r.bits.Count() > 0 && r.uuids.Current&^1 == r.meta.onDisk&^1
 }
 
 // diskIdle lets the shell close the disk once nothing is under way on it.
@@ -272,6 +289,8 @@ func (r *Resource) detach() {
 func (r *Resource) mayDetach() (drbdwire.Code, string) {
 	s := r.state
 	switch {
+	case planted.On(planted.DetachUnasked):
+		return drbdwire.Success, ""
 	case s.Disk < drbdwire.Inconsistent || s.Conn == drbdwire.WFReportParams:
 		return drbdwire.InTransientState, "the disk is being attached or let go, or the handshake with the peer is not over"
 	case s.Conn > drbdwire.Connected:
@@ -288,7 +307,7 @@ func (r *Resource) mayDetach() (drbdwire.Code, string) {
 // detached lets go of the disk once the peer has everything that users were
 // told is done. New requests wait that long.
 func (r *Resource) detached() {
-	if !r.requests.settled() {
+	if !r.requests.settled() && !planted.On(planted.DetachUndrained) {
 		r.epochs.closeSoon()
 		return
 	}

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -30,7 +31,12 @@ func (r *Resource) bitmapArrived(cmd drbdwire.Command, data []byte) error {
 		r.sync.receiving = true
 		r.sync.receiver = drbdwire.NewBitmapReceiver(r.bits.Words(), r.bits.Bits(), drbdwire.BitmapRoom(drbdwire.H100))
 	}
+	var before []uint64
+	if planted.On(planted.IgnorePeerBitmap) && conn == drbdwire.WFBitMapS {
+		before = append(before, r.bits.Words()...)
+	}
 	done, err := r.sync.receiver.Take(cmd, data)
+	copy(r.bits.Words(), before)
 	if err != nil || !done {
 		return err
 	}

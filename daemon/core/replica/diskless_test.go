@@ -82,6 +82,23 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.core.Status().Note).To(ContainSubstring("can only connect to data with current UUID"))
 	})
 
+	It("parts from a copy of its own generation that lacks what it wrote alone as the source of a resync", func() {
+		p := synced()
+		p.b.hold[replica.MetaWrite] = true // the target never begins
+		p.b.order(replica.OrderInvalidate, false)
+		p.part()
+		p.b.crash()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.loseDisk(2)
+		p.b.up()
+		p.join()
+		Expect(p.b.core.Generation()).To(Equal(p.a.core.Generation()))
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+		Expect(p.a.core.Status().Note).To(ContainSubstring("writes that the peer's copy lacks"))
+	})
+
 	It("attaches only the data that it has served", func() {
 		p := synced()
 		p.a.loseDisk(1)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -77,7 +78,7 @@ func (r *Resource) dialAgain() {
 		return
 	}
 	next := r.state
-	if !r.generationDurable() {
+	if !r.generationDurable() && !planted.On(planted.TellUndurable) {
 		next.Conn = drbdwire.Unconnected
 		r.set(next, "what the peer will be told is being written down")
 		return
@@ -359,6 +360,7 @@ func (r *Resource) linkTick() {
 	switch {
 	case l.pinged != Never && r.now >= l.pinged+r.cfg.PingTimeout:
 		r.dropLink(drbdwire.NetworkFailure, "the peer did not answer a ping within ping-timeout")
+	case planted.On(planted.NoPing):
 	case l.pinged == Never && r.now >= l.heard+r.cfg.PingInt:
 		r.ping()
 	}

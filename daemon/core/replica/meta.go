@@ -3,6 +3,7 @@ package replica
 import (
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -29,7 +30,11 @@ type metadata struct {
 	sized           uint64 // the size of the device as it is durable, sectors
 	// behind: users of this Primary wrote to the peer's disk alone.
 	behind bool
-	gates  []gate
+	// only: when this Primary lost its disk, that had writes of its users which no
+	// peer has, though one may have the same generation: the source of a resync
+	// that goes on alone makes no new one.
+	only  bool
+	gates []gate
 
 	busy    metaJob
 	began   time.Duration // when the disk was asked
@@ -152,7 +157,7 @@ func (r *Resource) advanceMeta() {
 	m := &r.meta
 	for m.open && m.busy == metaIdle && r.state.Disk > drbdwire.Attaching {
 		switch {
-		case m.logPending && r.writeEvictedPage():
+		case m.logPending && !planted.On(planted.EvictedPagesLate) && r.writeEvictedPage():
 		case m.logPending:
 			m.logPending = false
 			r.startMeta(metaLog, m.layout.ActivityLog+r.log.Block()*pageSize, m.logTx.Append(r.scratch()), true)
@@ -223,7 +228,7 @@ func (r *Resource) startMeta(job metaJob, offset int64, data []byte, fua bool) {
 	r.stats.MetaWrites++
 	r.arena = append(r.arena, data...)
 	data = r.arena[len(r.arena)-len(data):]
-	r.emit(Effect{Kind: MetaWrite, ID: uint64(job), Offset: offset, Size: uint32(len(data)), Data: data, FUA: fua})
+	r.emit(Effect{Kind: MetaWrite, ID: uint64(job), Offset: offset, Size: uint32(len(data)), Data: data, FUA: fua && !planted.On(planted.MetaInCache)})
 }
 
 func (r *Resource) readMeta(job metaJob, offset, size int64) {

@@ -137,7 +137,7 @@ func (m *mirror) lose(r *Resource) {
 	kept := mirror{list: m.list, next: m.next, epoch: m.epoch + 1}
 	kept.list.keep(0)
 	for _, w := range m.list.all() {
-		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC {
+		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC && !planted.On(planted.DropReceived) {
 			kept.add(w)
 			continue
 		}
@@ -304,7 +304,7 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	}
 	for j := range before {
 		o := &before[j]
-		if (w.writes() || o.writes()) && overlap(w.sector, w.end(), o.sector, o.end()) {
+		if (w.writes() || o.writes()) && !planted.On(planted.NoBlockOrder) && overlap(w.sector, w.end(), o.sector, o.end()) {
 			return false
 		}
 	}
@@ -356,6 +356,7 @@ func (r *Resource) begin(w *peerWork) bool {
 	}
 	stable := w.kind == workResync || w.kind == workClear || w.flags&drbdwire.FlagFUA != 0 ||
 		r.cfg.Protocol == drbdwire.ProtocolC
+	stable = stable && !planted.On(planted.PeerCacheAck)
 	e := Effect{ID: peerBase | w.number, Sector: w.sector, Size: w.size, Buf: w.buf, FUA: stable}
 	switch w.kind {
 	case workTrim, workClear:
@@ -421,6 +422,8 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 	}
 	here := w.conn == r.link.conn && w.conn != 0
 	switch {
+	case in.Failed && planted.On(planted.PeerIgnoresError) && here && w.writes():
+		r.wroteForPeer(w)
 	case in.Failed:
 		switch {
 		case here && w.kind == workVerify:
@@ -458,6 +461,9 @@ func (r *Resource) wroteForPeer(w *peerWork) {
 
 // answerRead sends what was read for the peer.
 func (r *Resource) answerRead(w *peerWork) {
+	if planted.On(planted.ClearOnSend) && w.kind == workSource {
+		r.clearBits(w.sector, w.size)
+	}
 	switch w.kind { // those that need an algorithm that is gone
 	case workSum:
 		r.want(w.sector, w.size)

@@ -3,13 +3,14 @@ package replica
 import (
 	"fmt"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // packet takes one packet of the link that stands; what a dead link still
 // delivers is thrown away.
 func (r *Resource) packet(in Input) {
-	if in.Conn != r.link.conn || r.link.conn == 0 {
+	if in.Conn != r.link.conn && !planted.On(planted.StaleLink) || r.link.conn == 0 {
 		r.free(in.Buf)
 		return
 	}

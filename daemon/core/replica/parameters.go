@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/optionc/pollux/daemon/core/handshake"
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -144,6 +145,10 @@ func (r *Resource) adopt(u drbdwire.UUIDs) {
 			"has served; the peer's is %016X", own, u.Current&^1))
 		return
 	}
+	if r.state.Conn < drbdwire.Connected && r.meta.only {
+		r.giveUp("this Primary has lost its disk, and with it writes that the peer's copy lacks")
+		return
+	}
 	r.setCurrent(u.Current)
 }
 
@@ -271,7 +276,7 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 
 // connected enters the state that the handshake came to.
 func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk drbdwire.DiskState, why string) {
-	if r.state.Role == drbdwire.Primary && role == drbdwire.Primary {
+	if r.state.Role == drbdwire.Primary && role == drbdwire.Primary && !planted.On(planted.TwoPrimariesMeet) {
 		r.giveUp("both nodes are Primary, and two are not allowed")
 		return
 	}

@@ -245,6 +245,12 @@ func (r *Resource) letGo(q *request) bool {
 func (r *Resource) blocked(q *request, i int) bool {
 	for j := range i {
 		o := &r.requests.list[j]
+		if planted.On(planted.WriteAround) && q.isWrite() {
+			break
+		}
+		if planted.On(planted.ReadAround) && q.op == OpRead {
+			break
+		}
 		if o.isWrite() && !o.told && overlap(q.sector, q.end(), o.sector, o.end()) {
 			return true
 		}
@@ -340,14 +346,15 @@ func (r *Resource) tell(q *request) {
 	if q.told || r.frozen != "" || q.local == halfPending || q.held {
 		return
 	}
-	if q.remote == halfPending && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone) {
+	if q.remote == halfPending && (!planted.On(planted.NoPeerWait) || !q.isWrite()) && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone) {
 		if q.barrier && q.epoch == r.epochs.current && r.cfg.Protocol == drbdwire.ProtocolA {
 			r.epochs.closeSoon() // nothing but the barrier is acknowledged
 		}
 		return
 	}
-	ok := q.local == halfDone || q.remote == halfDone && !q.partial
-	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() {
+	ok := q.local == halfDone || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
+	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
+		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
 	}
 	q.told = true
@@ -380,7 +387,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 	if q.isWrite() && !r.meta.open {
 		q.local = halfFailed // on a disk that was given up
 	}
-	if !in.Failed {
+	if !in.Failed || planted.On(planted.IgnoreError) && q.isWrite() {
 		return
 	}
 	q.local = halfFailed

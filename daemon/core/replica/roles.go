@@ -64,6 +64,9 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 		return drbdwire.TwoPrimaries, "the peer is Primary"
 	case r.askFirst() && (s.Disk == drbdwire.UpToDate || s.Disk == drbdwire.Consistent && r.waiting.over):
 		return drbdwire.PrimaryNOP, "the peer is not known to be outdated or dead"
+	case planted.On(planted.PromoteOutdated) && s.Disk == drbdwire.Outdated,
+		planted.On(planted.PromoteUnsure) && s.Disk == drbdwire.Consistent:
+		return drbdwire.Success, ""
 	case s.Disk == drbdwire.UpToDate || planted.On(planted.PromoteStale) && s.Disk >= drbdwire.Inconsistent:
 		return drbdwire.Success, ""
 	case s.Disk == drbdwire.Diskless && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
@@ -109,6 +112,7 @@ func (r *Resource) becomePrimary() {
 		}
 		r.meta.dirty()
 	} else {
+		r.meta.only = false // its users will see the peer's data
 		r.setCurrent(r.peer.uuids.Current)
 	}
 	r.order.stage = stageRecord
@@ -131,7 +135,7 @@ func (r *Resource) promoted() {
 // expose makes the device once all that the last Primary wrote is on the disk:
 // its users must neither see it come late nor be overtaken by it.
 func (r *Resource) expose() {
-	if r.mirror.written() {
+	if r.mirror.written() || planted.On(planted.ShownTooEarly) {
 		r.order.stage = stageExpose
 		r.emit(Effect{Kind: Expose, Sector: r.size})
 	}
@@ -166,7 +170,7 @@ func (r *Resource) deviceDone(failed bool, text string) {
 // drained turns the node Secondary when everything its users wrote is on both
 // disks, or marked.
 func (r *Resource) drained() {
-	if !r.requests.idle() {
+	if !r.requests.idle() && !planted.On(planted.DemoteEarly) {
 		r.epochs.closeSoon()
 		return
 	}

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -111,7 +112,7 @@ func limits(c drbdwire.ConnState) diskLimits {
 // with the end of that, unless the peer comes first. Source: DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
-	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 {
+	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 || planted.On(planted.NoNewGeneration) {
 		r.fence.postponed = false
 		return
 	}

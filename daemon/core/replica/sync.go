@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -124,10 +125,17 @@ func (r *Resource) beginTarget() {
 	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
 	r.meta.allPages = true
 	r.meta.dirty()
+	if planted.On(planted.TargetUnmarked) {
+		r.pass(gateTarget)
+		return
+	}
 	r.afterSuper(gateTarget)
 }
 
 func (r *Resource) targetReady() {
+	if planted.On(planted.ResyncTooShort) && r.size > 0 {
+		r.clearBits(r.size-r.size%8192, uint32(r.size%8192)*512)
+	}
 	if !isTarget(r.state.Conn) {
 		return
 	}

@@ -36,8 +36,8 @@ func (r *Resource) startWrite(q *request, i int) {
 		}
 	}
 	q.started = true
-	stable := q.fua || r.cfg.Protocol == drbdwire.ProtocolC
-	if r.mirrored() {
+	stable := q.fua || r.cfg.Protocol == drbdwire.ProtocolC && !planted.On(planted.OwnCacheAck)
+	if r.mirrored() && (!planted.On(planted.LoseTrim) || q.op != OpTrim) {
 		r.sendWrite(q, stable)
 		if where == accessRemote && r.cfg.Protocol == drbdwire.ProtocolA {
 			r.epochs.closeSoon() // the barrier is its only acknowledgement
@@ -152,6 +152,10 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 	if cmd == drbdwire.CmdNegAck {
 		// Also after the answer that protocol B gives early.
 		q.remote = halfFailed
+		if planted.On(planted.NegAckIgnored) {
+			q.remote = halfDone
+			return nil
+		}
 		r.markDifferent(q)
 		return nil
 	}
@@ -177,7 +181,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 
 // markDifferent notes that only one copy has a write.
 func (r *Resource) markDifferent(q *request) {
-	if r.bits != nil {
+	if r.bits != nil && !planted.On(planted.ForgetInFlight) {
 		r.bits.Set(q.sector, q.size)
 	}
 }
