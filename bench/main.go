@@ -19,6 +19,7 @@ import (
 
 	"github.com/optionc/pollux/bench/counted"
 	"github.com/optionc/pollux/bench/host"
+	"github.com/optionc/pollux/bench/simulated"
 	"github.com/optionc/pollux/qemu/machine"
 )
 
@@ -32,6 +33,7 @@ var benchmarks = []benchmark{
 	{"frontend", "The block device of a resource without a peer, against its disk", counted.Conditions, counted.FrontEnd},
 	{"host", "A pair on this machine, against its disks", host.Conditions, host.Host},
 	{"resync", "A resync on this machine, against a copy", host.ResyncConditions, host.Resync},
+	{"simulator", "The simulator", simulated.Conditions, simulated.Speed},
 	{"pair", "A pair, against the kernel's DRBD", counted.Conditions + " " + counted.PairConditions, counted.Pair},
 }
 

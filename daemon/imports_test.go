@@ -35,7 +35,7 @@ var rules = []rule{
 	{"sim", []string{"sim", "daemon/format", "daemon/core", "daemon/record", "faults"}, false},
 	{"qemu", []string{"qemu", "faults", "daemon"}, false},
 	{"e2e", []string{"e2e", "qemu", "faults", "daemon", "cmd"}, false},
-	{"bench", []string{"bench", "qemu", "faults", "daemon", "cmd"}, false},
+	{"bench", []string{"bench", "qemu", "sim", "faults", "daemon", "cmd"}, false},
 }
 
 // allows says whether pkg, a package of the rule's folder, may import dep.
