@@ -202,6 +202,10 @@ func (r *Resource) answerDigested(w *peerWork, sum []byte) {
 		r.sendDigest(w, sum)
 	case workCompare:
 		r.compared(w, sum)
+	case workLook:
+		r.enqueue(peerWork{
+			kind: workCompare, sector: w.sector, size: w.size, digest: bytes.Clone(sum), again: true,
+		})
 	default:
 		if r.cfg.IntegrityAlg != "" {
 			w.digest = bytes.Clone(sum)

@@ -48,6 +48,7 @@ type peerWork struct {
 	digest   []byte
 	asked    uint64
 	checking bool // not believed before its digest was compared
+	again    bool // the second look of a verify
 }
 
 type workKind uint8
@@ -64,7 +65,8 @@ const (
 	workThin                    // P_RS_THIN_REQ
 	workSum                     // what this node wants to know of its own block, for a P_CSUM_RS_REQUEST
 	workVerify                  // P_OV_REQUEST
-	workCompare                 // P_OV_REPLY
+	workCompare                 // P_OV_REPLY, or the digest of a workLook
+	workLook                    // P_DATA_REPLY, for a verify
 )
 
 // barrier is the end of an epoch that is not acknowledged yet.
@@ -489,6 +491,10 @@ func (r *Resource) readAnswered(in Input) error {
 	d, err := drbdwire.DecodeData(in.Data)
 	if err != nil {
 		return err
+	}
+	if d.ID == lookID {
+		r.lookArrived(d, in)
+		return nil
 	}
 	q := r.requests.find(d.ID, d.Sector)
 	if q == nil || q.op != OpRead || q.remote != halfPending || q.size != in.Size || q.asked != 0 {

@@ -23,8 +23,9 @@ const FromLast = ^uint64(0)
 // Users' writes to a block wait while it is compared, on both nodes, and it is
 // not compared before the earlier ones are on both disks. Blocks that differ are
 // marked; the next resync copies them. Each P_OV_REQUEST must get one
-// P_OV_RESULT: a kernel's VerifyT locks the block in between and counts them, so
-// a block can't be looked at twice.
+// P_OV_RESULT: a kernel's VerifyT locks the block in between and counts them. So
+// the second look at a block that differs is a read, as of a Primary without a
+// disk.
 //
 // Source: DRBD 8.4 wire, section 11; DRBD 8.4 states, section 8.7.
 type verification struct {
@@ -209,10 +210,44 @@ func (r *Resource) digestArrived(data []byte) error {
 	})
 }
 
-// compared takes the digest of the own block.
+// lookID is the handle of a P_DATA_REQUEST for a second look. No user's request
+// has it: those are numbered from 1 on.
+var lookID = drbdwire.BlockID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe}
+
+// compared takes the digest of the own block. One that differs is read once more
+// on both nodes before it counts.
 func (r *Resource) compared(w *peerWork, sum []byte) {
-	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Asked(w.sector) {
-		r.judged(w.sector, w.size, bytes.Equal(w.digest, sum))
+	equal := bytes.Equal(w.digest, sum)
+	switch {
+	case r.state.Conn != drbdwire.VerifyS || !r.verify.walk.Asked(w.sector):
+	case equal || w.again:
+		r.judged(w.sector, w.size, equal)
+	default:
+		b := drbdwire.BlockRequest{Sector: w.sector, ID: lookID, Size: w.size}
+		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(nil))
+	}
+}
+
+// lookArrived takes the peer's block for a second look. Late ones, after the
+// verify was given up, are thrown away.
+func (r *Resource) lookArrived(d drbdwire.Data, in Input) {
+	if r.state.Conn != drbdwire.VerifyS || !r.verify.walk.Asked(d.Sector) || in.Size > pageSize || r.algs.verify == "" {
+		r.free(in.Buf)
+		r.lookRefused(d.Sector, in.Size)
+		return
+	}
+	// Nothing is written, so a digest of its own, if it has one, need not hold.
+	r.mirror.next++
+	r.mirror.add(peerWork{
+		kind: workLook, started: true, number: r.mirror.next, conn: r.link.conn, sector: d.Sector, size: in.Size, buf: in.Buf,
+		asked: r.askDigest(r.algs.verify, in.Buf, in.Size, peerBase),
+	})
+}
+
+// lookRefused takes a second look that the peer can't give: the first counts.
+func (r *Resource) lookRefused(sector uint64, size uint32) {
+	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Asked(sector) {
+		r.judged(sector, size, false)
 	}
 }
 

@@ -140,6 +140,20 @@ var _ = Describe("An online verify", func() {
 		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.ResyncRunning))
 	})
 
+	It("looks again at a block that differs, as a user without a disk would", func() {
+		p := synced(withVerify, withIntegrity)
+		p.b.disk[800*512]++
+		p.b.hold[replica.Digest] = true
+		p.a.sent = nil
+		p.a.verify(0, 0)
+		p.b.disk[800*512]--
+		p.b.release()
+		Expect(p.a.sent).To(ContainElement(drbdwire.CmdDataRequest))
+		Expect(*p.a.core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
+		Expect(*p.b.core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
+		Expect(p.a.payloads).To(BeEmpty())
+	})
+
 	It("gives each request for a digest one result: a kernel counts them, and keeps the block locked meanwhile", func() {
 		p := synced(withVerify)
 		p.b.disk[800*512]++

@@ -145,6 +145,10 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 		cmd == drbdwire.CmdRSCancel {
 		return r.syncBlockAcked(cmd, a)
 	}
+	if a.ID == lookID {
+		r.lookRefused(a.Sector, a.Size)
+		return nil
+	}
 	q := r.requests.find(a.ID, a.Sector)
 	if q == nil {
 		return unknownBlock(cmd, a)
