@@ -144,6 +144,9 @@ func (p *pair) write(block []byte, offset int64) error {
 // them may leave work for the garbage collector, which would stop all of them
 // at a moment of its own, and need memory when there is none.
 func TestAWriteAllocatesNothingOnEitherNode(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector allocates on its own")
+	}
 	for _, protocol := range []string{"A", "B", "C"} {
 		t.Run("protocol "+protocol, func(t *testing.T) {
 			g := NewWithT(t)
