@@ -45,6 +45,7 @@ func fileSystem() string {
 // Host compares two daemons with the bound. The result is a table in Markdown.
 func Host(ctx context.Context, _ *machine.Owner, say func(string)) (string, error) {
 	runtime.GOMAXPROCS(max(8, 4*runtime.NumCPU())) // as in polluxd
+	load := loaded()
 	var table strings.Builder
 	table.WriteString("| disks | load | depth | protocol | disk, writes/s | bound, writes/s | pollux, writes/s | to disk | " +
 		"to bound | p50, µs | p99, µs | CPU a write, µs |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
@@ -59,7 +60,26 @@ func Host(ctx context.Context, _ *machine.Owner, say func(string)) (string, erro
 		}
 		return measure(ctx, polluxd, dir, kind, resources, &table, say)
 	})
+	table.WriteString(load())
 	return table.String(), err
+}
+
+// loaded says how busy the machine was meanwhile, for a table. It returns what
+// to call in the end.
+func loaded() func() string {
+	average := func() string {
+		text, err := os.ReadFile("/proc/loadavg")
+		if err != nil {
+			return "unknown"
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		return first
+	}
+	before := average()
+	return func() string {
+		return fmt.Sprintf("\nThe machine's load average was %s before and %s after, on %d processors.\n", before, average(),
+			runtime.NumCPU())
+	}
 }
 
 // onDisks measures with disks in memory, then with files on a disk. Their

@@ -34,6 +34,7 @@ var ResyncConditions = fmt.Sprintf("Two polluxd over loopback TCP; \"copy\" read
 
 // Resync compares resyncs with a plain copy. The result is a table in Markdown.
 func Resync(ctx context.Context, _ *machine.Owner, say func(string)) (string, error) {
+	load := loaded()
 	var table strings.Builder
 	table.WriteString("| disks | resync | copy, MB/s | pollux, MB/s | ratio | aim |\n|---|---|---|---|---|---|\n")
 	err := onDisks(ctx, func(ctx context.Context, polluxd, kind, disks, dir string) error {
@@ -56,7 +57,7 @@ func Resync(ctx context.Context, _ *machine.Owner, say func(string)) (string, er
 	}
 	say("a disk of 16 TiB")
 	large, err := measureLarge(ctx)
-	table.WriteString("\n" + large)
+	table.WriteString("\n" + large + load())
 	return table.String(), err
 }
 
