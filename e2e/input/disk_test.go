@@ -155,6 +155,8 @@ var _ = Describe("What another daemon uses", func() {
 	})
 
 	It("a state: the second daemon does not start", func(ctx SpecContext) {
+		Eventually(milo1.Files).WithContext(ctx).WithTimeout(moment).Should(
+			HaveKey(MatchRegexp(`/drbd-minor-[0-9]+\.lkbd$`)), "all that an attach writes is there")
 		before := milo1.Files()
 		s := end(ctx, programs.Polluxd(milo1, "--run-dir", GinkgoT().TempDir()))
 		Expect(s.ExitCode()).To(Equal(exitConfig))
