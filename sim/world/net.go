@@ -261,6 +261,13 @@ func (t *network) leave(c *conn, n *Node) {
 	t.push(c, n.id, segment{socket: replica.DataSocket, fin: true})
 }
 
+// powerLost forgets what a node had not got rid of: nobody sends it again.
+func (t *network) powerLost(n *Node) {
+	for _, c := range t.all {
+		c.ends[n.id].held = nil
+	}
+}
+
 // processDied closes what a dead daemon had open.
 func (t *network) processDied(n *Node) {
 	if c := n.conn; c != nil && !c.ends[n.id].closed {

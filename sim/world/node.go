@@ -252,6 +252,7 @@ func (n *Node) PowerLoss() {
 		n.w.Tracef("%s loses power", Name(n.id))
 		n.down(true)
 		n.disk.powerLoss(n.w.cfg.Keep)
+		n.w.net.powerLost(n)
 		n.conn = nil
 		n.w.watcher.Down(n.id, true)
 	}
