@@ -98,7 +98,7 @@ func (r *Resource) superRead(data []byte) {
 		return
 	}
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
-	m.behind, m.only = false, false
+	m.only = false
 	m.sized = super.Size
 	r.bits = resync.NewBitmap(r.size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
@@ -148,7 +148,7 @@ func (r *Resource) replay(data []byte) {
 	switch {
 	case m.flags&drbdmeta.MDConsistent == 0:
 		next.Disk = drbdwire.Inconsistent
-	case m.flags&drbdmeta.MDWasUpToDate == 0:
+	case m.flags&drbdmeta.MDWasUpToDate == 0, m.behind:
 		next.Disk = drbdwire.Outdated
 	case r.state.Role == drbdwire.Primary:
 		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
@@ -160,7 +160,7 @@ func (r *Resource) replay(data []byte) {
 	default:
 		next.Disk = drbdwire.Consistent
 	}
-	m.flags = 0
+	m.flags, m.behind = 0, false
 	if crashed {
 		m.flags = drbdmeta.MDCrashedPrimary
 	}

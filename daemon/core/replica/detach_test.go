@@ -71,6 +71,22 @@ var _ = Describe("A disk that is attached", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 	})
 
+	It("is taken for old when the peer was Primary meanwhile, until both have met", func() {
+		p := synced()
+		p.b.mustOrder(replica.OrderDetach, false)
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.part()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Outdated/DUnknown"))
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.join()
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
 	It("is refused by a Primary that served newer data, however often it is tried", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderDetach, false)

@@ -28,7 +28,8 @@ type metadata struct {
 	wanted, durable uint64
 	onDisk          uint64 // the current generation as it is durable
 	sized           uint64 // the size of the device as it is durable, sectors
-	// behind: users of this Primary wrote to the peer's disk alone.
+	// behind: the disk that was let go lacks what users have written to the peer's
+	// alone, or may lack it because the peer was Primary.
 	behind bool
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync

@@ -17,6 +17,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		return
 	}
 	r.state = next
+	if next.Disk < drbdwire.Inconsistent && next.Peer == drbdwire.Primary {
+		r.meta.behind = true
+	}
 	if next.Conn >= drbdwire.Connected {
 		r.waiting.until, r.waiting.over = Never, false
 	}
