@@ -51,7 +51,7 @@ type row struct {
 
 // rows are those that are wanted, in the order of the table.
 func rows() []row {
-	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows, verifyRows, resizeRows)
+	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows, verifyRows, resizeRows, fenceRows)
 	if !full() {
 		all = slices.DeleteFunc(all, func(r row) bool { return !r.smoke })
 	}

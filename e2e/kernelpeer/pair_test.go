@@ -137,7 +137,7 @@ var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|\bBAD|Logic BUG|unexpected|Un
 // get to finish.
 var (
 	brokenOff = regexp.MustCompile(`error receiving \w+, e: -5 `)
-	linkLost  = regexp.MustCompile(`short read|sock was (shut down|reset) by peer|PingAck did not arrive in time`)
+	linkLost  = regexp.MustCompile(`short read|(sock was|connection) (shut down|reset) by peer|PingAck did not arrive in time`)
 )
 
 func complaints(log string) []string {
@@ -162,7 +162,8 @@ func equal(ctx SpecContext) {
 	same()
 	both(func(n *node) {
 		if _, ok := n.engine.(kernel); ok {
-			Expect(complaints(n.engine.log(ctx))).To(BeEmpty())
+			log := n.engine.log(ctx)
+			Expect(complaints(log)).To(BeEmpty(), func() string { return tail(log) })
 		}
 		if p, ok := n.engine.(*pollux); ok {
 			Expect(p.log(ctx)).NotTo(Or(ContainSubstring("frozen"), ContainSubstring("ProtocolError")))

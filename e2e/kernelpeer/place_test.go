@@ -131,6 +131,15 @@ func (suite) Cleanup(f func()) { ended = append(ended, f) }
 
 var ended []func()
 
+// A machine that died has its last words on its console.
+var _ = JustAfterEach(func() {
+	both(func(n *node) {
+		if m, ok := n.at.(*machine.Machine); ok && CurrentSpecReport().Failed() {
+			AddReportEntry("console of "+n.name, tail(m.Console()))
+		}
+	})
+})
+
 var _ = AfterSuite(func() {
 	for _, f := range ended {
 		f()

@@ -18,13 +18,13 @@ var _ = Describe("A full sync that is interrupted while the first writes", Label
 	}
 	var ops []workload.Op
 	BeforeAll(func(ctx SpecContext) {
-		fresh(ctx, options{rate: "resync-rate 2M; c-plan-ahead 0; c-min-rate 0;"})
+		fresh(ctx, options{rate: "resync-rate 1M; c-plan-ahead 0; c-min-rate 0;"})
 		both(func(n *node) { n.engine.up(ctx) })
 		both(func(n *node) { n.is(ctx, "Connected Secondary/Secondary Inconsistent/Inconsistent") })
 		from.do(ctx, "primary", "--force")
+		progress(ctx)
 		ops = load(100, 1)
 		from.wrote(ctx, 4, ops[:30]...)
-		progress(ctx)
 	}, NodeTimeout(3*time.Minute))
 
 	It("goes on after the network was cut", func(ctx SpecContext) {

@@ -54,7 +54,7 @@ var syncRows = []row{
 		before := p.to.engine.received(ctx)
 		p.to.do(ctx, "connect")
 		p.synced(ctx)
-		Expect(p.to.engine.received(ctx)-before).To(BeNumerically("<", 2048), "KiB sent of which 4096 were equal")
+		Expect(p.to.engine.received(ctx)-before).To(BeNumerically("<", 3072), "KiB sent of which 4096 were equal")
 		p.from.do(ctx, "secondary")
 	}},
 	{name: "thin resync", options: options{disk: "rs-discard-granularity 65536;"}, body: func(ctx SpecContext, p pairing) {
