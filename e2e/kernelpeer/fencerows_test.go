@@ -6,7 +6,8 @@ import (
 )
 
 var fenceRows = []row{
-	{name: "fencing, a Primary that leaves in order", options: options{disk: "fencing resource-only;"},
+	{
+		name: "fencing, a Primary that leaves in order", options: options{disk: "fencing resource-only;"},
 		body: func(ctx SpecContext, p pairing) {
 			p.promoted(ctx)
 			p.from.do(ctx, "disconnect")
@@ -17,5 +18,6 @@ var fenceRows = []row{
 			p.from.do(ctx, "connect")
 			p.synced(ctx)
 			p.from.do(ctx, "secondary")
-		}},
+		},
+	},
 }
