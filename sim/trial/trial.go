@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/faults/plan"
 	"github.com/optionc/pollux/sim/oracle"
@@ -168,7 +169,15 @@ func (t *trial) run() *world.Violation {
 
 // patience is how long the cluster may take to be well again: to notice, to
 // copy, to retry programs that were given up, and to move back.
-func (t *trial) patience() time.Duration { return 200*time.Second + 4*t.deadtime }
+func (t *trial) patience() time.Duration { return 200*time.Second + 4*t.deadtime + t.hangs() }
+
+// hangs is how long a handler of drbd.conf may still hang when the faults end.
+func (t *trial) hangs() time.Duration {
+	if t.world.Handlers.Hang > 0 {
+		return world.HandlerLimit
+	}
+	return 0
+}
 
 // finish ends the guest's requests, and compares what is left.
 func (t *trial) finish() *world.Violation {
@@ -198,7 +207,8 @@ func (t *trial) look() {
 	t.o.Bounds()
 	t.o.Marks()
 	t.o.Equal(false)
-	if at, open := t.g.Oldest(); open && t.calmed && t.w.Now() > max(at, t.calm)+answersIn+t.deadtime {
+	if at, open := t.g.Oldest(); open && t.calmed &&
+		t.w.Now() > max(at, t.calm+t.hangs())+answersIn+t.deadtime {
 		t.o.Converged(fmt.Sprintf("a request of %v has no answer", at))
 	}
 	t.w.After(lookEach, t.look)
@@ -274,6 +284,9 @@ func (t *trial) end() {
 	w.Tracef("the faults end")
 	t.calmed = true
 	w.Calm()
+	if t.resource().OnCongestion == replica.CongestionPullsAhead {
+		t.g.Quiet() // a load that fills the network makes the pair part and meet for ever, as configured
+	}
 	for n := range 2 {
 		t.cuts["data"+world.Name(n)], t.cuts["beats"+world.Name(n)] = 0, 0
 		w.HealData(n)

@@ -28,8 +28,8 @@ func (n *Node) fencePeer(e *replica.Effect) {
 	case fate < cfg.Fail+cfg.Hang:
 		answer = func(int) {}
 		in.Exit, in.Text = -1, "the handler was given up"
-		n.answerCall(in, handlerLimit)
-		took += luck.Between(0, handlerLimit)
+		n.answerCall(in, HandlerLimit)
+		took += luck.Between(0, HandlerLimit)
 	default:
 		does = true
 	}

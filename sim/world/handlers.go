@@ -10,14 +10,14 @@ import (
 type HandlerLuck struct {
 	Latency time.Duration // the longest
 	Fail    int           // it ends with exit status 1
-	Hang    int           // it is given up after handlerLimit
+	Hang    int           // it is given up after HandlerLimit
 	// Shoots: fence-peer cuts the peer's power; else it has the peer mark its
 	// copy as old.
 	Shoots bool
 }
 
-// handlerLimit is after how long a handler that does not end is given up.
-const handlerLimit = 2 * time.Minute
+// HandlerLimit is after how long a handler that does not end is given up.
+const HandlerLimit = 2 * time.Minute
 
 // call runs a handler. Those that the core does not wait for do nothing here.
 func (n *Node) call(e *replica.Effect) {
@@ -33,7 +33,7 @@ func (n *Node) call(e *replica.Effect) {
 	case fate < cfg.Fail:
 		in.Exit = 1
 	case fate < cfg.Fail+cfg.Hang:
-		in.Exit, in.Text, took = -1, "the handler was given up", handlerLimit
+		in.Exit, in.Text, took = -1, "the handler was given up", HandlerLimit
 	}
 	n.answerCall(in, took)
 }
