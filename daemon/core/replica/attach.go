@@ -97,6 +97,7 @@ func (r *Resource) superRead(data []byte) {
 		r.attachFailed(err.Error())
 		return
 	}
+	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	m.only = false
 	m.sized = super.Size
@@ -148,7 +149,7 @@ func (r *Resource) replay(data []byte) {
 	switch {
 	case m.flags&drbdmeta.MDConsistent == 0:
 		next.Disk = drbdwire.Inconsistent
-	case m.flags&drbdmeta.MDWasUpToDate == 0, m.behind:
+	case m.flags&drbdmeta.MDWasUpToDate == 0 && !m.parting, m.behind:
 		next.Disk = drbdwire.Outdated
 	case r.state.Role == drbdwire.Primary:
 		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
@@ -160,7 +161,7 @@ func (r *Resource) replay(data []byte) {
 	default:
 		next.Disk = drbdwire.Consistent
 	}
-	m.flags, m.behind = 0, false
+	m.flags, m.behind, m.parting = 0, false, false
 	if crashed {
 		m.flags = drbdmeta.MDCrashedPrimary
 	}
@@ -311,8 +312,19 @@ func (r *Resource) detached() {
 		r.epochs.closeSoon()
 		return
 	}
-	if code, why := r.mayDetach(); code < drbdwire.Success {
+	code, why := r.mayDetach()
+	switch s := r.state; {
+	case code < drbdwire.Success:
+		r.meta.parting = false
+		r.recordFlags()
 		r.refuse(code, why)
+		return
+	case r.meta.parting && !r.order.durable:
+		return
+	case !r.meta.parting && s.Conn == drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
+		r.meta.parting = true
+		r.recordFlags()
+		r.afterSuper(gateOrder)
 		return
 	}
 	r.diskFailed("detached by order")

@@ -87,6 +87,28 @@ var _ = Describe("A disk that is attached", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 	})
 
+	It("is known to be old when the node has crashed since it let it go", func() {
+		p := synced()
+		p.b.mustOrder(replica.OrderDetach, false)
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.part()
+		p.b.crash()
+		p.b.up()
+		p.wait()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is as good as before when nobody was Primary meanwhile", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderDetach, false)
+		p.part()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Consistent/DUnknown"))
+	})
+
 	It("is refused by a Primary that served newer data, however often it is tried", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderDetach, false)

@@ -31,6 +31,10 @@ type metadata struct {
 	// behind: the disk that was let go lacks what users have written to the peer's
 	// alone, or may lack it because the peer was Primary.
 	behind bool
+	// parting: the disk is let go by order while the peer has a whole copy. What it
+	// says of itself from now on is that it is old, in case this node crashes
+	// before it is attached again.
+	parting bool
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.

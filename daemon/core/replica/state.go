@@ -173,7 +173,7 @@ func (r *Resource) recordFlags() {
 		}
 	}
 	add(s.Disk > drbdwire.Inconsistent, drbdmeta.MDConsistent)
-	add(s.Disk > drbdwire.Outdated, drbdmeta.MDWasUpToDate)
+	add(s.Disk > drbdwire.Outdated && !r.meta.parting, drbdmeta.MDWasUpToDate)
 	add(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent,
 		drbdmeta.MDPrimaryInd)
 	add(s.Conn > drbdwire.WFReportParams, drbdmeta.MDConnectedInd)
