@@ -130,7 +130,7 @@ func settled(ctx SpecContext) {
 // protocol, or it finds itself in a state that can't be.
 // That it could not receive ReportState is what it says of every handshake that
 // it gives up.
-var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|\bBAD|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
+var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|\bBAD\b|Logic BUG|unexpected|Unexpected|bogus|magic|ProtocolError|` +
 	`error receiving [^R]|expected [A-Z]|FIXME|asender|not allowed|Could not find|WARNING|BUG:).*$`)
 
 // brokenOff is what it says of a packet that its sender, or the network, did not
