@@ -137,7 +137,8 @@ var complaint = regexp.MustCompile(`(?m)^.*(ASSERT|\bBAD\b|Logic BUG|unexpected|
 // get to finish.
 var (
 	brokenOff = regexp.MustCompile(`error receiving \w+, e: -5 `)
-	linkLost  = regexp.MustCompile(`short read|(sock was|connection) (shut down|reset) by peer|PingAck did not arrive in time`)
+	linkLost  = regexp.MustCompile(`short read|(sock was|connection) (shut down|reset) by peer|PingAck did not arrive in time|` +
+		`conn\( \w+ -> Disconnecting \)`)
 )
 
 func complaints(log string) []string {
