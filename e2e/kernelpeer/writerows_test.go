@@ -54,6 +54,7 @@ var writeRows = []row{
 			Expect(to.engine.order(ctx, "primary")).To(MatchError(ContainSubstring("(-1)")))
 			from.wrote(ctx, 1, write(int64(i)*64*kib, 64*kib, i+1))
 			from.do(ctx, "secondary")
+			to.is(ctx, "Connected Secondary/Secondary UpToDate/UpToDate") // it has heard of it
 			to.do(ctx, "primary")
 			to.io(ctx, 1, check(int64(i)*64*kib, 64*kib, i+1))
 			from, to = to, from
