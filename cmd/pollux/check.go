@@ -50,20 +50,13 @@ func newCheck(p *place) *cobra.Command {
 
 // ask gives the status of the daemon, nil if none runs.
 func (p *place) ask(ctx context.Context) (*node.Status, error) {
-	client, err := p.dial()
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	live, err := p.status(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return nil, nil //nolint:nilnil // that none runs is no error
 	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	var live node.Status
-	if err := client.Status(ctx, &live); err != nil {
-		return nil, err
-	}
-	return &live, nil
+	return live, err
 }
 
 // askLimit is how long a daemon may take to say how things stand.

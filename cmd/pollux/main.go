@@ -15,6 +15,7 @@ import (
 	"github.com/optionc/pollux/cmd/pollux/demo"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/node"
 )
 
 // Exit statuses. Those of a refused order are drbdsetup's, so that scripts
@@ -94,6 +95,19 @@ func newRoot() *cobra.Command {
 
 func (p *place) dial() (*control.Client, error) {
 	return control.Dial(filepath.Join(p.runDir, "control.sock"))
+}
+
+// status asks the daemon how everything stands.
+func (p *place) status(ctx context.Context) (*node.Status, error) {
+	client, err := p.dial()
+	if err != nil {
+		return nil, err
+	}
+	var s node.Status
+	if err := client.Status(ctx, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
 }
 
 // completeResource offers the resources of drbd.conf to a shell.

@@ -19,20 +19,16 @@ func newStatus(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "tell the state of every resource and group", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := p.dial()
+			s, err := p.status(cmd.Context())
 			if err != nil {
-				return err
-			}
-			var s node.Status
-			if err := client.Status(cmd.Context(), &s); err != nil {
 				return err
 			}
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
 				e.SetIndent("", "  ")
-				return e.Encode(shapeOf(&s))
+				return e.Encode(shapeOf(s))
 			}
-			return printStatus(cmd.OutOrStdout(), &s)
+			return printStatus(cmd.OutOrStdout(), s)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; the resources have the keys of drbdsetup status --json of DRBD 9 too")

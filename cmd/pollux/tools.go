@@ -14,7 +14,6 @@ import (
 	"github.com/optionc/pollux/cmd/pollux/drbdsetup"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/format/drbdtext"
-	"github.com/optionc/pollux/daemon/node"
 )
 
 // A tool is another program that pollux stands in for: it is that program when
@@ -117,12 +116,8 @@ func newProc(p *place) *cobra.Command {
 	return &cobra.Command{
 		Use: "proc", Short: "print what /proc/drbd says where the kernel's DRBD runs", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := p.dial()
+			s, err := p.status(cmd.Context())
 			if err != nil {
-				return err
-			}
-			var s node.Status
-			if err := client.Status(cmd.Context(), &s); err != nil {
 				return err
 			}
 			var list []drbdtext.Resource

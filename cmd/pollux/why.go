@@ -19,15 +19,11 @@ promotions, resyncs, fencing. The last 64 of each resource are kept; what was
 decided again with the same outcome on the same evidence stands there once.`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: p.completeResource,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := p.dial()
+			s, err := p.status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			var s node.Status
-			if err := client.Status(cmd.Context(), &s); err != nil {
-				return err
-			}
-			return printWhy(cmd.OutOrStdout(), &s, args)
+			return printWhy(cmd.OutOrStdout(), s, args)
 		},
 	}
 }
