@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash -euo pipefail
+# How long a test waits for what must happen: a busy machine is no failure.
+export GOMEGA_DEFAULT_EVENTUALLY_TIMEOUT := 60s
 
 SEED    ?=
 SOAKFOR ?= 1h
