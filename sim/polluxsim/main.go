@@ -3,6 +3,7 @@
 //	polluxsim run --seed N [--profile P] [--trace]       one seed
 //	polluxsim run SCENARIO|FILE [--trace]                a named scenario, or one in a file
 //	polluxsim run all                                    every named scenario
+//	polluxsim run SCENARIO|FILE --json                   the verdict alone, for a program (plan.Verdict)
 //	polluxsim sweep [--seeds A..B | --for 2m]            many seeds on all processors
 //	polluxsim replay FILE                                a scenario of a sweep, with its trace
 //	polluxsim replay FILE.rec ... [--what-if CHANGE]     what polluxd recorded, on one node or on both
@@ -67,6 +68,7 @@ type one struct {
 	profile string
 	faults  string
 	trace   bool
+	json    bool
 	out     string
 	html    string
 }
@@ -78,6 +80,7 @@ func parse(verb string, args []string) (*one, plan.Scenario, error) {
 	o.StringVar(&o.profile, "profile", "", "load, storm, disks, apart or page; the seed draws one unless this is given")
 	o.StringVar(&o.faults, "plan", "", "a `file` of what goes wrong, instead of what the seed draws")
 	o.BoolVar(&o.trace, "trace", false, "print everything that happens")
+	o.BoolVar(&o.json, "json", false, "print the verdict alone, for a program")
 	o.StringVar(&o.out, "out", "", "the `file` for the smallest run, or the directory for failures")
 	o.StringVar(&o.html, "html", "", "the `file` for the page")
 	name := ""
@@ -118,6 +121,9 @@ func run(args []string) error {
 	o, s, err := parse("run", args)
 	if err != nil {
 		return err
+	}
+	if o.json {
+		return printVerdict(s)
 	}
 	return show(s, o.trace)
 }

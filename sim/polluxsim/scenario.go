@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -24,6 +25,19 @@ func load(name string) (plan.Scenario, error) {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
+}
+
+// printVerdict runs a scenario and says what came of it, for a program: the
+// suite that plays it on real machines.
+func printVerdict(s plan.Scenario) error {
+	v := trial.Run(s.Seed, trial.OptionsOf(s)).Verdict()
+	if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
+		return err
+	}
+	if !v.Good(s) {
+		return errBroken
+	}
+	return nil
 }
 
 // runAll runs every named scenario.

@@ -29,6 +29,9 @@ func TestScenarios(t *testing.T) {
 			g.Expect(r.Broken).NotTo(HaveOccurred())
 			g.Expect(trial.Expected(s.Scenario, r)).To(Succeed())
 			g.Expect(r.Missed).To(BeEmpty(), "faults whose trigger never came")
+			verdict := r.Verdict()
+			g.Expect(verdict.Good(s.Scenario)).To(BeTrue(), verdict.Describe(s.Scenario))
+			g.Expect(verdict.Lines(s.Scenario)).To(ContainElements("every promise kept", "both copies are equal"))
 		})
 	}
 }

@@ -48,6 +48,9 @@ type Result struct {
 	Repairs int
 	// Missed are the faults whose trigger never came.
 	Missed plan.Plan
+	// End is how the nodes were at last, and Equal whether their copies were.
+	End   [2]plan.End
+	Equal bool
 }
 
 // Command is what shows the run of a seed again that nothing was changed of.
@@ -108,6 +111,7 @@ func Run(seed uint64, opt Options) Result {
 	result.Broken = t.run()
 	result.Hash, result.Events, result.Time = w.Hash(), w.Events(), w.Now()
 	result.Counts, result.Repairs = t.o.Counts, t.repairs
+	result.End, result.Equal = t.ends(), t.o.Same()
 	for _, p := range t.pending {
 		result.Missed = append(result.Missed, p.fault)
 	}
