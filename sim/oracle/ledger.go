@@ -65,6 +65,7 @@ func (o *Oracle) Refused(n int) {
 	switch {
 	case s.Disk == drbdwire.UpToDate && !o.rules.PassesOn:
 		o.w.Fail(promise6, "a request failed on %s, whose disk is UpToDate", name(n))
+	case s.Disk < drbdwire.Inconsistent && o.rules.PassesOn: // the error of the only copy's disk
 	case s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate && good:
 		o.w.Fail(promise6, "a request failed on %s, whose peer has an UpToDate copy", name(n))
 	}

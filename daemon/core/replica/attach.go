@@ -217,8 +217,12 @@ func (r *Resource) diskFailed(why string) {
 	r.decided(aboutData, "not used any more", why, r.standing())
 	r.set(next, why)
 	r.sendState()
-	r.sync.stop()
+	whole := r.sync.whole
 	r.letGoOfDisk(why)
+	r.sync.stop()
+	if s := r.state; whole && s.Role == drbdwire.Primary && s.Conn == drbdwire.Connected && isBehind(s.PeerDisk) {
+		r.dropLink(drbdwire.Unconnected, "the peer's copy was to be overwritten, and is needed now")
+	}
 }
 
 // letGoOfDisk goes Diskless; what waited for the metadata has nothing to wait
@@ -262,7 +266,7 @@ func (r *Resource) loseOnlyCopy() {
 		return
 	}
 	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
-	r.meta.only = !served && r.bits.Count() > 0 && r.uuids.Current&^1 == r.meta.onDisk&^1
+	r.meta.only = !served && !r.sync.whole && r.bits.Count() > 0 && r.uuids.Current&^1 == r.meta.onDisk&^1
 }
 
 // diskIdle lets the shell close the disk once nothing is under way on it.

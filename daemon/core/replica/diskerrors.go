@@ -9,9 +9,9 @@ import (
 
 // dataError is an error of the disk below on a block of users' data; it tells
 // whether the disk is kept. With on-io-error pass_on a Secondary's copy counts
-// as Inconsistent from then on, as with the kernel's DRBD. A Primary lets go of
-// its disk only if the peer has a good copy, and gives the error to its users
-// otherwise: with the disk all the rest of the data would be gone, too.
+// as Inconsistent from then on, as with the kernel's DRBD. The copy that alone
+// serves users is kept as it is, and they get the error: without it all the rest
+// of the data would be gone, too.
 func (r *Resource) dataError(why string) bool {
 	next := r.state
 	if !r.cfg.PassOn || next.Disk <= drbdwire.Failed ||
@@ -19,7 +19,7 @@ func (r *Resource) dataError(why string) bool {
 		r.ioError(why)
 		return false
 	}
-	if next.Role != drbdwire.Primary {
+	if !servesAlone(next) {
 		next.Disk = drbdwire.Inconsistent
 		if r.implied(r.state, next).Disk != drbdwire.Inconsistent { // a source must be whole
 			r.ioError(why)
@@ -33,6 +33,13 @@ func (r *Resource) dataError(why string) bool {
 	r.meta.allPages = true
 	r.meta.dirty()
 	return true
+}
+
+// servesAlone tells whether users see this copy and no other: those of this
+// node, or those of a Primary that has no disk.
+func servesAlone(s drbdwire.State) bool {
+	return s.Role == drbdwire.Primary ||
+		s.Conn >= drbdwire.Connected && s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent
 }
 
 // ioError is an error that makes the disk below useless. Source: DRBD 8.4

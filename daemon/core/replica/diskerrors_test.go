@@ -147,4 +147,23 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.b.data()).To(Equal(p.a.data()))
 		Expect(p.a.payloads).To(BeEmpty())
 	})
+
+	It("of a Secondary is kept while a Primary without a disk uses it: its users get the error, and all that is good", func() {
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.b.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 3, Sector: 64, Size: 4096})
+		p.run()
+		Expect(p.a.done[2].Failed && p.a.done[3].Failed).To(BeTrue())
+		p.b.badData = false
+		p.a.write(4, 16, 'y', 4096)
+		p.run()
+		Expect(p.a.done[4].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.b.crash()
+		p.b.up()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.payloads).To(BeEmpty())
+	})
 })

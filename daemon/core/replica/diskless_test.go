@@ -99,6 +99,20 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.core.Status().Note).To(ContainSubstring("writes that the peer's copy lacks"))
 	})
 
+	It("goes on with a copy that was to be overwritten by order, and has all that users wrote", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true // the source never begins
+		p.b.order(replica.OrderInvalidate, false)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary StartingSyncS UpToDate/Consistent"))
+		p.a.bad = true
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 1, Sector: 8, Size: 4096})
+		p.a.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+	})
+
 	It("attaches only the data that it has served", func() {
 		p := synced()
 		p.a.loseDisk(1)

@@ -308,6 +308,7 @@ func (r *Resource) orderLostPeer() {
 
 // enterFullSync begins a resync of everything, without a bitmap exchange.
 func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
+	r.sync.whole = conn == drbdwire.StartingSyncS && r.state.PeerDisk == drbdwire.UpToDate && r.bits.Count() == 0
 	r.bits.SetAll()
 	next := r.state
 	next.Conn = conn

@@ -36,6 +36,9 @@ type synchronisation struct {
 	equal     uint64 // blocks that were found equal so
 	thin      uint32 // size of the requests whose blocks may be all zeros, 0 is none
 	flush     uint64 // number of the Flush before the first comparison, 0 is none
+	// whole: the target was as good as this copy when it was ordered to be
+	// overwritten, and still is.
+	whole bool
 }
 
 func isTarget(c drbdwire.ConnState) bool {
@@ -88,6 +91,7 @@ func (r *Resource) sourceReady() {
 }
 
 func (r *Resource) beginSource() {
+	r.sync.whole = false
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())

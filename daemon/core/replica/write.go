@@ -44,6 +44,7 @@ func (r *Resource) startWrite(q *request, i int) {
 		}
 	} else {
 		r.bits.Set(q.sector, q.size)
+		r.sync.whole = false
 		if s.Conn == drbdwire.WFBitMapS || s.Conn == drbdwire.Ahead {
 			b := drbdwire.BlockDesc{Sector: q.sector, Size: q.size}
 			r.send(DataSocket, drbdwire.CmdOutOfSync, b.Append(nil))
@@ -185,6 +186,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 
 // markDifferent notes that only one copy has a write.
 func (r *Resource) markDifferent(q *request) {
+	r.sync.whole = false
 	if r.bits != nil && !planted.On(planted.ForgetInFlight) {
 		r.bits.Set(q.sector, q.size)
 	}
