@@ -14,6 +14,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/export"
 	"github.com/optionc/pollux/daemon/driver/kerneldrbd"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // kernelEngine is the outside of a resource that the kernel's DRBD replicates.
@@ -23,10 +24,15 @@ type kernelEngine struct {
 	drbd   kerneldrbd.Resource
 	// looking keeps what is seen in order: none is older than the one before.
 	looking sync.Mutex
+	last    kerneldrbd.Seen
 }
 
-// watchAgain is how long a broken stream of events is left alone.
-const watchAgain = time.Second
+// watchAgain is how long a broken stream of events is left alone; lookAgain is
+// how often is looked at what changes without an event.
+const (
+	watchAgain = time.Second
+	lookAgain  = 2 * time.Second
+)
 
 // programs are what runs the tools; Options of tests may replace them.
 func (o Options) programs() (command.Runner, command.Streamer) {
@@ -46,7 +52,7 @@ func (d *device) useKernel() error {
 	name := d.conf.Conf.Name
 	path := filepath.Join(n.options.RunDir, name+".drbd.conf")
 	d.foreign = &kernelEngine{
-		device: d, drbd: kerneldrbd.Resource{Name: name, Conf: path, Run: run, Stream: stream},
+		device: d, drbd: kerneldrbd.Resource{Name: name, Minor: d.conf.Volume.Minor, Conf: path, Run: run, Stream: stream},
 	}
 	d.front = kernelsDevice{}
 	return d.foreign.write(d.conf.Conf)
@@ -66,6 +72,7 @@ func (k *kernelEngine) follow() {
 	if err := k.drbd.Up(ctx); err != nil {
 		d.tell("not up: " + err.Error())
 	}
+	d.node.working.Go(func() { k.poll(ctx) })
 	said := ""
 	for ctx.Err() == nil {
 		err := k.drbd.Watch(ctx, func() {
@@ -84,6 +91,28 @@ func (k *kernelEngine) follow() {
 	}
 }
 
+// poll looks at what changes without an event.
+func (k *kernelEngine) poll(ctx context.Context) {
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		k.looking.Lock()
+		moves := k.last.Moves()
+		k.looking.Unlock()
+		if !moves {
+			continue
+		}
+		if err := k.look(ctx); err != nil {
+			k.device.tell(err.Error())
+		}
+	}
+}
+
 // look tells the core what is seen now. What can't be seen changes nothing:
 // it must not look like a resource that is stopped.
 func (k *kernelEngine) look(ctx context.Context) error {
@@ -93,8 +122,16 @@ func (k *kernelEngine) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	why := ""
+	if seen.State.Conn == drbdwire.StandAlone && k.last.State.Conn != drbdwire.StandAlone {
+		if why, err = k.drbd.Complaint(ctx); err != nil {
+			k.device.tell(err.Error())
+		}
+	}
+	k.last = seen
 	k.device.put(replica.Input{
-		Kind: replica.Observed, State: seen.State.Pack(), ID: seen.Generation, Sector: seen.Sectors,
+		Kind: replica.Observed, State: seen.State.Pack(), ID: seen.Generation, Sector: seen.Sectors, Marked: seen.Marked,
+		Text: why,
 	})
 	return nil
 }

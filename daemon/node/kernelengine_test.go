@@ -56,6 +56,8 @@ func (m *module) Run(_ context.Context, p command.Program) (command.Result, erro
 	defer m.mu.Unlock()
 	verb := p.Args[len(p.Args)-min(2, len(p.Args))]
 	switch {
+	case p.Name == "dmesg":
+		return command.Exited(p, 0, []byte("<1>[  910.253805] drbd r1/0 drbd1: Split-Brain detected but unresolved\n"), nil)
 	case p.Name == "drbdsetup":
 		return command.Exited(p, 0, []byte(m.text()), nil)
 	case verb == "get-gi":
@@ -171,6 +173,17 @@ func TestTheKernelsDRBDIsDriven(t *testing.T) {
 	g.Expect(order("down")).To(HaveField("OK", true))
 	g.Expect(end()).To(Succeed())
 	g.Expect(m.ran()).To(Equal([]string{"adjust", "primary", "adjust", "down"}), "what is Primary stays so without the daemon")
+}
+
+func TestWhyTheKernelGaveItsPeerUp(t *testing.T) {
+	g := NewWithT(t)
+	m := newModule(standing)
+	_, resource, end := startKernelNode(t, m, false)
+	g.Eventually(func() string { return resource().Connection }, soon).Should(Equal("Connected"))
+	g.Expect(resource().Note).To(BeEmpty())
+	m.set(func() { m.state.Conn, m.state.Peer, m.state.PeerDisk = drbdwire.StandAlone, 0, drbdwire.DUnknown })
+	g.Eventually(func() string { return resource().Note }, soon).Should(ContainSubstring("Split-Brain detected"))
+	g.Expect(end()).To(Succeed())
 }
 
 func TestAGroupRunsOnTheKernelsDRBD(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -34,8 +35,10 @@ type Resource struct {
 	told       drbdwire.State // what was last told
 	generation uint64
 	size       uint64 // sectors
-	known      bool   // the engine was seen at all
-	met        bool   // the peer, or the end of the wait for it, since the disk came up
+	marked     uint64 // KiB that may differ from the peer's
+	progress   resync.Progress
+	known      bool // the engine was seen at all
+	met        bool // the peer, or the end of the wait for it, since the disk came up
 	until      time.Duration
 
 	order   uint64 // that is being carried out
@@ -56,10 +59,7 @@ func (r *Resource) Step(now time.Duration, in replica.Input, out []replica.Effec
 	r.now, r.out = now, out
 	switch in.Kind {
 	case replica.Observed:
-		r.known, r.generation, r.size = true, in.ID, in.Sector
-		r.seen = drbdwire.UnpackState(in.State)
-		r.wait()
-		r.tell("seen")
+		r.observe(in)
 	case replica.Order:
 		r.command(in)
 	case replica.Delegated:
@@ -73,6 +73,37 @@ func (r *Resource) Step(now time.Duration, in replica.Input, out []replica.Effec
 	}
 	out, r.out = r.out, nil
 	return out
+}
+
+// observe takes what is seen of the engine.
+func (r *Resource) observe(in replica.Input) {
+	was := r.seen.Conn
+	r.known, r.generation, r.size, r.marked = true, in.ID, in.Sector, in.Marked
+	r.seen = drbdwire.UnpackState(in.State)
+	r.wait()
+	blocks := in.Marked * 1024 / resync.BlockSize
+	switch {
+	case resyncs(r.seen.Conn) && !resyncs(was):
+		r.progress = resync.NewProgress(r.now, blocks)
+	case resyncs(r.seen.Conn):
+		r.progress.Update(r.now, blocks)
+	}
+	why := "seen"
+	if in.Text != "" {
+		r.note = "the kernel's DRBD has given the peer up: " + in.Text
+		why = r.note
+	}
+	r.tell(why)
+}
+
+// resyncs tells whether blocks are copied, or will be when a pause is over.
+func resyncs(c drbdwire.ConnState) bool {
+	switch c {
+	case drbdwire.SyncSource, drbdwire.SyncTarget, drbdwire.PausedSyncS, drbdwire.PausedSyncT:
+		return true
+	default:
+		return false
+	}
 }
 
 // wait keeps the account of who was met since the disk came up.
@@ -177,8 +208,13 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 
 // Status describes the resource as it is now.
 func (r *Resource) Status() replica.Status {
-	return replica.Status{
+	s := replica.Status{
 		Name: r.cfg.Name, State: r.State(), Protocol: r.cfg.Protocol, Size: r.size, Note: r.note,
-		UUIDs: drbdmeta.UUIDs{Current: r.generation},
+		UUIDs: drbdmeta.UUIDs{Current: r.generation}, OutOfSync: r.marked,
 	}
+	if resyncs(r.seen.Conn) {
+		report := r.progress.Report(r.now)
+		s.Resync = &report
+	}
+	return s
 }

@@ -108,6 +108,33 @@ var _ = Describe("A resource that the kernel's DRBD replicates", func() {
 			And(HaveField("Kind", replica.Answer), HaveField("Code", drbdwire.Success))))
 	})
 
+	It("says how far a resync is, and what is marked", func() {
+		see(connected)
+		syncing := connected
+		syncing.Conn, syncing.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
+		marked := func(s drbdwire.State, kib uint64) {
+			step(replica.Input{Kind: replica.Observed, State: s.Pack(), ID: 7, Marked: kib})
+		}
+		marked(syncing, 4000)
+		now += 2 * time.Second
+		marked(syncing, 1000)
+		s := r.Status()
+		Expect(s.OutOfSync).To(BeEquivalentTo(1000))
+		Expect(*s.Resync).To(And(HaveField("PerMille", BeEquivalentTo(750)), HaveField("Average", BeEquivalentTo(1500))))
+		marked(connected, 0)
+		Expect(r.Status()).To(And(HaveField("Resync", BeNil()), HaveField("OutOfSync", BeZero())))
+	})
+
+	It("says why the kernel has given its peer up", func() {
+		see(connected)
+		alone := waiting
+		alone.Conn = drbdwire.StandAlone
+		Expect(step(replica.Input{Kind: replica.Observed, State: alone.Pack(), Text: "Split-Brain detected"})).To(ConsistOf(
+			HaveField("Text", ContainSubstring("given the peer up: Split-Brain detected"))))
+		see(waiting)
+		Expect(r.Status().Note).To(Equal("the kernel's DRBD has given the peer up: Split-Brain detected"))
+	})
+
 	It("tells of a state once", func() {
 		Expect(see(connected)).To(HaveLen(1))
 		Expect(see(connected)).To(BeEmpty())

@@ -34,6 +34,7 @@ func (c *coder) input(in *machine.Input) {
 		c.flag(&r.AssumeClean)
 		c.flag(&r.AssumePeer)
 		number(c, &r.State)
+		number(c, &r.Marked)
 	case machine.Liveness:
 		l := &in.Liveness
 		number(c, &l.Kind)

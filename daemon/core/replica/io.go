@@ -90,7 +90,8 @@ const (
 	// Resource that another engine replicates.
 	//
 	// Observed: the engine's State is seen to be that, its generation ID, its
-	// size Sector.
+	// size Sector, its Marked blocks. Text is why it has given the peer up, if it
+	// has just done that.
 	Observed InputKind = 50
 	// Delegated answers Delegate of number ID: Exit is the engine's code, Text
 	// what it said.
@@ -186,6 +187,7 @@ type Input struct {
 	AssumeClean bool
 	// AssumePeer: a peer that is not connected has the room that this disk has.
 	AssumePeer bool
+	Marked     uint64 // KiB that may differ from the peer's
 }
 
 // An EffectKind says what the shell has to do.

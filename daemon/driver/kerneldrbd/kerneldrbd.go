@@ -33,7 +33,8 @@ const limit = 3 * time.Minute
 
 // Resource is one resource that the kernel replicates.
 type Resource struct {
-	Name string
+	Name  string
+	Minor int
 	// Conf is a drbd.conf with this resource that drbdadm can read.
 	Conf   string
 	Run    command.Runner
@@ -45,6 +46,12 @@ type Seen struct {
 	State      drbdwire.State
 	Generation uint64 // as the superblock has it; 0 without a disk
 	Sectors    uint64 // size; 0 if it is not known
+	Marked     uint64 // KiB that may differ from the peer's
+}
+
+// Moves tells whether Marked changes without an event.
+func (s Seen) Moves() bool {
+	return s.State.Conn > drbdwire.Connected || s.State.Conn < drbdwire.Connected && s.State.Role == drbdwire.Primary
 }
 
 // ErrOurs says that the tools are pollux itself, which would ask the daemon
@@ -93,8 +100,8 @@ func (r Resource) Look(ctx context.Context) (Seen, error) {
 		if err != nil {
 			return Seen{}, fmt.Errorf("state of resource %s: %w", r.Name, err)
 		}
-		if kib, err := strconv.ParseUint(e.Get("size"), 10, 63); err == nil && e.Get("name") == r.Name {
-			seen.Sectors = 2 * kib
+		if e.Get("name") == r.Name {
+			seen.count(e)
 		}
 		whole = whole || e.Object == drbdtext.NoObject
 	}
@@ -105,6 +112,16 @@ func (r Resource) Look(ctx context.Context) (Seen, error) {
 		seen.Generation, err = r.generation(ctx)
 	}
 	return seen, err
+}
+
+// count takes a line's numbers, where it has them.
+func (s *Seen) count(e drbdtext.Event) {
+	if kib, err := strconv.ParseUint(e.Get("size"), 10, 63); err == nil {
+		s.Sectors = 2 * kib
+	}
+	if kib, err := strconv.ParseUint(e.Get("out-of-sync"), 10, 63); err == nil {
+		s.Marked = kib
+	}
 }
 
 // generation reads the first word of get-gi.
@@ -165,6 +182,9 @@ func (r Resource) Order(ctx context.Context, kind replica.OrderKind, force bool)
 		words = append(words, "--clear-bitmap")
 	case force:
 		words = append(words, "--force")
+	}
+	if kind == replica.OrderNewCurrentUUID {
+		r.Name += "/0" // an order about a volume
 	}
 	err := r.adm(ctx, words...)
 	if err == nil {

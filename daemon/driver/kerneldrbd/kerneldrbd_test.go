@@ -96,6 +96,7 @@ func TestOrdersAreDrbdadms(t *testing.T) {
 		"bad data":          {replica.OrderPrimary, false, "primary r1", "primary-inconsistent", drbdwire.NoUpToDateDisk, "Need access to UpToDate data"},
 		"a Primary peer":    {replica.OrderPrimary, false, "primary r1", "primary-peer-primary", drbdwire.TwoPrimaries, "Multiple primaries"},
 		"another failure":   {replica.OrderDisconnect, false, "disconnect r1", "disconnect-again", 0, "unknown connection"},
+		"a new generation":  {replica.OrderNewCurrentUUID, true, "new-current-uuid --clear-bitmap r1/0", "primary", drbdwire.Success, ""},
 		"what it can't do":  {replica.OrderShutdown, false, "", "", drbdwire.NotSupported, "no such order"},
 		"putting it in old": {replica.OrderOutdate, false, "outdate r1", "secondary", drbdwire.Success, ""},
 	} {
