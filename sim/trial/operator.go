@@ -101,6 +101,9 @@ func (t *trial) reconcile() {
 		t.unfreeze() // else the cluster is about to stop one of them
 		return
 	}
+	if t.asked && t.unfreeze() {
+		return
+	}
 	t.repairs++
 	// The first time the nodes are just connected: they may agree. And without two
 	// copies there is nothing to choose from.
@@ -121,19 +124,21 @@ func (t *trial) reconcile() {
 // it, before it starts the node again.
 const stuck = 60 * time.Second
 
-// unfreeze starts a node again whose requests wait for data that it will not
+// unfreeze starts a Primary again whose users wait for data that it will not
 // get: without them nothing on it can be stopped.
-func (t *trial) unfreeze() {
+func (t *trial) unfreeze() bool {
 	for n := range 2 {
-		node := t.w.Node(n)
-		if s := node.State(); s.Disk == drbdwire.Diskless && s.Conn < drbdwire.Connected && t.w.Now() > t.calm+stuck {
+		node, s := t.w.Node(n), t.w.Node(n).State()
+		if s.Role == drbdwire.Primary && s.Disk == drbdwire.Diskless && s.Conn < drbdwire.Connected &&
+			t.w.Now() > t.calm+stuck {
 			t.repairs++
 			t.w.Tracef("operator: %s is started again", world.Name(n))
 			node.Crash()
 			t.w.After(time.Second, func() { node.Boot(true) })
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // rejoin connects a node. Where a policy decides, it does so before the order

@@ -145,6 +145,7 @@ func (r *Resource) replay(data []byte) {
 		r.bits.SetAll()
 	}
 	r.waiting.degraded = primary && m.flags&drbdmeta.MDConnectedInd == 0
+	m.lent = !r.waiting.degraded
 	next := r.state
 	switch {
 	case m.flags&drbdmeta.MDConsistent == 0:

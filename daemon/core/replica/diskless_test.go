@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -30,6 +32,16 @@ func (e *end) loseDisk(id uint64) {
 	e.write(id, 800, 'l', 4096)
 	e.pair.run()
 	Expect(e.core.State().Disk).To(Equal(drbdwire.Diskless))
+}
+
+// servesAlone makes a node Primary without its peer, and Secondary again after a write.
+func (e *end) servesAlone() {
+	GinkgoHelper()
+	e.mustOrder(replica.OrderPrimary, false)
+	e.write(900, 16, 'z', 4096)
+	e.pair.run()
+	Expect(e.done[900].Failed).To(BeFalse())
+	e.mustOrder(replica.OrderSecondary, false)
 }
 
 var _ = Describe("A Primary whose disk has failed", func() {
@@ -81,6 +93,55 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
 		Expect(p.a.core.Status().Note).To(ContainSubstring("can only connect to data with current UUID"))
 	})
+
+	It("parts from a peer that was promoted meanwhile and made its first own generation", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true // the generation of a Primary alone never gets there
+		p.part()
+		p.a.write(1, 8, 'w', 4096)
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.b.servesAlone()
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+		Expect(p.a.core.Status().Note).To(ContainSubstring("can only connect to data with current UUID"))
+	})
+
+	DescribeTable("parts from a peer whose disk it used and that was promoted meanwhile", func(between func(p *pair)) {
+		p := synced()
+		p.a.loseDisk(1)
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.part()
+		between(p)
+		p.b.servesAlone()
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+		Expect(p.a.core.Status().Note).To(ContainSubstring("can only connect to data with current UUID"))
+
+		By("the old disk is brought up to date by what is marked, no more")
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	},
+		Entry("at once", func(*pair) {}),
+		Entry("after it was started again", func(p *pair) {
+			p.b.crash()
+			cfg := config()
+			cfg.Seed, cfg.WFCTimeout = 957, time.Second
+			p.b.core = replica.New(cfg)
+			p.b.up()
+			p.wait()
+			p.wait()
+			Expect(p.b.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		}),
+	)
 
 	It("parts from a copy of its own generation that lacks what it wrote alone as the source of a resync", func() {
 		p := synced()
@@ -195,6 +256,18 @@ var _ = Describe("A Secondary", func() {
 		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected Outdated/Diskless"))
 		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
 		Expect(p.a.order(replica.OrderPrimary, false).Code).To(BeNumerically("<", drbdwire.Success))
+	})
+
+	It("that is stopped under a Primary without a disk has the only copy, and that is not old", func() {
+		p := synced()
+		p.a.loseDisk(1)
+		p.b.mustOrder(replica.OrderShutdown, false)
+		p.b.crash()
+		p.b.mustOrder(replica.OrderAttach, false)
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Consistent))
+		p.b.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
 	It("whose disk fails during the attach says so", func() {

@@ -14,7 +14,7 @@ const (
 // on. Source: DRBD 8.4 states, section 8.3.
 func (r *Resource) askToLeave() {
 	s := r.state
-	r.order.peerLeft = s.Peer == drbdwire.Primary
+	r.order.peerLeft = mayGoOn(s)
 	mask, value := connBits, uint32(drbdwire.Disconnecting)<<4
 	if s.Role == drbdwire.Primary && r.fencing(s) != DontCare && s.PeerDisk >= drbdwire.Consistent {
 		r.order.peerOutdated = true
@@ -54,7 +54,13 @@ func (r *Resource) consentToLeave(mask, value drbdwire.State) (drbdwire.Code, fu
 		return drbdwire.PrimaryNOP, nil
 	}
 	return drbdwire.Success, func() {
-		r.order.peerLeft = s.Peer == drbdwire.Primary || mask.PeerDisk != 0
+		r.order.peerLeft = mayGoOn(s) || mask.PeerDisk != 0
 		r.order.peerOutdated = yields
 	}
+}
+
+// mayGoOn tells whether the peer is a Primary with a disk: this copy will be old
+// when they part. One without a disk has no other copy than this.
+func mayGoOn(s drbdwire.State) bool {
+	return s.Peer == drbdwire.Primary && s.PeerDisk >= drbdwire.Inconsistent
 }

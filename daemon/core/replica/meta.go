@@ -38,7 +38,11 @@ type metadata struct {
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.
-	only  bool
+	only bool
+	// lent: the peer may be a Primary that has shown this generation to its users,
+	// from this disk. It was Primary when it was last heard of, or this node was
+	// down since.
+	lent  bool
 	gates []gate
 
 	busy    metaJob

@@ -135,12 +135,12 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 }
 
 // adopt follows the generation of the only copy that a Primary without a disk
-// has. Its users have seen the data up to its own: a copy that is older is not
-// theirs. The peer may be one ahead, since it makes a new generation when it
-// hears that the disk here failed. Source: DRBD 8.4 states, section 4.
+// has. Its users have seen the data of its own: a copy that is older is not
+// theirs, and one that is newer was another Primary's meanwhile. Source: DRBD
+// 8.4 states, section 4.
 func (r *Resource) adopt(u drbdwire.UUIDs) {
 	own := r.uuids.Current &^ 1
-	if r.state.Conn < drbdwire.Connected && own != u.Current&^1 && own != u.Bitmap&^1 {
+	if r.state.Conn < drbdwire.Connected && own != u.Current&^1 {
 		r.giveUp(fmt.Sprintf("can only connect to data with current UUID %016X, which this Primary without a disk "+
 			"has served; the peer's is %016X", own, u.Current&^1))
 		return

@@ -107,6 +107,8 @@ func (r *Resource) becomePrimary() {
 			r.newGeneration()
 		case forced:
 			r.setCurrent(r.rng.next() | 4)
+		case alone && r.meta.lent:
+			r.divertGeneration()
 		default:
 			r.setCurrent(r.uuids.Current)
 		}

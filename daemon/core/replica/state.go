@@ -30,6 +30,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		r.leftVerify(old.Conn)
 	}
 	r.recordGeneration(old)
+	if next.Conn >= drbdwire.Connected {
+		r.meta.lent = next.Peer == drbdwire.Primary
+	}
 	r.recordFlags()
 	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
@@ -146,6 +149,18 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 func (r *Resource) newGeneration() {
 	r.uuids.Bitmap = r.uuids.Current
 	r.setCurrent(r.rng.next() | 4)
+	r.meta.lent = r.state.Conn >= drbdwire.Connected && r.state.Peer == drbdwire.Primary
+	r.meta.dirty()
+}
+
+// divertGeneration names the current data anew. The peer still lacks what is
+// marked, and is known as before; but a Primary there that lives from this disk
+// must not take what is written here now for its own. The kernel's DRBD goes on
+// in the old generation.
+func (r *Resource) divertGeneration() {
+	r.uuids.History1 = r.uuids.Current
+	r.setCurrent(r.rng.next() | 4)
+	r.meta.lent = false
 	r.meta.dirty()
 }
 
