@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/driver/agent"
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/dnsname"
+	"github.com/optionc/pollux/daemon/driver/ipaddr"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/driver/xen"
 )
@@ -47,8 +51,12 @@ func finder(site *config.Site, o Options) agent.Finder {
 		Env:      append(settings.Env(), environment(site, o)...),
 		Run:      command.Exec,
 		Builtin: map[string]agent.Maker{
-			"LVM":   func(args []string) (agent.Resource, error) { return makeLVM(site, args) },
-			"xenHA": func([]string) (agent.Resource, error) { return xen.Guests{Run: command.Exec}, nil },
+			"LVM":      func(args []string) (agent.Resource, error) { return makeLVM(site, args) },
+			"xenHA":    func([]string) (agent.Resource, error) { return xen.Guests{Run: command.Exec}, nil },
+			"IPaddr":   makeAddress,
+			"IPaddr2":  makeAddress,
+			"IPv6addr": makeAddress,
+			"DNS":      nameMaker(site.Node),
 		},
 	}
 }
@@ -71,6 +79,33 @@ func makeLVM(site *config.Site, args []string) (agent.Resource, error) {
 		g.Devices = append(g.Devices, r.Volume.Device)
 	}
 	return g, nil
+}
+
+func makeAddress(args []string) (agent.Resource, error) {
+	a, err := ipaddr.Parse(args)
+	a.Run = command.Exec
+	return a, err
+}
+
+// nameMaker makes each name once: it remembers where it pointed, for a server
+// that can't be asked.
+func nameMaker(node string) agent.Maker {
+	var mu sync.Mutex
+	names := map[string]*dnsname.Name{}
+	return func(args []string) (agent.Resource, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		word := strings.Join(args, "::")
+		if n := names[word]; n != nil {
+			return n, nil
+		}
+		n, err := dnsname.Parse(node, args)
+		if err != nil {
+			return nil, err
+		}
+		names[word] = n
+		return n, nil
+	}
 }
 
 // do carries one step of a group out with its program.

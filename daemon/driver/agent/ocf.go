@@ -2,10 +2,14 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
@@ -34,7 +38,7 @@ func (f Finder) ocf(word, provider, agent string, args []string) (Resource, erro
 	root := or(f.OCFRoot, DefaultOCFRoot)
 	env := []string{
 		"OCF_ROOT=" + root, "OCF_RA_VERSION_MAJOR=1", "OCF_RA_VERSION_MINOR=0", "OCF_RESOURCE_TYPE=" + agent,
-		"OCF_RESOURCE_PROVIDER=" + provider, "OCF_RESOURCE_INSTANCE=" + agent,
+		"OCF_RESOURCE_PROVIDER=" + provider, "OCF_RESOURCE_INSTANCE=" + instance(agent, args),
 	}
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
@@ -50,9 +54,30 @@ func (f Finder) ocf(word, provider, agent string, args []string) (Resource, erro
 	return ocf{path: path, call: f.caller(env)}, nil
 }
 
+// instance names a resource as a file may be called, since agents keep what
+// they know of it under that name: two of one agent must not share it.
+func instance(agent string, args []string) string {
+	if len(args) == 0 {
+		return agent
+	}
+	sum := sha256.Sum256([]byte(strings.Join(args, "\x00")))
+	return agent + "-" + hex.EncodeToString(sum[:4])
+}
+
+// within tells an agent how long it has, in milliseconds: Xen gives its guest
+// two thirds of that, and without it no time at all.
+func (o ocf) within(action string, limit time.Duration) caller {
+	c := o.call
+	c.env = append(slices.Clone(c.env),
+		fmt.Sprintf("OCF_RESKEY_CRM_meta_timeout=%d", limit.Milliseconds()),
+		"OCF_RESKEY_CRM_meta_name="+action,
+		"OCF_RESKEY_CRM_meta_interval=0")
+	return c
+}
+
 // Status asks by monitor. An agent that failed may still hold what it manages.
 func (o ocf) Status(ctx context.Context) (failover.State, string, error) {
-	out, err := o.call.ask(ctx, o.path, "monitor")
+	out, err := o.within("monitor", o.call.statusLimit).ask(ctx, o.path, "monitor")
 	var exit *command.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return failover.Unknown, err.Error(), fmt.Errorf("status: %w", err)
@@ -71,6 +96,10 @@ func (o ocf) Status(ctx context.Context) (failover.State, string, error) {
 	}
 }
 
-func (o ocf) Start(ctx context.Context) error { return o.call.order(ctx, o.path, "start") }
+func (o ocf) Start(ctx context.Context) error { return o.order(ctx, "start") }
 
-func (o ocf) Stop(ctx context.Context) error { return o.call.order(ctx, o.path, "stop") }
+func (o ocf) Stop(ctx context.Context) error { return o.order(ctx, "stop") }
+
+func (o ocf) order(ctx context.Context, action string) error {
+	return o.within(action, o.call.orderLimit).order(ctx, o.path, action)
+}

@@ -106,7 +106,7 @@ var _ = Describe("A real agent of OCF", func() {
 
 	DescribeTable("is judged by its exit status", func(ctx SpecContext, code string, want failover.State, said string) {
 		put(f.OCFRoot+"/resource.d/pollux", "thing",
-			"#!/bin/sh\necho $1 $OCF_RESKEY_a $OCF_RESOURCE_INSTANCE running >&2; exit "+code)
+			"#!/bin/sh\necho $1 $OCF_RESKEY_a $OCF_RESOURCE_INSTANCE $OCF_RESKEY_CRM_meta_timeout running >&2; exit "+code)
 		r, err := f.Find("ocf:pollux:thing::a=b c")
 		Expect(err).NotTo(HaveOccurred())
 		state, text, err := r.Status(ctx)
@@ -119,8 +119,8 @@ var _ = Describe("A real agent of OCF", func() {
 		Entry(nil, "7", failover.Stopped, "not running"),
 		Entry(nil, "8", failover.Running, "running as master"),
 		Entry(nil, "9", failover.Running, "failed as master"),
-		Entry(nil, "1", failover.Unknown, "exit status 1: monitor b c thing running"),
-		Entry(nil, "5", failover.Unknown, "exit status 5: monitor b c thing running"),
+		Entry(nil, "1", failover.Unknown, "exit status 1: monitor b c thing-9a18ae9b 60000 running"),
+		Entry(nil, "5", failover.Unknown, "exit status 5: monitor b c thing-9a18ae9b 60000 running"),
 	)
 
 	It("that hangs is unknown", func(ctx SpecContext) {

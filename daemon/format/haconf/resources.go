@@ -28,6 +28,7 @@ func (g Group) Key() string { return g.Resources[0].Text }
 // ParseResources reads haresources; nodes are those of ha.cf.
 //
 //	NODE RESOURCE…      RESOURCE = script, script::arg1::arg2, or a.b.c.d[/…] for IPaddr::a.b.c.d[/…]
+//	                    or ocf:PROVIDER:AGENT::name=value, which Heartbeat has not
 //
 // '#' starts a comment anywhere; a '\' at the end of a line joins the next one. Source: Heartbeat wire, section 9.1.
 func ParseResources(file string, text []byte, nodes []string) (Resources, error) {
@@ -101,7 +102,7 @@ func (p *resourceParser) resource(w word) (Resource, bool) {
 		p.fail(w, `'\' as the very last character of the line, to join the next one`)
 	case r.Script == "" || strings.ContainsAny(r.Script, `/\`):
 		p.fail(w, "the name of a script in the resource directory, without path")
-	case strings.Contains(r.Script, ":"):
+	case strings.Contains(r.Script, ":") && !isAgent(r.Script):
 		p.fail(w, "'::' between a script and its arguments, as drbddisk::r1")
 	case slices.Contains(r.Args, ""):
 		p.fail(w, "an argument behind each '::'")
@@ -109,6 +110,12 @@ func (p *resourceParser) resource(w word) (Resource, bool) {
 		return r, true
 	}
 	return Resource{}, false
+}
+
+// isAgent says whether a script is an agent of OCF: ocf:PROVIDER:AGENT.
+func isAgent(script string) bool {
+	parts := strings.Split(script, ":")
+	return len(parts) == 3 && parts[0] == "ocf" && !slices.Contains(parts, "")
 }
 
 // address reads a.b.c.d[/masklen[/interface][/broadcast]].

@@ -51,6 +51,11 @@ func TestHaresources(t *testing.T) {
 			"milo1 Filesystem::/dev/drbd1::/mnt::ext3::a:b",
 			map[string]string{"Filesystem::/dev/drbd1::/mnt::ext3::a:b": "milo1 Filesystem[/dev/drbd1 /mnt ext3 a:b]"},
 		},
+		"an agent of OCF": {
+			"milo1 ocf:heartbeat:Xen::xmfile=/etc/xen/web1", map[string]string{
+				"ocf:heartbeat:Xen::xmfile=/etc/xen/web1": "milo1 ocf:heartbeat:Xen[xmfile=/etc/xen/web1]",
+			},
+		},
 		"line ends of another system": {"milo1 a\r\nmilo2 b\r\n", map[string]string{"a": "milo1 a[]", "b": "milo2 b[]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +83,7 @@ func TestHaresourcesRefuses(t *testing.T) {
 		"milo1 a \\\n b /bin/c": "haresources:2:4: found '/bin/c', want the name of a script in the resource directory",
 		"milo1 ::x":             "found '::x', want the name of a script",
 		"milo1 drbddisk:r1":     "found 'drbddisk:r1', want '::' between a script and its arguments",
+		"milo1 ocf:heartbeat":   "found 'ocf:heartbeat', want '::' between a script and its arguments",
 		"milo1 a::":             "found 'a::', want an argument behind each '::'",
 		"milo1 a::::b":          "want an argument behind each '::'",
 		"milo1 10.0.0.256":      "found '10.0.0.256', want an address as a.b.c.d",
