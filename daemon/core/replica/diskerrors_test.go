@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // diskKinds are the effects that the disk below answers.
@@ -50,6 +51,40 @@ var _ = Describe("A disk that does not answer within disk-timeout", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 		Expect(p.a.done).To(HaveLen(2))
 		Expect(p.a.done[1].Failed || p.a.done[2].Failed).To(BeFalse())
+	})
+
+	// logged is a write whose extent is in the activity log from then on.
+	logged := func() {
+		p.a.write(9, 16, 'l', 4096)
+		p.run()
+		delete(p.a.done, 9)
+	}
+
+	It("had what no user is told of when the peer, which has it, is gone: that will be taken for old", func() {
+		logged()
+		p.a.hangDisk()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.part()
+		pass(4)
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.done[1].Failed).To(BeTrue())
+	})
+
+	It("leaves such a write waiting for the peer with on-no-data-accessible suspend-io", func() {
+		p = synced(func(c *replica.Config) { c.DiskTimeout, c.SuspendIONoData = 3*time.Second, true })
+		logged()
+		p.a.hangDisk()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.part()
+		pass(4)
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.done).To(BeEmpty())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
 	})
 
 	It("is not attached again before it has answered everything", func() {

@@ -59,6 +59,45 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 	})
 
+	It("is told of a write that was under way when the peer has on record that it alone has it", func() {
+		p := synced()
+		p.a.write(0, 16, 'w', 4096) // its extent is in the activity log from now on
+		p.run()
+		p.a.hold[replica.Write], p.b.hold[replica.MetaWrite] = true, true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.done).NotTo(HaveKey(uint64(1)))
+		p.b.release()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
+	DescribeTable("is told of no write before its peer has a generation of its own on record", func(suspend bool) {
+		p := synced()
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.a.write(0, 8, 'w', 4096) // its extent is in the peer's activity log from now on
+		p.run()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		p.a.mustOrder(replica.OrderPrimary, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		if suspend {
+			p.b.mustOrder(replica.OrderSuspendIO, false)
+		}
+		p.b.hold[replica.MetaWrite] = true
+		p.a.loseDisk(1)
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).NotTo(HaveKey(uint64(2)), "after a crash of both nodes the disk that failed would count as the newest")
+		p.b.release()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+	}, Entry("at once", false), Entry("while the peer's own I/O is suspended", true))
+
 	It("does not acknowledge what that disk alone had", func() {
 		p := synced()
 		p.b.hold[replica.Write] = true

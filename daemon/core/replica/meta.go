@@ -100,6 +100,7 @@ const (
 	gateShown
 	gateSkip
 	gateMarked
+	gateGeneration
 )
 
 func (m *metadata) dirty() { m.wanted++ }
@@ -149,6 +150,8 @@ func (r *Resource) pass(what gateKind) {
 		r.skipSync()
 	case gateMarked:
 		r.tellMarked()
+	case gateGeneration:
+		r.tellGeneration()
 	case gateNone:
 	}
 }

@@ -52,6 +52,9 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 		return false // the superblock must say first that this copy is behind
 	case w.inEpoch() && r.epochBefore(w):
 		return false
+	case w.inEpoch() && r.state.Conn >= drbdwire.Connected && r.state.PeerDisk < drbdwire.Inconsistent &&
+		!r.generationDurable():
+		return false // the superblock must say first that the disk of the Primary is behind
 	}
 	for j := range before {
 		o := &before[j]

@@ -352,7 +352,18 @@ func (r *Resource) tell(q *request) {
 		}
 		return
 	}
+	if q.isWrite() && q.local != halfDone && q.remote == halfDone && r.state.Conn < drbdwire.Connected {
+		// The peer does not know that its copy is the only one that has this: it
+		// will be taken for old, or for no newer than the disk that was lost here.
+		q.remote = halfFailed
+		if r.loseWrite(q); !q.started {
+			return
+		}
+	}
 	ok := q.local == halfDone || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
+	if q.isWrite() && ok && q.local == halfFailed && r.unnoticed() {
+		return
+	}
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
@@ -376,6 +387,14 @@ func readBuf(q *request, ok bool) Buf {
 		return q.buf
 	}
 	return 0
+}
+
+// unnoticed tells whether the peer has not yet said, by a generation of its own,
+// that it knows of the disk that was lost here: until then a crash of both nodes
+// would make that count as much as its copy.
+func (r *Resource) unnoticed() bool {
+	return !r.meta.open && r.state.Conn >= drbdwire.Connected && r.peer.uuids.Bitmap == 0 &&
+		r.uuids.Current&^1 == r.meta.onDisk&^1
 }
 
 // requestDone takes the answer of the own disk.

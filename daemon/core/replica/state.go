@@ -114,8 +114,9 @@ func limits(c drbdwire.ConnState) diskLimits {
 }
 
 // recordGeneration makes a new generation of the data when the two copies
-// begin to differ. While I/O is suspended they do not: the generation comes
-// with the end of that, unless the peer comes first. Source: DRBD 8.4 states, section 4.
+// begin to differ. While I/O of the Primary is suspended they do not: the
+// generation comes with the end of that, unless the peer comes first. Source:
+// DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
 	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 || planted.On(planted.NoNewGeneration) {
@@ -135,12 +136,17 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	case !r.fence.postponed:
 	case !gone && s.Conn >= drbdwire.Connected:
 		r.fence.postponed = false
-	case !suspended(s):
+	case s.Role != drbdwire.Primary || !suspended(s):
 		r.fence.postponed = false
 		r.newGeneration()
-		if s.Conn >= drbdwire.Connected {
-			r.sendUUIDs()
-		}
+		r.afterSuper(gateGeneration)
+	}
+}
+
+// tellGeneration tells the peer a new generation that is on record.
+func (r *Resource) tellGeneration() {
+	if r.state.Conn >= drbdwire.Connected {
+		r.sendUUIDs()
 	}
 }
 
