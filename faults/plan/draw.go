@@ -31,7 +31,7 @@ type Profile struct {
 func Draw(seed uint64, p Profile) Plan {
 	luck := draw.New(seed, "plan")
 	var allowed []Kind
-	for k := Power; k < Kinds; k++ {
+	for k := Power; k < Wall; k++ {
 		apart := k == Pause || k == Cut || k == Split
 		if luck.Below(2) == 0 && (p.Apart || !apart) && k != BadDisk && (p.Detach || k != Detach) {
 			allowed = append(allowed, k)
@@ -61,7 +61,28 @@ func Draw(seed uint64, p Profile) Plan {
 		}
 		out = append(out, f)
 	}
+	out = append(out, p.rare(draw.New(seed, "rare"))...)
 	slices.SortStableFunc(out, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+	return out
+}
+
+// rare draws faults for every second plan that the others have nothing to do
+// with, by luck of its own.
+func (p Profile) rare(luck *draw.Stream) (out []Fault) {
+	if luck.Below(2) == 0 {
+		return nil
+	}
+	kinds := []Kind{Wall}
+	if p.Apart {
+		kinds = append(kinds, Sleep)
+	}
+	for range 1 + luck.Below(3) {
+		f := Fault{
+			At: luck.Between(p.From, p.To).Round(time.Microsecond), Kind: kinds[luck.Below(len(kinds))], Node: luck.Below(2),
+		}
+		f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		out = append(out, f)
+	}
 	return out
 }
 
@@ -78,7 +99,7 @@ func (p Profile) duration(k Kind, luck *draw.Stream) time.Duration {
 		d = min(d, p.Deadtime/3)
 	case k == HungDisk || k == SlowDisk || k == BadDisk:
 		d = min(d, 20*time.Second)
-	case k == Pause:
+	case k == Pause, k == Sleep:
 		d = min(d, 3*p.Deadtime)
 	}
 	return d

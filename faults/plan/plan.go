@@ -4,7 +4,7 @@
 //
 //	30.5s power milo1 20s
 //	41s   cut-data milo2 12s
-//	on milo2 SyncTarget +1s break milo1
+//	on milo2 SyncTarget 50% break milo1
 //
 // Who carries a plan out decides how: the simulator on virtual time, a test
 // with real machines by signals, rules of a firewall and switches.
@@ -45,7 +45,9 @@ const (
 	Verify   Kind = 22 // an operator has the copies compared
 	Suspend  Kind = 23 // an operator pauses resyncs for a time (pause-sync)
 	Freeze   Kind = 24 // an operator lets its users wait for a time (suspend-io)
-	Kinds    Kind = 25 // how many there are, and one
+	Wall     Kind = 25 // its wall clock is wrong for a time
+	Sleep    Kind = 26 // its machine stands still for a time, and all its clocks with it
+	Kinds    Kind = 27 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -55,6 +57,7 @@ var words = [Kinds]string{
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
+	Wall: "wall-clock", Sleep: "sleep",
 }
 
 // String is the kind's word.

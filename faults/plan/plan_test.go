@@ -27,6 +27,12 @@ func TestText(t *testing.T) {
 				For: 3 * time.Second,
 			}},
 		},
+		"what waits for a share of a resync": {
+			text: "on milo1 SyncSource 50% #2 break milo2", want: plan.Plan{{
+				On: plan.Trigger{Word: "SyncSource", Percent: 50, Nth: 2}, Kind: plan.Break, Node: 1,
+			}},
+		},
+		"a share that is over":        {text: "on milo2 SyncTarget 100% break milo1", wantErr: `found "100%", want a share from 1% to 99%`},
 		"a trigger without a kind":    {text: "on milo2 SyncTarget", wantErr: "found 0 words after the time"},
 		"settings":                    {text: "set protocol C\n1s break milo1", wantErr: "found a scenario"},
 		"a node that is not there":    {text: "1s power milo3 2s", wantErr: `line 1: found node "milo3"`},
@@ -67,7 +73,7 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(kinds).NotTo(Or(HaveKey(plan.Pause), HaveKey(plan.Cut), HaveKey(plan.Split)))
+	g.Expect(kinds).NotTo(Or(HaveKey(plan.Pause), HaveKey(plan.Cut), HaveKey(plan.Split), HaveKey(plan.Sleep)))
 	profile.Apart, profile.BadDisks, profile.Detach = true, true, true
 	for seed := range uint64(200) {
 		for _, f := range plan.Draw(seed, profile) {

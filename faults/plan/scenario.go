@@ -15,14 +15,22 @@ import (
 //	profile     = "profile" word                       what is drawn; see the runner
 //	setting     = "set" name value                     words of the runner's
 //	fault       = ( time | trigger ) kind node [ time ]    the last time is how long it lasts
-//	trigger     = "on" node word [ "#" number ] [ "+" time ]
+//	trigger     = "on" node word [ number "%" ] [ "#" number ] [ "+" time ]
 //	expectation = "expect" word ( "=" | "<=" | ">=" ) number
 //	node        = "milo1" | "milo2"
 //	time        = a duration as 30.5s, since the start, or since the trigger
 //
-// A trigger is a word that a node comes to: a role, or a connection or disk
-// state, as "SyncTarget"; "#2" is the second time. Faults with a time stand in
-// the order of time. The first lines that begin with "#" say why it matters.
+// A trigger is a word that a node comes to:
+//
+//	Primary, SyncTarget, UpToDate   a role, or a connection or disk state
+//	SyncTarget 50%                  a resync or a verify is that far there
+//	write, ack                      a user of the node writes, or has the answer
+//	start, stop                     the node begins to start or stop its group
+//	P_SYNC_UUID                     the node gets that packet
+//
+// "#2" is the second time. What a runner can't see it refuses. Faults with a
+// time stand in the order of time. The first lines that begin with "#" say why
+// it matters.
 //
 //	# The target of a resync loses power.
 //	set protocol C
@@ -159,21 +167,28 @@ func (s *Scenario) word(fields []string) (err error) {
 // A Trigger is a moment that no clock knows: a node comes to a word, for the
 // Nth time. Without a word there is none.
 type Trigger struct {
-	Node int
-	Word string
-	Nth  int // from 1
+	Node    int
+	Word    string
+	Percent int // of what the word names, 1 to 99; 0 is its beginning
+	Nth     int // from 1
 }
 
-// parseTrigger takes "on NODE WORD [#N] [+TIME]" off the front.
+// parseTrigger takes "on NODE WORD [N%] [#N] [+TIME]" off the front.
 func parseTrigger(fields []string) (t Trigger, after time.Duration, rest []string, err error) {
 	t.Nth = 1
 	if len(fields) < 3 {
-		return t, 0, nil, fmt.Errorf("found %d words, want on NODE WORD [#N] [+TIME] KIND NODE", len(fields))
+		return t, 0, nil, fmt.Errorf("found %d words, want on NODE WORD [N%%] [#N] [+TIME] KIND NODE", len(fields))
 	}
 	if t.Node, err = parseNode(fields[1]); err != nil {
 		return t, 0, nil, err
 	}
 	t.Word, rest = fields[2], fields[3:]
+	if len(rest) > 0 && strings.HasSuffix(rest[0], "%") {
+		if t.Percent, err = strconv.Atoi(strings.TrimSuffix(rest[0], "%")); err != nil || t.Percent < 1 || t.Percent > 99 {
+			return t, 0, nil, fmt.Errorf("found %q, want a share from 1%% to 99%%", rest[0])
+		}
+		rest = rest[1:]
+	}
 	if len(rest) > 0 && strings.HasPrefix(rest[0], "#") {
 		if t.Nth, err = strconv.Atoi(rest[0][1:]); err != nil || t.Nth < 1 {
 			return t, 0, nil, fmt.Errorf("found %q, want a count as #2", rest[0])
@@ -196,6 +211,9 @@ func (f Fault) appendMoment(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "on %s %s", names[f.On.Node&1], f.On.Word)
+	if f.On.Percent > 0 {
+		fmt.Fprintf(b, " %d%%", f.On.Percent)
+	}
 	if f.On.Nth > 1 {
 		fmt.Fprintf(b, " #%d", f.On.Nth)
 	}

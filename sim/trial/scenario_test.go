@@ -44,7 +44,9 @@ func TestSettings(t *testing.T) {
 		"a value of the wrong kind":        {"set clients many", "setting clients"},
 		"a name that is none":              {"set colour blue", "setting colour is none of after-sb-0pri, "},
 		"a policy that is none":            {"set after-sb-0pri luck", "which is no after-sb policy"},
-		"a trigger that can never come":    {"on milo1 Tertiary break milo1", `trigger "Tertiary" is no role`},
+		"a trigger that can never come":    {"on milo1 Tertiary break milo1", `trigger "Tertiary" is no state`},
+		"a share of what does not grow":    {"on milo1 Primary 50% break milo1", `trigger "Primary" has no percentage`},
+		"a packet that is none":            {"on milo1 P_NUTS break milo1", `trigger "P_NUTS" is no state`},
 		"a protocol that DRBD has not":     {"set protocol D", "want A, B or C"},
 		"a switch that is neither on, off": {"set auto_failback maybe", "want on or off"},
 	} {

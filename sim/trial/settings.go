@@ -164,6 +164,8 @@ var setters = map[string]setter{
 		s.world.Net.Rate, err = strconv.ParseInt(value, 10, 64)
 		return err
 	},
+	"clock-milo1":  number(func(s *setup) *int { return &s.world.Drift[0] }), // ppm
+	"clock-milo2":  number(func(s *setup) *int { return &s.world.Drift[1] }),
 	"late-timers":  number(func(s *setup) *int { return &s.world.Late }),
 	"tools":        span(func(s *setup) *time.Duration { return &s.world.Tools.Latency }),
 	"fence-shoots": toggle(func(s *setup) *bool { return &s.world.Handlers.Shoots }), // or asks the peer
@@ -189,8 +191,8 @@ func (s *setup) apply(settings []plan.Setting) error {
 		}
 	}
 	for _, f := range s.plan {
-		if !knows(f.On) {
-			return fmt.Errorf("trigger %q is no role, connection or disk state", f.On.Word)
+		if err := knows(f.On); err != nil {
+			return err
 		}
 	}
 	s.judge()

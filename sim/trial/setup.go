@@ -89,6 +89,7 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPolicies(seed)
 	s.drawPlan(seed, luck)
+	s.drawClocks(draw.New(seed, "clocks"))
 	s.rules = oracle.Rules{Apart: profile == Apart}
 	if profile == Page {
 		s.page()
@@ -117,6 +118,15 @@ func (s *setup) drawGrowth(luck *draw.Stream) {
 	}
 	s.plan = append(s.plan, f)
 	slices.SortStableFunc(s.plan, func(a, b plan.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// drawClocks lets the nodes' clocks drift apart: as quartz does, or as the
+// clock of a guest on a host that is overloaded.
+func (s *setup) drawClocks(luck *draw.Stream) {
+	most := [...]int{0, 200, 200, 50_000}[luck.Below(4)]
+	for n := range s.world.Drift {
+		s.world.Drift[n] = luck.Below(2*most+1) - most
+	}
 }
 
 func drawTools(luck *draw.Stream) world.ToolLuck {

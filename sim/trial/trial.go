@@ -139,8 +139,9 @@ func (t *trial) run() *world.Violation {
 			w.After(f.At, func() { t.strike(f) })
 			continue
 		}
-		t.pending = append(t.pending, pending{f, max(f.On.Nth, 1)})
+		t.pending = append(t.pending, pending{fault: f, left: max(f.On.Nth, 1)})
 	}
+	t.attend()
 	if t.world.Growth > 0 {
 		w.After(t.grows, t.grow)
 	}
@@ -233,6 +234,10 @@ func (t *trial) strike(f plan.Fault) {
 		w.After(f.For, func() { node.Boot(true) })
 	case plan.Pause:
 		node.Pause(f.For)
+	case plan.Sleep:
+		node.Sleep(f.For)
+	case plan.Wall:
+		node.MisreadWall(f.For)
 	case plan.CutData:
 		t.cut(f, "data", w.CutData, w.HealData)
 	case plan.CutBeats:

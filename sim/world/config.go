@@ -29,6 +29,8 @@ type Config struct {
 	// Keep is how many of a million unflushed sector writes survive a power
 	// loss.
 	Keep int
+	// Drift is by how many millionths each node's monotonic clock is too fast.
+	Drift [2]int
 	// Late is how many of a million timers are late by up to 300 ms; all are
 	// late by up to 2 ms.
 	Late int

@@ -189,6 +189,9 @@ func (t *network) arrive(c *conn, to int, seg segment) {
 		if seg.row != nil {
 			in.Buf = n.rows.add(seg.row)
 		}
+		if t.w.listener != nil {
+			t.w.tell(n.id, seg.header.Command.String())
+		}
 		n.deliver(in)
 	case !seg.fin && !c.ends[1-to].closed:
 		t.reset(c, 1-to)

@@ -34,6 +34,8 @@ type Node struct {
 	tickAt  time.Duration // when the tick is given that was asked for
 	ticks   uint64
 	paused  bool
+	slept   time.Duration   // what its clock said when its machine stopped; never is that it goes on
+	wall    time.Duration   // until then its wall clock is wrong
 	backlog []machine.Input // what came meanwhile
 
 	dialling bool
@@ -88,9 +90,6 @@ func (n *Node) Data() []uint64 { return n.disk.data.Seen() }
 // Rows is how many payloads its core holds.
 func (n *Node) Rows() int { return len(n.rows.live) }
 
-// local is the node's monotonic clock.
-func (n *Node) local() time.Duration { return n.w.now - n.booted + n.clock }
-
 // Boot starts the daemon. Crashed says that its last run did not end well.
 func (n *Node) Boot(crashed bool) {
 	if n.alive {
@@ -129,9 +128,6 @@ func (n *Node) Boot(crashed bool) {
 	})
 }
 
-// unix is the wall clock, in seconds.
-func (n *Node) unix() uint64 { return 1_700_000_000 + uint64(n.w.now/time.Second) }
-
 func (n *Node) config() machine.Config {
 	cfg, luck := n.w.cfg.Machine, n.w.luck.boot
 	r := cfg.Resources[0]
@@ -151,6 +147,9 @@ func (n *Node) Submit(id uint64, op replica.Op, sector uint64, size uint32, row 
 		in.Buf = n.rows.add(row)
 	}
 	n.open[id] = request{op != replica.OpRead && op != replica.OpFlush, sector, size}
+	if n.open[id].write {
+		n.w.tell(n.id, "write")
+	}
 	n.deliver(in)
 }
 
@@ -203,7 +202,7 @@ func (n *Node) arm() {
 	if want == machine.Never {
 		return
 	}
-	want = max(want-n.clock+n.booted, n.w.now)
+	want = max(n.when(want), n.w.now)
 	if n.tickAt <= want {
 		return
 	}
@@ -274,7 +273,7 @@ func (n *Node) Pause(d time.Duration) {
 		return
 	}
 	n.w.Tracef("%s pauses for %v", Name(n.id), d)
-	n.paused = true
+	n.paused, n.slept = true, never
 	epoch := n.epoch
 	n.w.After(d, func() {
 		if n.epoch == epoch && n.paused {
@@ -286,6 +285,9 @@ func (n *Node) Pause(d time.Duration) {
 func (n *Node) resume() {
 	n.w.Tracef("%s goes on", Name(n.id))
 	n.paused = false
+	if n.slept != never {
+		n.clock -= n.local() - n.slept
+	}
 	if n.w.luck.node.Below(2) == 0 && n.core.Deadline() <= n.local() {
 		n.step(machine.Input{Part: machine.All})
 	}

@@ -95,11 +95,15 @@ func (n *Node) soon(do func()) {
 
 func (n *Node) complete(e *replica.Effect) {
 	id, failed, row, epoch := e.ID, e.Failed, n.rows.live[e.Buf], n.epoch
-	if _, open := n.open[id]; !open {
+	q, open := n.open[id]
+	if !open {
 		n.w.Fail("12: every request is answered once", "%s answers request %d, which is not open", Name(n.id), id)
 		return
 	}
 	delete(n.open, id)
+	if q.write && !failed {
+		n.w.tell(n.id, "ack")
+	}
 	n.w.After(10*time.Microsecond, func() {
 		if n.epoch == epoch {
 			n.w.guest.Completed(n.id, id, failed, row)

@@ -77,6 +77,7 @@ type World struct {
 	broken   *Violation
 	seen     Coverage // nil: nobody counts
 	messages bool     // packets go into the trace
+	listener func(n int, word string)
 
 	luck struct{ disk, net, tool, timer, node, boot, handler *draw.Stream }
 }
@@ -105,6 +106,16 @@ func New(cfg Config, trace func(string)) (*World, error) {
 
 // Attend sets who watches, and who uses the device.
 func (w *World) Attend(watcher Watcher, guest Guest) { w.watcher, w.guest = watcher, guest }
+
+// Listen has f told, for node n, of each "write" of a user and its "ack", and
+// of each packet that arrives, by its name.
+func (w *World) Listen(f func(n int, word string)) { w.listener = f }
+
+func (w *World) tell(n int, word string) {
+	if w.listener != nil {
+		w.listener(n, word)
+	}
+}
 
 // Now is the time since the start.
 func (w *World) Now() time.Duration { return w.now }
