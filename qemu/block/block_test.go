@@ -121,6 +121,21 @@ func TestPowerLossHangsUp(t *testing.T) {
 	g.Expect(errors.Is(err, io.EOF)).To(BeTrue(), "%v", err)
 }
 
+func TestBecome(t *testing.T) {
+	g := NewWithT(t)
+	a, b := bytes.Repeat([]byte("A"), 512), bytes.Repeat([]byte("B"), 512)
+	then, d := block.New(4096), block.New(4096)
+	g.Expect(then.WriteAt(a, 512)).Error().NotTo(HaveOccurred())
+	g.Expect(d.WriteAt(b, 0)).Error().NotTo(HaveOccurred())
+	d.Fail(0, 8)
+	d.Become(then)
+	g.Expect(then.WriteAt(b, 512)).Error().NotTo(HaveOccurred())
+	now := make([]byte, 1024)
+	g.Expect(d.ReadAt(now, 0)).To(Equal(1024))
+	g.Expect(now).To(Equal(append(make([]byte, 512), a...)))
+	g.Expect(d.Unflushed()).To(Equal(1), "its cache included")
+}
+
 func TestFaults(t *testing.T) {
 	g := NewWithT(t)
 	d := block.New(1 << 20)

@@ -46,6 +46,14 @@ func (d *Disk) Clone() *Disk {
 	return &Disk{model: d.model.Clone()}
 }
 
+// Become makes d what o is now, its cache included. Nobody may use d meanwhile.
+func (d *Disk) Become(o *Disk) {
+	model := o.Clone().model
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.model, d.failed = model, nil
+}
+
 // Unflushed is how many sector writes a power loss could take now.
 func (d *Disk) Unflushed() int {
 	d.mu.Lock()

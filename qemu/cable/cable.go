@@ -53,6 +53,7 @@ type port struct {
 type way struct {
 	link   link.Direction
 	luck   *draw.Stream
+	loses  map[Protocol]bool
 	frames frames
 	wake   chan struct{}
 	lost   int
@@ -76,7 +77,7 @@ func New(dir string, seed uint64, names ...string) (*Switch, error) {
 	for _, from := range names {
 		for _, to := range names {
 			if from != to {
-				w := &way{luck: draw.New(seed, from+">"+to), wake: make(chan struct{}, 1)}
+				w := &way{luck: draw.New(seed, from+">"+to), loses: map[Protocol]bool{}, wake: make(chan struct{}, 1)}
 				s.ways[[2]string{from, to}] = w
 				go s.carry(w, s.ports[to])
 			}
@@ -97,6 +98,14 @@ func (s *Switch) Way(from, to string, change func(d *link.Direction)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.ways[[2]string{from, to}].link)
+}
+
+// Lose makes a way lose all packets of a protocol, or pass them again: as if
+// each protocol had a wire of its own.
+func (s *Switch) Lose(from, to string, p Protocol, lose bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ways[[2]string{from, to}].loses[p] = lose
 }
 
 // Both changes both ways between two ports.
@@ -191,6 +200,9 @@ func (s *Switch) send(from string, frame []byte) {
 			continue
 		}
 		arrivals = w.link.Datagram(s.now(), len(frame)-4, w.luck, arrivals[:0])
+		if w.loses[protocolOf(frame[4:])] {
+			arrivals = arrivals[:0]
+		}
 		if len(arrivals) == 0 || len(w.frames) >= queued {
 			w.lost++
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,26 @@ func TestCutOneWay(t *testing.T) {
 		g.Expect(heard).NotTo(Equal("lost"))
 		g.Eventually(b.heard).Should(Receive(&heard))
 	}
+}
+
+// packet is an Ethernet frame that carries IPv4 with that protocol.
+func packet(p cable.Protocol, text string) string {
+	return strings.Repeat("m", 12) + "\x08\x00" + strings.Repeat("h", 9) + string([]byte{byte(p)}) + text
+}
+
+func TestLoseOneProtocol(t *testing.T) {
+	g := NewWithT(t)
+	s, a, b := pair(t)
+	drain(a, b)
+	s.Lose("a", "b", cable.TCP, true)
+	a.say(t, packet(cable.TCP, "lost"))
+	a.say(t, packet(cable.UDP, "passes"))
+	g.Eventually(b.heard).Should(Receive(Equal(packet(cable.UDP, "passes"))))
+	b.say(t, packet(cable.TCP, "the other way"))
+	g.Eventually(a.heard).Should(Receive(Equal(packet(cable.TCP, "the other way"))))
+	s.Lose("a", "b", cable.TCP, false)
+	a.say(t, packet(cable.TCP, "healed"))
+	g.Eventually(b.heard).Should(Receive(Equal(packet(cable.TCP, "healed"))))
 }
 
 func TestLatencyKeepsOrder(t *testing.T) {
