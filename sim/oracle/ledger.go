@@ -71,6 +71,15 @@ func (o *Oracle) Refused(n int) {
 	}
 }
 
+// Detached checks, when node n has let go of its disk by order, that its users have
+// another copy: promise 6.
+func (o *Oracle) Detached(n int) {
+	s := o.w.Node(n).State()
+	if s.Role == drbdwire.Primary && s.Disk <= drbdwire.Failed && s.PeerDisk != drbdwire.UpToDate {
+		o.w.Fail(promise6, "%s let go of the only good copy by order: the peer's is %s", name(n), s.PeerDisk)
+	}
+}
+
 // Lost notes that nobody knows what became of a write: it failed, or its user
 // died.
 func (o *Oracle) Lost(w *Write) {

@@ -176,6 +176,9 @@ func (o *Oracle) Stepped(n int) {
 	if now.Role == drbdwire.Primary && old.Role != drbdwire.Primary {
 		at.known = at.evidence
 	}
+	if is && now.Role == drbdwire.Primary && now.Peer == drbdwire.Primary {
+		o.w.Fail(promise7, "%s and its peer are connected as two Primaries", name(n))
+	}
 	if isTarget(now.Conn) && !isTarget(old.Conn) {
 		o.resyncBegins(n)
 	}

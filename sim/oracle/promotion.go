@@ -69,6 +69,7 @@ func (o *Oracle) Exposed(n int) {
 // goOn lets node n have a history of its own that begins with its data.
 func (o *Oracle) goOn(n int, data []uint64) {
 	o.fork(n)
+	o.nodes[1-n].ahead++ // it has what n lacks
 	for s, value := range data {
 		if !o.regs[n].may(s, value) {
 			o.regs[n].is(s, value)

@@ -28,7 +28,10 @@ func (t *trial) administer(f plan.Fault) {
 			t.giveUp(node, f.For)
 		}
 	case plan.Detach:
-		t.order(node, replica.OrderDetach, func() {
+		t.order(node, replica.OrderDetach, func(done bool) {
+			if done {
+				t.o.Detached(f.Node)
+			}
 			t.later(node, f.For, func() { node.Attach(func(_ int, text string) { t.answered(node, "attach", text) }) })
 		})
 	case plan.Fetch:
@@ -64,7 +67,7 @@ func (t *trial) forAWhile(node *world.Node, kind, undo replica.OrderKind, d time
 			t.answered(node, "undone", text)
 		})
 	}
-	t.order(node, kind, func() { t.later(node, d, end) })
+	t.order(node, kind, func(bool) { t.later(node, d, end) })
 }
 
 // giveUp connects a node again as one whose data does not count.
@@ -73,7 +76,7 @@ func (t *trial) giveUp(node *world.Node, after time.Duration) {
 	if node == t.w.Node(1) {
 		n = 1
 	}
-	t.order(node, replica.OrderDisconnect, func() {
+	t.order(node, replica.OrderDisconnect, func(bool) {
 		t.later(node, after, func() {
 			if node.IsExposed() || node.State().Role == drbdwire.Primary || t.g.LastRun() == n {
 				t.order(node, replica.OrderConnect, nil) // it has got a guest meanwhile
@@ -94,14 +97,14 @@ func (t *trial) later(node *world.Node, d time.Duration, do func()) {
 	})
 }
 
-// order gives an order; then follows whatever the answer is.
-func (t *trial) order(node *world.Node, kind replica.OrderKind, then func()) {
+// order gives an order; then follows whatever the answer is, and hears whether anything was done.
+func (t *trial) order(node *world.Node, kind replica.OrderKind, then func(done bool)) {
 	node.Order(kind, false, func(code int, text string) {
 		if code < int(drbdwire.Success) {
 			t.answered(node, "refused", text)
 		}
 		if then != nil {
-			then()
+			then(code == int(drbdwire.Success))
 		}
 	})
 }

@@ -22,7 +22,7 @@ var Catalogue = []Entry{
 	{ForgetInFlight, "ForgetInFlight", "DRBD 8.4.8 (divergence after a write error on the secondary)"},
 	{ClearOnSend, "ClearOnSend", "DRBD 8.3.3 (resync forgotten when the last acknowledgement is lost)"},
 	{NoBlockOrder, "NoBlockOrder", "DRBD 8.3.13, 8.4.2 (conflicting writes while a resync runs)"},
-	{IgnorePeerBitmap, "IgnorePeerBitmap", "DRBD 9.0.26, 9.1.1 (bitmap copies); LINBIT/drbd 118"},
+	{ForgetOwnBitmap, "ForgetOwnBitmap", "DRBD 9.0.26, 9.1.1 (bitmap copies); LINBIT/drbd 118"},
 	{CrashFlagOnce, "CrashFlagOnce", "DRBD 9.0.31 (crashed primaries)"},
 	{NoCrashFlag, "NoCrashFlag", "DRBD 8.0 (flag introduced for it)"},
 	{SplitUnseen, "SplitUnseen", "DRBD 9.0.26 (detect reliably on both nodes), 8.0.5"},

@@ -33,13 +33,14 @@ const (
 	// ForgetInFlight: writes that the peer has not acknowledged are not marked when
 	// the connection ends.
 	ForgetInFlight Bug = 9
-	// ClearOnSend: the source of a resync clears a bit when it sends the block.
+	// ClearOnSend: a resync clears a bit when the block is asked for, and when it is
+	// sent.
 	ClearOnSend Bug = 10
 	// NoBlockOrder: the target lets two writes to one block be under way at once.
 	NoBlockOrder Bug = 11
-	// IgnorePeerBitmap: the source of a resync does not merge the bitmap of the
-	// target.
-	IgnorePeerBitmap Bug = 12
+	// ForgetOwnBitmap: the target of a resync takes the bitmap of the source for the
+	// whole of what differs.
+	ForgetOwnBitmap Bug = 12
 	// CrashFlagOnce: the mark of a crashed Primary is lost at the second start.
 	CrashFlagOnce Bug = 13
 	// NoCrashFlag: a crashed Primary does not say that it was one.

@@ -30,13 +30,11 @@ func (r *Resource) bitmapArrived(cmd drbdwire.Command, data []byte) error {
 	if !r.sync.receiving {
 		r.sync.receiving = true
 		r.sync.receiver = drbdwire.NewBitmapReceiver(r.bits.Words(), r.bits.Bits(), drbdwire.BitmapRoom(drbdwire.H100))
-	}
-	var before []uint64
-	if planted.On(planted.IgnorePeerBitmap) && conn == drbdwire.WFBitMapS {
-		before = append(before, r.bits.Words()...)
+		if planted.On(planted.ForgetOwnBitmap) && conn == drbdwire.WFBitMapT {
+			clear(r.bits.Words())
+		}
 	}
 	done, err := r.sync.receiver.Take(cmd, data)
-	copy(r.bits.Words(), before)
 	if err != nil || !done {
 		return err
 	}

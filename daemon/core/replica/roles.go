@@ -25,6 +25,9 @@ func (r *Resource) promote() {
 		r.set(next, "the peer counts as outdated by force")
 	}
 	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
+		if code == drbdwire.TwoPrimaries {
+			r.ping() // it may be dead, and be missed at the next ping alone
+		}
 		if r.order.asked {
 			why += "; " + r.fence.answer
 		}
@@ -87,6 +90,9 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 // becomePrimary is reached with the peer's consent, or without a peer.
 func (r *Resource) becomePrimary() {
 	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
+		if code == drbdwire.TwoPrimaries {
+			r.ping() // it may be dead, and be missed at the next ping alone
+		}
 		r.refuse(code, why)
 		return
 	}

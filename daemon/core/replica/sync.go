@@ -166,6 +166,9 @@ func (r *Resource) advanceSync() {
 			break
 		}
 		r.want(sector, size)
+		if planted.On(planted.ClearOnSend) {
+			r.clearBits(sector, size)
+		}
 	}
 	if !r.sync.pinged && r.sync.planner.Done(r.bits) {
 		// One round trip, so that the source has all acknowledgements before

@@ -36,3 +36,18 @@ var _ = Describe("A node that takes over from a dead Primary", func() {
 		Expect(p.b.payloads).To(BeEmpty())
 	})
 })
+
+var _ = Describe("An order to become Primary beside a Primary that is dead and not missed yet", func() {
+	It("makes sure that it lives, so that the next order need not wait for the next ping", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.run()
+		p.a.stopped = true
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90})
+		Expect(p.b.answers[90].Code).To(Equal(drbdwire.TwoPrimaries))
+		p.wait() // twice ping-timeout, a tenth of ping-int
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 91})
+		p.run()
+		Expect(p.b.answers[91].Code).To(Equal(drbdwire.Success))
+	})
+})
