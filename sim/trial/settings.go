@@ -164,6 +164,9 @@ var setters = map[string]setter{
 		s.world.Net.Rate, err = strconv.ParseInt(value, 10, 64)
 		return err
 	},
+	"bytes":        toggle(func(s *setup) *bool { return &s.world.Bytes }),
+	"reset-milo1":  number(func(s *setup) *int { return &s.world.ResetAt[0] }),
+	"reset-milo2":  number(func(s *setup) *int { return &s.world.ResetAt[1] }),
 	"clock-milo1":  number(func(s *setup) *int { return &s.world.Drift[0] }), // ppm
 	"clock-milo2":  number(func(s *setup) *int { return &s.world.Drift[1] }),
 	"late-timers":  number(func(s *setup) *int { return &s.world.Late }),

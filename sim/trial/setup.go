@@ -89,6 +89,7 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPolicies(seed)
 	s.drawPlan(seed, luck)
+	s.world.Bytes = draw.New(seed, "bytes").Below(10) == 0
 	s.drawClocks(draw.New(seed, "clocks"))
 	s.rules = oracle.Rules{Apart: profile == Apart}
 	if profile == Page {

@@ -26,6 +26,14 @@ type Config struct {
 	Tools    ToolLuck
 	Handlers HandlerLuck
 
+	// Bytes: packets and payloads are bytes that the nodes encode and decode, in
+	// streams that are cut anywhere, and not values that change hands.
+	Bytes bool
+	// ResetAt, where packets are bytes: the connection is reset when a node has
+	// received so many bytes since the start of the world, whatever they are in
+	// the middle of. 0 is never.
+	ResetAt [2]int
+
 	// Keep is how many of a million unflushed sector writes survive a power
 	// loss.
 	Keep int

@@ -31,10 +31,15 @@ func (n *Node) digestOf(alg string, row []uint64) []byte {
 		}
 		return []byte{1}
 	}
-	content := make([]byte, 0, 8*len(row))
-	for _, version := range row {
-		content = binary.LittleEndian.AppendUint64(content, version)
+	content := n.content[:0]
+	if n.w.cfg.Bytes {
+		content = appendSectors(content, row)
+	} else {
+		for _, version := range row {
+			content = binary.LittleEndian.AppendUint64(content, version)
+		}
 	}
+	n.content = content
 	sum, err := drbdwire.AppendDigest(nil, alg, content)
 	if err != nil {
 		n.w.Fail("the configuration works", "%v", err)

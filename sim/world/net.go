@@ -18,7 +18,8 @@ type network struct {
 	beats   [2]link.Direction
 	conns   uint32
 	all     []*conn // with an end that is open
-	meeting bool    // an attempt to connect is under way
+	spare   [][]byte
+	meeting bool // an attempt to connect is under way
 }
 
 // conn is one TCP pair.
@@ -35,10 +36,10 @@ type end struct {
 	told   bool // LinkDown was given
 	// last is when the last segment of each socket arrives at the other side.
 	last [2]time.Duration
-	held []segment // sent while the way out was cut
-	// digest is the length of the digest in the data packets of this end.
-	digest int
-	late   bool // what arrives after the end is still handed up
+	held []segment          // sent while the way out was cut
+	out  [2]drbdwire.Framer // what this end may send on each socket
+	in   [2]inlet
+	late bool // what arrives after the end is still handed up
 }
 
 // segment is one packet, or the end of a connection.
@@ -48,6 +49,8 @@ type segment struct {
 	data   []byte
 	row    []uint64
 	fin    bool
+	wire   []byte // instead of data and row, where packets are bytes: a part of the stream
+	whole  bool   // it is one packet and has its bytes to itself
 }
 
 func (t *network) init(w *World) {
@@ -88,6 +91,9 @@ func (t *network) meet() {
 func (t *network) connect() {
 	t.conns++
 	c := &conn{id: t.conns}
+	for i := range c.ends {
+		c.ends[i].open()
+	}
 	t.all = append(t.all, c)
 	resolve := t.w.luck.net.Below(2)
 	for i, n := range t.w.nodes {
@@ -109,39 +115,36 @@ func (t *network) send(n *Node, e *replica.Effect) {
 	if c == nil || c.id != e.Conn || c.ends[n.id].closed {
 		return
 	}
-	header, _, err := drbdwire.DecodeHeader(e.Data)
+	framer := &c.ends[n.id].out[e.Socket]
+	header, fixed, bulk, err := framer.Cut(e.Data)
 	if err != nil {
-		t.w.Fail("packets are well formed", "%s: %v", Name(n.id), err)
+		t.w.Fail(wellFormed, "%s: %v", Name(n.id), err)
 		return
 	}
 	size, _ := drbdwire.HeaderSize(e.Data)
-	seg := segment{socket: e.Socket, header: header, data: append([]byte(nil), e.Data[size:]...)}
+	data := e.Data[size:]
+	var row []uint64
 	if e.Size > 0 {
-		seg.row = n.rows.live[e.Buf]
+		row = n.rows.live[e.Buf]
 	}
-	fixed, bulk, err := drbdwire.Split(header.Command, header.Length, c.ends[n.id].digest)
-	if err != nil || int(fixed) != len(seg.data) || int(bulk) != len(seg.row)*sectorSize || bulk != e.Size {
-		t.w.Fail("packets are well formed", "%s sends %s with %d and %d bytes: %v", Name(n.id), header.Command,
-			len(seg.data), len(seg.row)*sectorSize, err)
+	if int(fixed) != len(data) || int(bulk) != len(row)*sectorSize || bulk != e.Size {
+		t.w.Fail(wellFormed, "%s sends %s with %d and %d bytes", Name(n.id), header.Command, len(data),
+			len(row)*sectorSize)
 		return
 	}
-	c.ends[n.id].learn(seg)
+	framer.Learn(header.Command, data)
+	seg := segment{socket: e.Socket, header: header}
+	if t.w.cfg.Bytes {
+		t.pushBytes(c, n.id, seg, e.Data, row)
+		return
+	}
+	seg.data, seg.row = append([]byte(nil), data...), row
 	t.push(c, n.id, seg)
-}
-
-// learn follows which digest an end puts into its data packets.
-func (e *end) learn(seg segment) {
-	if seg.header.Command != drbdwire.CmdProtocol {
-		return
-	}
-	if p, err := drbdwire.DecodeProtocol(seg.data); err == nil && p.IntegrityAlg != "" {
-		e.digest, _ = drbdwire.DigestSize(p.IntegrityAlg)
-	}
 }
 
 func (t *network) push(c *conn, from int, seg segment) {
 	e := &c.ends[from]
-	size := 80 + len(seg.data) + len(seg.row)*sectorSize
+	size := 80 + len(seg.data) + len(seg.row)*sectorSize + len(seg.wire)
 	at, ok := t.data[from].Stream(t.w.now, e.last[seg.socket], size, t.w.luck.net)
 	if !ok {
 		e.held = append(e.held, seg)
@@ -181,21 +184,31 @@ func (t *network) arrive(c *conn, to int, seg segment) {
 	case !n.powered:
 	case known && !e.closed && seg.fin:
 		t.endOf(c, to, "closed by the peer")
-	case known && (!e.closed || e.late) && !seg.fin:
-		in := replica.Input{
-			Kind: replica.Packet, Conn: c.id, Socket: seg.socket, Command: seg.header.Command, Volume: seg.header.Volume,
-			Data: seg.data, Size: uint32(len(seg.row) * sectorSize),
-		}
-		if seg.row != nil {
-			in.Buf = n.rows.add(seg.row)
-		}
-		if t.w.listener != nil {
-			t.w.tell(n.id, seg.header.Command.String())
-		}
-		n.deliver(in)
+	case known && e.hears() && !seg.fin && seg.wire != nil:
+		t.receive(c, to, seg)
+	case known && e.hears() && !seg.fin:
+		n.hand(c, seg)
 	case !seg.fin && !c.ends[1-to].closed:
 		t.reset(c, 1-to)
 	}
+}
+
+// hears tells whether what arrives at an end is handed up.
+func (e *end) hears() bool { return !e.closed || e.late }
+
+// hand gives the core a packet.
+func (n *Node) hand(c *conn, seg segment) {
+	in := replica.Input{
+		Kind: replica.Packet, Conn: c.id, Socket: seg.socket, Command: seg.header.Command, Volume: seg.header.Volume,
+		Data: seg.data, Size: uint32(len(seg.row) * sectorSize),
+	}
+	if seg.row != nil {
+		in.Buf = n.rows.add(seg.row)
+	}
+	if n.w.listener != nil {
+		n.w.tell(n.id, seg.header.Command.String())
+	}
+	n.deliver(in)
 }
 
 // reset tells an end that the other is gone, if the way is open.

@@ -15,13 +15,15 @@ import (
 // Node is one machine: the production core, and what a shell and a dom0 keep
 // around it.
 type Node struct {
-	id    int
-	w     *World
-	disk  *device
-	core  *machine.Machine
-	out   []machine.Effect
-	rows  rows
-	state drbdwire.State
+	id   int
+	w    *World
+	disk *device
+	core *machine.Machine
+	out  []machine.Effect
+	rows rows
+	// content is what a digest is made of, during a call.
+	content []byte
+	state   drbdwire.State
 
 	alive      bool
 	crashed    bool // its last run did not end well
@@ -38,6 +40,7 @@ type Node struct {
 	wall    time.Duration   // until then its wall clock is wrong
 	backlog []machine.Input // what came meanwhile
 
+	received int // bytes of packets, where packets are bytes
 	dialling bool
 	conn     *conn
 

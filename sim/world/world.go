@@ -79,7 +79,7 @@ type World struct {
 	messages bool     // packets go into the trace
 	listener func(n int, word string)
 
-	luck struct{ disk, net, tool, timer, node, boot, handler *draw.Stream }
+	luck struct{ bytes, disk, net, tool, timer, node, boot, handler *draw.Stream }
 }
 
 // New makes a world whose nodes are switched off. Trace, if not nil, gets a
@@ -87,7 +87,7 @@ type World struct {
 func New(cfg Config, trace func(string)) (*World, error) {
 	w := &World{cfg: cfg, trace: trace, hash: 14695981039346656037}
 	for name, s := range map[string]**draw.Stream{
-		"disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool, "timer": &w.luck.timer,
+		"bytes": &w.luck.bytes, "disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool, "timer": &w.luck.timer,
 		"node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler,
 	} {
 		*s = draw.New(cfg.Seed, name)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/buffer"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // farewell is how long what is queued at a Hangup may take to leave.
@@ -65,17 +66,17 @@ func (l *link) serve(ctx context.Context) error {
 		socket, w := replica.Socket(socket), l.writers[socket]
 		// What finding the peer had set must not end a standing link.
 		if err := tcp.SetDeadline(time.Time{}); err != nil {
-			fail(fmt.Errorf("%s: %w", nameOf(socket), err))
+			fail(fmt.Errorf("%v: %w", setOf(socket), err))
 		}
 		readers.Go(func() {
 			r := newReader(l, socket, tcp)
 			if err := r.run(reading); err != nil {
-				fail(fmt.Errorf("%s: %w", nameOf(socket), err))
+				fail(fmt.Errorf("%v: %w", setOf(socket), err))
 			}
 		})
 		writers.Go(func() {
 			if err := w.run(broken, l.ranEmpty); err != nil {
-				fail(fmt.Errorf("%s: %w", nameOf(socket), err))
+				fail(fmt.Errorf("%v: %w", setOf(socket), err))
 			}
 		})
 	}
@@ -114,9 +115,9 @@ func (l *link) ranEmpty() {
 	}
 }
 
-func nameOf(socket replica.Socket) string {
+func setOf(socket replica.Socket) drbdwire.SocketSet {
 	if socket == replica.MetaSocket {
-		return "meta socket"
+		return drbdwire.OnMeta
 	}
-	return "data socket"
+	return drbdwire.OnData
 }

@@ -23,15 +23,16 @@ type reader struct {
 	link   *link
 	socket replica.Socket
 	in     *bufio.Reader
-	// digest is the length of the digest that the peer puts into its data
-	// packets, in bytes.
-	digest int
+	framer drbdwire.Framer
 	// data is where the fixed part of a packet is kept during a call.
 	data []byte
 }
 
 func newReader(l *link, socket replica.Socket, tcp *net.TCPConn) *reader {
-	return &reader{link: l, socket: socket, in: bufio.NewReaderSize(pausing{tcp, l.sink}, readAhead)}
+	return &reader{
+		link: l, socket: socket, in: bufio.NewReaderSize(pausing{tcp, l.sink}, readAhead),
+		framer: drbdwire.NewFramer(setOf(socket)),
+	}
 }
 
 // pausing reads a socket, and tells the sink before that it may have to wait.
@@ -79,20 +80,9 @@ func (r *reader) ended(ctx context.Context, err error) (failure error) {
 
 // packet reads one packet and hands it over.
 func (r *reader) packet(ctx context.Context) error {
-	h, err := r.header()
+	h, fixed, bulk, err := r.header()
 	if err != nil {
 		return err
-	}
-	on := drbdwire.OnData
-	if r.socket == replica.MetaSocket {
-		on = drbdwire.OnMeta
-	}
-	if drbdwire.Socket(h.Command)&on == 0 {
-		return garbageError{fmt.Errorf("%s of %d bytes does not belong on the %s", h.Command, h.Length, nameOf(r.socket))}
-	}
-	fixed, bulk, err := drbdwire.Split(h.Command, h.Length, r.digest)
-	if err != nil {
-		return garbageError{err}
 	}
 	if cap(r.data) < int(fixed) {
 		r.data = make([]byte, fixed)
@@ -107,7 +97,7 @@ func (r *reader) packet(ctx context.Context) error {
 			return err
 		}
 	}
-	r.learn(h.Command)
+	r.framer.Learn(h.Command, r.data)
 	if ctx.Err() != nil {
 		if buf != 0 {
 			r.link.pool.Release(buf)
@@ -118,29 +108,28 @@ func (r *reader) packet(ctx context.Context) error {
 	return nil
 }
 
-// header reads a header of any of the formats.
-func (r *reader) header() (drbdwire.Header, error) {
+// header reads a header of any of the formats, and how long what follows is.
+func (r *reader) header() (h drbdwire.Header, fixed, bulk uint32, err error) {
 	first, err := r.in.Peek(4)
 	if err != nil {
 		if len(first) > 0 {
 			err = inside("header", err)
 		}
-		return drbdwire.Header{}, err
+		return h, 0, 0, err
 	}
 	size, err := drbdwire.HeaderSize(first)
 	if err != nil {
-		return drbdwire.Header{}, garbageError{err}
+		return h, 0, 0, garbageError{err}
 	}
 	b, err := r.in.Peek(size)
 	if err != nil {
-		return drbdwire.Header{}, inside("header", err)
+		return h, 0, 0, inside("header", err)
 	}
-	h, _, err := drbdwire.DecodeHeader(b)
-	if err != nil {
-		return drbdwire.Header{}, garbageError{err}
+	if h, fixed, bulk, err = r.framer.Cut(b); err != nil {
+		return h, 0, 0, garbageError{err}
 	}
 	_, err = r.in.Discard(size)
-	return h, err
+	return h, fixed, bulk, err
 }
 
 // bulk reads size bytes into a buffer.
@@ -166,22 +155,4 @@ func inside(what string, err error) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("in a %s: %w", what, err)
-}
-
-// learn remembers the digest that the peer announces: it is in every data
-// packet that follows, and without its length no packet's end is known.
-// Source: DRBD 8.4 wire, section 5.1.
-func (r *reader) learn(command drbdwire.Command) {
-	if command != drbdwire.CmdProtocol && command != drbdwire.CmdProtocolUpdate {
-		return
-	}
-	p, err := drbdwire.DecodeProtocol(r.data)
-	if err != nil {
-		// What is wrong with it is for the core to say; no data follow.
-		return
-	}
-	r.digest = 0
-	if size, err := drbdwire.DigestSize(p.IntegrityAlg); err == nil {
-		r.digest = size
-	}
 }

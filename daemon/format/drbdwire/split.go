@@ -14,6 +14,18 @@ const (
 	OnMeta SocketSet = 2
 )
 
+// String is what a socket is called.
+func (s SocketSet) String() string {
+	switch s {
+	case OnData:
+		return "data socket"
+	case OnMeta:
+		return "meta socket"
+	default:
+		return fmt.Sprintf("sockets(%d)", uint8(s))
+	}
+}
+
 // Socket says on which socket cmd may arrive; 0 if cmd is no packet that a
 // receiver knows. Source: DRBD 8.4 wire, section 12.
 func Socket(cmd Command) SocketSet {
