@@ -3,6 +3,7 @@
 // come to the same verdict. Then either the model is wrong, or what runs.
 //
 //	POLLUX_PLANS="primary-loses-power long-wan-outage" make e2e SUITES=e2e/plans
+//	POLLUX_PLANS=all make e2e SUITES=e2e/plans
 package plans_test
 
 import (
@@ -34,10 +35,15 @@ func TestPlans(t *testing.T) {
 // they wait.
 const stages = 2
 
-// names are the scenarios of which real machines have every fault, and which do
-// not take minutes of waiting for nothing.
+// names are the scenarios that are played: POLLUX_PLANS has them, or the word
+// all, which is every one of which machines have all faults. Else it is those
+// that show most in a quarter of an hour.
 func names() []string {
-	if chosen := os.Getenv("POLLUX_PLANS"); chosen != "" {
+	switch chosen := os.Getenv("POLLUX_PLANS"); chosen {
+	case "":
+	case "all":
+		return playable()
+	default:
 		return strings.Fields(chosen)
 	}
 	return []string{
@@ -61,6 +67,19 @@ func names() []string {
 		"short-wan-outage",
 		"disconnect-and-reconnect",
 	}
+}
+
+func playable() (names []string) {
+	all, err := scenarios.All()
+	if err != nil {
+		panic(err) // the package's own tests read them
+	}
+	for _, s := range all {
+		if stage.CanPlay(s.Scenario) == nil {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // played is a scenario that the machines have played.

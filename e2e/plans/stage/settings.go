@@ -137,6 +137,12 @@ func settingsOf(scenario plan.Scenario) (settings, error) {
 	return s, nil
 }
 
+// CanPlay says why real machines can't play a scenario; nil if they can.
+func CanPlay(scenario plan.Scenario) error {
+	_, err := settingsOf(scenario)
+	return err
+}
+
 // survives decides what a power loss leaves of the caches.
 func (s settings) survives(below func(n int) int) func() bool {
 	return func() bool { return below(1_000_000) < s.keeps }
