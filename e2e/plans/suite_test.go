@@ -33,7 +33,7 @@ func TestPlans(t *testing.T) {
 
 // stages is how many pairs of machines play at the same time: most of the time
 // they wait.
-const stages = 2
+const stages = 3
 
 // names are the scenarios that are played: POLLUX_PLANS has them, or the word
 // all, which is every one of which machines have all faults. Else it is those
@@ -126,9 +126,16 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 			f()
 		}
 	})
+	var first *stage.Stage
 	for range min(stages, len(names())) {
 		log := &journal{}
-		s, err := stage.New(ctx, suite{}, plain, log.say)
+		var s *stage.Stage
+		if first == nil {
+			s, err = stage.New(ctx, suite{}, plain, log.say)
+			first = s
+		} else {
+			s, err = first.Another(log.say)
+		}
 		Expect(err).NotTo(HaveOccurred(), log.take)
 		lanes.Go(func() {
 			for name := range queue {

@@ -55,6 +55,31 @@ func Programs(ctx context.Context, dir string) (image.Image, error) {
 // New boots two machines, has them replicate once, and keeps all of that: each
 // scenario begins there. They die with the test. Say hears what happens.
 func New(ctx context.Context, test machine.Test, plain image.Image, say func(text string)) (*Stage, error) {
+	s, err := build(test, plain, say)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.both(func(n *node) error { return n.save(ctx) }); err != nil {
+		return nil, err
+	}
+	return s, s.rehearse(ctx)
+}
+
+// Another is a stage like s, beside it.
+func (s *Stage) Another(say func(text string)) (*Stage, error) {
+	other, err := build(s.test, s.nodes[0].config.Image, say)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range other.nodes {
+		like := s.nodes[i]
+		n.saved, n.firstData, n.firstState = like.saved, like.firstData, like.firstState
+	}
+	return other, nil
+}
+
+// build makes all of a stage but what scenarios begin with.
+func build(test machine.Test, plain image.Image, say func(text string)) (*Stage, error) {
 	dir, err := os.MkdirTemp("", "pollux")
 	if err != nil {
 		return nil, err
@@ -79,10 +104,7 @@ func New(ctx context.Context, test machine.Test, plain image.Image, say func(tex
 		}
 		s.nodes[i] = n
 	}
-	if err := s.both(func(n *node) error { return n.save(ctx) }); err != nil {
-		return nil, err
-	}
-	return s, s.rehearse(ctx)
+	return s, nil
 }
 
 // plug gives a machine a disk.
@@ -163,7 +185,9 @@ func (s *Stage) reset(ctx context.Context, set settings) error {
 	}
 	s.wire.Both(name(0), name(1), func(d *link.Direction) { d.Latency, d.Rate = set.latency, set.rate })
 	return s.both(func(n *node) error {
-		n.vm.Kill()
+		if n.vm != nil {
+			n.vm.Kill()
+		}
 		n.data.PowerLoss(block.Nothing)
 		n.state.PowerLoss(block.Nothing)
 		n.data.Become(n.firstData)
