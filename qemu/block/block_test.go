@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -134,6 +135,42 @@ func TestBecome(t *testing.T) {
 	g.Expect(d.ReadAt(now, 0)).To(Equal(1024))
 	g.Expect(now).To(Equal(append(make([]byte, 512), a...)))
 	g.Expect(d.Unflushed()).To(Equal(1), "its cache included")
+}
+
+func TestHang(t *testing.T) {
+	content := bytes.Repeat([]byte("A"), 512)
+	for name, tc := range map[string]struct {
+		end  func(d *block.Disk)
+		want []byte
+	}{
+		"what waits is carried out later":   {func(d *block.Disk) { d.Heal() }, content},
+		"what waits is lost with the power": {func(d *block.Disk) { d.PowerLoss(block.Nothing) }, make([]byte, 512)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			d := block.New(1 << 20)
+			c := dial(t, d)
+			d.Slow(time.Millisecond)
+			d.Hang()
+			request := binary.BigEndian.AppendUint32(nil, 0x25609513)
+			request = binary.BigEndian.AppendUint16(request, fua)
+			request = binary.BigEndian.AppendUint16(request, write)
+			request = append(request, make([]byte, 8+8)...)
+			request = binary.BigEndian.AppendUint32(request, 512)
+			g.Expect(c.conn.Write(append(request, content...))).Error().NotTo(HaveOccurred())
+			answered := make(chan struct{})
+			go func() {
+				defer close(answered)
+				_, _ = c.conn.Read(make([]byte, 16))
+			}()
+			g.Consistently(answered).WithTimeout(50 * time.Millisecond).ShouldNot(BeClosed())
+			tc.end(d)
+			g.Eventually(answered).WithTimeout(time.Minute).Should(BeClosed())
+			now := make([]byte, 512)
+			g.Expect(d.ReadAt(now, 0)).To(Equal(512))
+			g.Expect(now).To(Equal(tc.want))
+		})
+	}
 }
 
 func TestFaults(t *testing.T) {

@@ -6,8 +6,10 @@
 package block
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/optionc/pollux/faults/disk"
 )
@@ -24,6 +26,8 @@ type Disk struct {
 	mu     sync.Mutex
 	model  *disk.Disk[sector]
 	failed []extent
+	slow   time.Duration
+	hung   *hang // nil: requests are carried out
 	server server
 }
 
@@ -66,6 +70,7 @@ func (d *Disk) Unflushed() int {
 // not carried out yet are lost, and of each sector that was not flushed,
 // survives decides whether it had reached the medium.
 func (d *Disk) PowerLoss(survives func() bool) {
+	d.goOn(true)
 	d.server.hangUp()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -82,6 +87,58 @@ func (d *Disk) Fail(start, n int) {
 	d.failed = append(d.failed, extent{start, n})
 }
 
+// Slow makes each request take that much longer until Heal.
+func (d *Disk) Slow(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = by
+}
+
+// Hang lets no request end until Heal or PowerLoss.
+func (d *Disk) Hang() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hung == nil {
+		d.hung = &hang{over: make(chan struct{})}
+	}
+}
+
+// hang is a time in which nothing is carried out.
+type hang struct {
+	over chan struct{} // closed at its end
+	lost bool          // what waits then is never carried out
+}
+
+// errLost ends a connection whose requests are lost.
+var errLost = errors.New("the power went while the request waited")
+
+// await is over when the disk has time for a request.
+func (d *Disk) await() error {
+	d.mu.Lock()
+	slow, hung := d.slow, d.hung
+	d.mu.Unlock()
+	time.Sleep(slow)
+	if hung == nil {
+		return nil
+	}
+	<-hung.over
+	if hung.lost {
+		return errLost
+	}
+	return nil
+}
+
+// goOn ends what Hang began.
+func (d *Disk) goOn(lost bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.hung != nil {
+		d.hung.lost = lost
+		close(d.hung.over)
+		d.hung = nil
+	}
+}
+
 // MakeBad makes n sectors unreadable until they are written.
 func (d *Disk) MakeBad(start, n int) {
 	d.mu.Lock()
@@ -89,11 +146,12 @@ func (d *Disk) MakeBad(start, n int) {
 	d.model.MakeBad(start, n)
 }
 
-// Heal ends what Fail began.
+// Heal ends what Fail, Slow and Hang began.
 func (d *Disk) Heal() {
+	d.goOn(false)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.failed = nil
+	d.failed, d.slow = nil, 0
 }
 
 // ReadAt reads what the machine would read now; off and len(p) are multiples of

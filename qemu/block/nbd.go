@@ -92,6 +92,7 @@ func (d *Disk) Close() error {
 		return nil
 	}
 	err := l.Close()
+	d.goOn(true)
 	d.server.hangUp()
 	return err
 }
@@ -216,17 +217,22 @@ func (d *Disk) request(r io.Reader, w *bufio.Writer) error {
 	if n > maxRequest && command <= cmdWrite {
 		return fmt.Errorf("NBD request %d: %d bytes, want at most %d", command, n, maxRequest)
 	}
-	var data []byte
-	var err error
+	var data, content []byte
+	if command == cmdWrite {
+		content = make([]byte, n)
+		if _, err := io.ReadFull(r, content); err != nil {
+			return err
+		}
+	}
+	err := d.await()
+	if err != nil {
+		return err
+	}
 	switch command {
 	case cmdRead:
 		data = make([]byte, n)
 		_, err = d.ReadAt(data, off)
 	case cmdWrite:
-		content := make([]byte, n)
-		if _, err := io.ReadFull(r, content); err != nil {
-			return err
-		}
 		err = d.write(content, n, off, durable)
 	case cmdFlush:
 		d.flush()

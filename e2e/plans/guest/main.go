@@ -2,11 +2,14 @@
 // that is nothing but a mark, and a guest that writes numbered records to the
 // replicated device and prints each that was acknowledged (package ledger).
 //
-//	guest serve SOCKET EXPORT CLIENTS THINK   does it all, until it is killed
-//	guest tell vg|guest start|stop|status     what the scripts in resource.d call
-//	guest tell guest quiet                    no more requests; it ends when none is under way
-//	guest tell all drop                       their device died, and both with it
-//	guest reseed                              makes the kernel's random numbers others (a snapshot's)
+//	guest serve SOCKET EXPORT CLIENTS THINK FAIL LIE   does it all, until it is killed
+//	guest tell vg|guest start|stop|status              what the scripts in resource.d call
+//	guest tell guest quiet                             no more requests; it ends when none is under way
+//	guest tell all drop                                their device died, and both with it
+//	guest reseed                                       makes the kernel's random numbers others (a snapshot's)
+//
+// Of a million orders to start or stop, FAIL fail and LIE are only said to be
+// done.
 //
 // It prints one line for each thing that happens; see run.go.
 package main
@@ -15,6 +18,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
@@ -33,14 +37,14 @@ const socketName = "/run/guest.sock"
 func main() {
 	var err error
 	switch args := os.Args[1:]; {
-	case len(args) == 5 && args[0] == "serve":
+	case len(args) == 7 && args[0] == "serve":
 		err = serve(args[1:])
 	case len(args) == 3 && args[0] == "tell":
 		err = tell(args[1] + " " + args[2])
 	case len(args) == 1 && args[0] == "reseed":
 		err = reseed()
 	default:
-		err = errors.New("want serve SOCKET EXPORT CLIENTS THINK, tell WHAT ORDER, or reseed")
+		err = errors.New("want serve SOCKET EXPORT CLIENTS THINK FAIL LIE, tell WHAT ORDER, or reseed")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
@@ -84,6 +88,7 @@ type host struct {
 	socket, export string
 	clients        int
 	think          time.Duration
+	fail, lie      int
 
 	mu  sync.Mutex
 	vg  bool
@@ -93,8 +98,10 @@ type host struct {
 func serve(args []string) error {
 	h := &host{socket: args[0], export: args[1]}
 	var err error
-	if h.clients, err = strconv.Atoi(args[2]); err != nil {
-		return err
+	for at, into := range map[int]*int{2: &h.clients, 4: &h.fail, 5: &h.lie} {
+		if *into, err = strconv.Atoi(args[at]); err != nil {
+			return err
+		}
 	}
 	if h.think, err = time.ParseDuration(args[3]); err != nil {
 		return err
@@ -129,6 +136,14 @@ func (h *host) do(order string) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	running := h.run != nil && !h.run.ended()
+	if _, action, _ := strings.Cut(order, " "); action == "start" || action == "stop" {
+		switch fate := rand.IntN(1_000_000); {
+		case fate < h.fail:
+			return "", errors.New("the program failed")
+		case fate < h.fail+h.lie:
+			return "done", nil
+		}
+	}
 	switch order {
 	case "vg status":
 		return word(h.vg), nil
@@ -139,6 +154,7 @@ func (h *host) do(order string) (string, error) {
 	case "vg stop":
 		if running {
 			say("disorder the volume group is stopped under the guest")
+			return "", errors.New("the volume group is in use")
 		}
 		if h.vg {
 			say("vg stop")

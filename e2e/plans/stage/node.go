@@ -94,7 +94,8 @@ func (n *node) start(ctx context.Context, hear func(line string)) error {
 
 // serve starts what the groups of the node consist of.
 func (n *node) serve(ctx context.Context, set settings, hear func(line string)) error {
-	p, err := n.vm.Start("guest", "serve", "/run/pollux/"+resource+".nbd", resource, fmt.Sprint(set.clients), set.think.String())
+	p, err := n.vm.Start("guest", "serve", "/run/pollux/"+resource+".nbd", resource, fmt.Sprint(set.clients), set.think.String(),
+		fmt.Sprint(set.fail), fmt.Sprint(set.lie))
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.name, err)
 	}

@@ -18,6 +18,7 @@ type settings struct {
 	net       map[string]string // options of drbd.conf's section net
 	disk      map[string]string // and disk
 	deadtime  time.Duration
+	fail, lie int // of a million calls of programs, so many fail or do nothing
 	keeps     int // of a million unflushed sectors, so many survive a power loss
 	calm      time.Duration
 	apart     bool
@@ -88,6 +89,14 @@ var setters = map[string]func(s *settings, value string) error{
 	},
 	"disk-keeps": func(s *settings, value string) (err error) {
 		s.keeps, err = strconv.Atoi(value)
+		return err
+	},
+	"tools-fail": func(s *settings, value string) (err error) {
+		s.fail, err = strconv.Atoi(value)
+		return err
+	},
+	"tools-lie": func(s *settings, value string) (err error) {
+		s.lie, err = strconv.Atoi(value)
 		return err
 	},
 	"clients": func(s *settings, value string) (err error) {

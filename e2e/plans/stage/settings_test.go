@@ -28,7 +28,7 @@ func TestSettings(t *testing.T) {
 		"a deadtime":                    {"set deadtime 20s", "deadtime 20\n", ""},
 		"what only the simulator has":   {"set late-timers 5", "", "setting late-timers is none of"},
 		"a value of the wrong kind":     {"set clients many", "", "setting clients"},
-		"a fault that is not there yet": {"40s hung-disk milo1 3s", "", "fault hung-disk can't be made to happen"},
+		"a fault that is not there yet": {"40s stall milo1 3s", "", "fault stall can't be made to happen"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -12,12 +12,15 @@ import (
 func canStrike(k plan.Kind) bool {
 	switch k {
 	case plan.Power, plan.Crash, plan.Pause, plan.CutData, plan.CutBeats, plan.Cut, plan.Split, plan.Break, plan.BadDisk,
-		plan.Restart, plan.Leave, plan.Standby, plan.Takeover, plan.Detach, plan.Fetch, plan.Push:
+		plan.SlowDisk, plan.HungDisk, plan.Restart, plan.Leave, plan.Standby, plan.Takeover, plan.Detach, plan.Fetch, plan.Push:
 		return true
 	default:
 		return false
 	}
 }
+
+// slowness is how much longer a request to a slow disk takes.
+const slowness = 80 * time.Millisecond
 
 // strike carries out one fault, and what ends it.
 func (p *play) strike(ctx context.Context, f plan.Fault) error {
@@ -52,6 +55,14 @@ func (p *play) strike(ctx context.Context, f plan.Fault) error {
 		return err
 	case plan.BadDisk:
 		n.data.Fail(0, dataSize)
+		pause(ctx, f.For)
+		n.data.Heal()
+	case plan.SlowDisk:
+		n.data.Slow(slowness)
+		pause(ctx, f.For)
+		n.data.Heal()
+	case plan.HungDisk:
+		n.data.Hang()
 		pause(ctx, f.For)
 		n.data.Heal()
 	case plan.Standby:
