@@ -47,7 +47,8 @@ const (
 	Freeze   Kind = 24 // an operator lets its users wait for a time (suspend-io)
 	Wall     Kind = 25 // its wall clock is wrong for a time
 	Sleep    Kind = 26 // its machine stands still for a time, and all its clocks with it
-	Kinds    Kind = 27 // how many there are, and one
+	Rot      Kind = 27 // a block of its disk that no guest uses changes by itself
+	Kinds    Kind = 28 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -57,7 +58,7 @@ var words = [Kinds]string{
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
-	Wall: "wall-clock", Sleep: "sleep",
+	Wall: "wall-clock", Sleep: "sleep", Rot: "rot",
 }
 
 // String is the kind's word.
@@ -71,7 +72,7 @@ func (k Kind) String() string {
 // lasts tells whether faults of the kind end by themselves.
 func (k Kind) lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot:
 		return false
 	default:
 		return true

@@ -57,7 +57,8 @@ func (o *Oracle) isMarked(sector uint64) bool {
 // shared is how many sectors both copies have.
 func (o *Oracle) shared() int { return int(min(o.w.Node(0).Size(), o.w.Node(1).Size())) }
 
-// markBusy notes the blocks that somebody writes now.
+// markBusy notes the blocks that somebody writes now, or that may differ because
+// a disk rots.
 func (o *Oracle) markBusy() {
 	clear(o.busy)
 	o.w.Busy(func(sector uint64, size uint32) {
@@ -65,4 +66,7 @@ func (o *Oracle) markBusy() {
 			o.busy[b] = true
 		}
 	})
+	for _, b := range o.rotten {
+		o.busy[b] = true
+	}
 }

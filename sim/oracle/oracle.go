@@ -74,6 +74,7 @@ type Counts struct {
 	MarkChecks, EqualChecks int
 	Starts, Stops           int // of tools, checked for their order
 	Bounds                  int
+	Rotten                  int // blocks that changed by themselves, and were found
 }
 
 // Add sums up.
@@ -95,6 +96,7 @@ func (c *Counts) Add(o Counts) {
 	c.Starts += o.Starts
 	c.Stops += o.Stops
 	c.Bounds += o.Bounds
+	c.Rotten += o.Rotten
 }
 
 // Oracle watches one world.
@@ -114,6 +116,7 @@ type Oracle struct {
 	// what was acknowledged.
 	powerLost bool
 	busy      []bool // blocks, for the comparison that is running
+	rotten    []int  // blocks that changed by themselves, and were not compared since
 }
 
 // sight is what was seen of one node.

@@ -59,6 +59,9 @@ func (t *trial) help() {
 	switch {
 	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:
 		t.reconcile()
+	case t.marked():
+		t.repairs++
+		t.renew()
 	case !a.RunsGuest() && !b.RunsGuest() && t.w.Now() > t.calm+60*time.Second:
 		n := 0
 		if a.State().Disk != drbdwire.UpToDate {

@@ -96,6 +96,7 @@ func draft(seed uint64, profile Profile) setup {
 		s.page()
 	} else {
 		s.drawGrowth(draw.New(seed, "growth"))
+		s.drawRot(draw.New(seed, "rot"))
 	}
 	s.judge()
 	return s

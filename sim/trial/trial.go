@@ -150,7 +150,19 @@ func (t *trial) run() *world.Violation {
 		return v
 	}
 	t.end()
-	limit := t.calm + t.patience()
+	if v := t.settle(); v != nil {
+		return v
+	}
+	if v := t.prove(); v != nil {
+		return v
+	}
+	return t.finish()
+}
+
+// settle waits until the cluster has been well for a while.
+func (t *trial) settle() *world.Violation {
+	w := t.w
+	limit := w.Now() + t.patience()
 	for stable := time.Duration(0); stable < 3*lookEach; {
 		if v := w.Run(w.Now() + lookEach); v != nil {
 			return v
@@ -169,7 +181,7 @@ func (t *trial) run() *world.Violation {
 			return w.Run(w.Now())
 		}
 	}
-	return t.finish()
+	return nil
 }
 
 // patience is how long the cluster may take to be well again: to notice, to
@@ -269,6 +281,8 @@ func (t *trial) strike(f plan.Fault) {
 		node.Move(failover.OrderStandby, failover.All, false)
 	case plan.Takeover:
 		node.Move(failover.OrderTakeover, failover.All, false)
+	case plan.Rot:
+		t.rot(f.Node)
 	case plan.Kinds:
 	}
 }

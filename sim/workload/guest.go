@@ -24,6 +24,9 @@ type Load struct {
 	Reads, Flushes, Trims, Zeros int
 }
 
+// Unused is how many sectors at the end of the device no guest asks for.
+const Unused = 256
+
 // Guest runs on the nodes that the world says: on one, if all goes well.
 type Guest struct {
 	w      *world.World

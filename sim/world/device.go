@@ -365,6 +365,18 @@ func (n *Node) Size() uint64 {
 // Metadata reads what the metadata area of node n holds now.
 func (n *Node) Metadata(offset, size int64) []byte { return n.disk.metadata(offset, size) }
 
+// Rot changes the block of a sector, on the medium.
+func (n *Node) Rot(sector uint64) {
+	n.w.Tracef("a block of the disk of %s rots", Name(n.id))
+	row := [8]uint64{}
+	for i := range row {
+		row[i] = ^Garbage(n.id)
+	}
+	if err := n.disk.writeData(int(sector), row[:], true); err != nil {
+		n.w.Fail(promiseInside, "%v", err)
+	}
+}
+
 // SlowDisk makes everything on the disk take long, for a while.
 func (n *Node) SlowDisk(d time.Duration) { n.disk.slow = n.w.now + d }
 
