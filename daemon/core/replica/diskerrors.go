@@ -11,15 +11,16 @@ import (
 // whether the disk is kept. With on-io-error pass_on a Secondary's copy counts
 // as Inconsistent from then on, as with the kernel's DRBD. The copy that alone
 // serves users is kept as it is, and they get the error: without it all the rest
-// of the data would be gone, too.
-func (r *Resource) dataError(why string) bool {
+// of the data would be gone, too. That may also be known from what was asked of
+// the disk: alone.
+func (r *Resource) dataError(why string, alone bool) bool {
 	next := r.state
 	if !r.cfg.PassOn || next.Disk <= drbdwire.Failed ||
 		next.Role == drbdwire.Primary && next.Conn >= drbdwire.Connected && next.PeerDisk == drbdwire.UpToDate {
 		r.ioError(why)
 		return false
 	}
-	if !servesAlone(next) {
+	if !alone && !servesAlone(next) {
 		next.Disk = drbdwire.Inconsistent
 		if r.implied(r.state, next).Disk != drbdwire.Inconsistent { // a source must be whole
 			r.ioError(why)

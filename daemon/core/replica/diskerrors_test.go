@@ -156,6 +156,21 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.b.data()).To(Equal(p.a.data()))
 	})
 
+	It("of a Secondary is kept for a Primary without a disk also when it comes after the connection has ended", func() {
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.b.hold[replica.Write], p.b.hold[replica.Read] = true, true
+		p.a.write(2, 8, 'x', 4096)
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 3, Sector: 64, Size: 4096})
+		p.run()
+		p.part()
+		p.b.badData = true
+		p.b.release()
+		p.b.badData = false
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+	})
+
 	It("of a Primary is let go while the peer has a good copy", func() {
 		p.a.badData = true
 		p.a.write(2, 8, 'x', 4096)

@@ -186,7 +186,8 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			r.refuseWork(w)
 			w.buf = 0
 		}
-		if r.dataError("an i/o error on the data") && (w.kind == workResync || w.kind == workClear) {
+		alone := w.logged || w.kind == workRead && !here // for a Primary without a disk, which may be gone
+		if r.dataError("an i/o error on the data", alone) && (w.kind == workResync || w.kind == workClear) {
 			r.blockFailed(w.sector, w.size)
 		}
 	case !here:

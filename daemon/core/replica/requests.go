@@ -352,18 +352,16 @@ func (r *Resource) tell(q *request) {
 		}
 		return
 	}
-	if q.isWrite() && q.local != halfDone && q.remote == halfDone && r.state.Conn < drbdwire.Connected {
-		// The peer does not know that its copy is the only one that has this: it
-		// will be taken for old, or for no newer than the disk that was lost here.
+	if q.isWrite() && q.local == halfFailed && q.remote == halfDone && !q.partial && r.unnoticed() {
+		if r.waitsForNotice() {
+			return
+		}
 		q.remote = halfFailed
 		if r.loseWrite(q); !q.started {
 			return
 		}
 	}
 	ok := q.local == halfDone || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
-	if q.isWrite() && ok && q.local == halfFailed && r.unnoticed() {
-		return
-	}
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
@@ -390,11 +388,14 @@ func readBuf(q *request, ok bool) Buf {
 }
 
 // unnoticed tells whether the peer has not yet said, by a generation of its own,
-// that it knows of the disk that was lost here: until then a crash of both nodes
-// would make that count as much as its copy.
-func (r *Resource) unnoticed() bool {
-	return !r.meta.open && r.state.Conn >= drbdwire.Connected && r.peer.uuids.Bitmap == 0 &&
-		r.uuids.Current&^1 == r.meta.onDisk&^1
+// that it knows of the disk that was lost here: until then its copy counts for no
+// newer than that disk, or for old.
+func (r *Resource) unnoticed() bool { return !r.meta.open && r.uuids.Current&^1 == r.meta.onDisk&^1 }
+
+// waitsForNotice tells whether the peer is about to say so.
+func (r *Resource) waitsForNotice() bool {
+	s := r.state
+	return s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate && r.peer.uuids.Bitmap == 0
 }
 
 // requestDone takes the answer of the own disk.
@@ -413,7 +414,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 	if q.op != OpFlush && r.bits != nil && r.state.Disk > drbdwire.Failed {
 		r.bits.Set(q.sector, q.size)
 	}
-	kept := q.op != OpFlush && r.dataError("an i/o error on the data")
+	kept := q.op != OpFlush && r.dataError("an i/o error on the data", false)
 	if q.op == OpFlush {
 		r.ioError("an i/o error on a flush")
 	}
