@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -135,10 +136,21 @@ var ended []func()
 var _ = JustAfterEach(func() {
 	both(func(n *node) {
 		if m, ok := n.at.(*machine.Machine); ok && CurrentSpecReport().Failed() {
-			AddReportEntry("console of "+n.name, tail(m.Console()))
+			AddReportEntry("console of "+n.name, lastWords(m.Console()))
 		}
 	})
 })
+
+// trouble is how a kernel begins to tell that it can't go on.
+var trouble = regexp.MustCompile(`(?m)^.*(BUG:|Oops|cut here|general protection|Kernel panic|traps:)`)
+
+// lastWords is the end of a console, and all since the kernel got into trouble.
+func lastWords(console string) string {
+	if at := trouble.FindStringIndex(console); at != nil {
+		return console[at[0]:]
+	}
+	return tail(console)
+}
 
 var _ = AfterSuite(func() {
 	for _, f := range ended {

@@ -58,15 +58,18 @@ func Accelerator(ctx context.Context, kernel string) (Accel, error) {
 }
 
 // cpu is the processor that a machine sees. Xen's dom0 crashes on newer ones
-// when they are emulated.
+// when they are emulated. QEMU 7.2 emulates cmpxchg16b wrongly: if an interrupt
+// comes right after it, the flags are those of an operand of an earlier
+// instruction, with bits among them that stop the kernel. Linux allocates memory
+// with it, and does without it on a processor that has none.
 func (a Accel) cpu(xen bool) string {
 	switch {
 	case a.Name == "kvm":
 		return "host"
 	case xen:
-		return "qemu64"
+		return "qemu64,-cx16"
 	default:
-		return "max"
+		return "max,-cx16"
 	}
 }
 

@@ -17,6 +17,11 @@ const BlockRequestSize = 24
 //	20      4     ignored; 0 from us, anything from a kernel
 //	24      -     the digest
 //
+// A kernel that gets a P_OV_REQUEST locks the block until the P_OV_RESULT about
+// it, and a verify ends for it when it has as many results as there are blocks:
+// one request and one result for each, and no second look by another request
+// (seen with 8.4.11).
+//
 // Source: DRBD 8.4 wire, sections 8.3 and 11.
 type BlockRequest struct {
 	Sector uint64 // units of 512 bytes

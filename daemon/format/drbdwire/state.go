@@ -116,6 +116,10 @@ func nameOf(what string, n uint8, names ...string) string {
 //	bits    0-1   2-3   4-8   9-12  13-16     17         18       19       20       21        22
 //	field   Role  Peer  Conn  Disk  PeerDisk  Suspended  AfterSP  PeerSP   UserSP   SuspNoD   SuspFen
 //
+// A demotion is over for its node before the peer hears of it by P_STATE: until
+// then the peer is refused a promotion, because of two Primaries (seen with
+// 8.4.11).
+//
 // Source: DRBD 8.4 wire, section 5.5.
 type State struct {
 	Role, Peer     Role
