@@ -37,6 +37,13 @@ func (d *device) adjust(ctx context.Context) control.Answer {
 	}
 	now := site.Resources[at].Conf
 	now.Engine = d.conf.Conf.Engine // which the command line may have said
+	if d.foreign != nil {           // drbdadm finds out what has changed, and can take over all of it
+		if err := d.foreign.write(now); err != nil {
+			return control.Answer{Text: err.Error()}
+		}
+		d.adjusted.Store(now)
+		return d.foreign.upOrDown(ctx, false)
+	}
 	var left []string
 	for _, name := range running.Changes(now, site.Node) {
 		if !slices.Contains(adjustable, name) {
@@ -45,13 +52,6 @@ func (d *device) adjust(ctx context.Context) control.Answer {
 	}
 	if len(left) > 0 {
 		return control.Answer{Text: "nothing was changed: these need a new start of polluxd: " + strings.Join(left, ", ")}
-	}
-	if d.foreign != nil {
-		if err := d.foreign.write(now); err != nil {
-			return control.Answer{Text: err.Error()}
-		}
-		d.adjusted.Store(now)
-		return d.foreign.upOrDown(ctx, false)
 	}
 	core := site.Machine(d.node.identity.Identity).Resources[at]
 	data, err := core.Adjustment()

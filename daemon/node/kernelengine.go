@@ -25,6 +25,9 @@ type kernelEngine struct {
 	// looking keeps what is seen in order: none is older than the one before.
 	looking sync.Mutex
 	last    kerneldrbd.Seen
+	// looksForPeer: if it is StandAlone when it is seen next, it has given its peer
+	// up, and its log says why.
+	looksForPeer bool
 }
 
 // watchAgain is how long a broken stream of events is left alone; lookAgain is
@@ -69,8 +72,8 @@ func (k *kernelEngine) write(r *drbdconf.Resource) error {
 // follow keeps the core informed for as long as the node runs.
 func (k *kernelEngine) follow() {
 	ctx, d := k.device.node.ctx, k.device
-	if err := k.drbd.Up(ctx); err != nil {
-		d.tell("not up: " + err.Error())
+	if a := k.upOrDown(ctx, false); !a.OK {
+		d.tell("not up: " + a.Text)
 	}
 	d.node.working.Go(func() { k.poll(ctx) })
 	said := ""
@@ -123,7 +126,10 @@ func (k *kernelEngine) look(ctx context.Context) error {
 		return err
 	}
 	why := ""
-	if seen.State.Conn == drbdwire.StandAlone && k.last.State.Conn != drbdwire.StandAlone {
+	if alone := seen.State.Conn == drbdwire.StandAlone; !alone {
+		k.looksForPeer = true
+	} else if k.looksForPeer {
+		k.looksForPeer = false
 		if why, err = k.drbd.Complaint(ctx); err != nil {
 			k.device.tell(err.Error())
 		}
@@ -136,12 +142,24 @@ func (k *kernelEngine) look(ctx context.Context) error {
 	return nil
 }
 
+// do carries something out after which the resource may look for its peer, and
+// sees what it led to before anybody hears of it.
+func (k *kernelEngine) do(ctx context.Context, what func()) error {
+	what()
+	k.looking.Lock()
+	k.looksForPeer = true
+	k.looking.Unlock()
+	return k.look(ctx)
+}
+
 // carryOut lets drbdadm do what the core delegates. The core sees what it led
 // to before it hears the answer.
 func (k *kernelEngine) carryOut(e replica.Effect) {
 	ctx := k.device.node.ctx
-	code, text := k.drbd.Order(ctx, e.Order, e.Force)
-	if err := k.look(ctx); err != nil && code > 0 {
+	var code drbdwire.Code
+	var text string
+	err := k.do(ctx, func() { code, text = k.drbd.Order(ctx, e.Order, e.Force) })
+	if err != nil && code > 0 {
 		code, text = 0, fmt.Sprintf("what became of the order is not known: %s", err)
 	}
 	k.device.put(replica.Input{Kind: replica.Delegated, ID: e.ID, Exit: int(code), Text: text})
@@ -149,12 +167,13 @@ func (k *kernelEngine) carryOut(e replica.Effect) {
 
 // upOrDown are orders that no core has.
 func (k *kernelEngine) upOrDown(ctx context.Context, down bool) control.Answer {
-	do := k.drbd.Up
+	change := k.drbd.Up
 	if down {
-		do = k.drbd.Down
+		change = k.drbd.Down
 	}
-	err := do(ctx)
-	if looked := k.look(ctx); err == nil {
+	var err error
+	looked := k.do(ctx, func() { err = change(ctx) })
+	if err == nil {
 		err = looked
 	}
 	if err != nil {

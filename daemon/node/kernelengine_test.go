@@ -184,6 +184,15 @@ func TestWhyTheKernelGaveItsPeerUp(t *testing.T) {
 	m.set(func() { m.state.Conn, m.state.Peer, m.state.PeerDisk = drbdwire.StandAlone, 0, drbdwire.DUnknown })
 	g.Eventually(func() string { return resource().Note }, soon).Should(ContainSubstring("Split-Brain detected"))
 	g.Expect(end()).To(Succeed())
+
+	t.Log("a connect that is over before anybody looks")
+	alone := standing
+	alone.Conn, alone.Peer, alone.PeerDisk = drbdwire.StandAlone, 0, drbdwire.DUnknown
+	m = newModule(alone)
+	n, resource, end := startKernelNode(t, m, false)
+	g.Expect(n.Order(t.Context(), control.Order{Order: "connect", Resource: "r1"})).To(HaveField("OK", true))
+	g.Expect(resource().Note).To(ContainSubstring("Split-Brain detected"))
+	g.Expect(end()).To(Succeed())
 }
 
 func TestAGroupRunsOnTheKernelsDRBD(t *testing.T) {

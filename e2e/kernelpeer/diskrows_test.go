@@ -34,6 +34,38 @@ var diskRows = []row{
 		}
 		p.from.do(ctx, "secondary")
 	}},
+	{name: "pass_on of an I/O error", options: options{disk: "on-io-error pass_on;"}, body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, mib, 1))
+		// A Secondary keeps a disk that lacks a write, and gets it at the next contact.
+		p.to.disk.Fail(4*mib/512, 8)
+		p.from.wrote(ctx, 1, write(4*mib, 64*kib, 5), write(5*mib, 4*kib, 6))
+		p.from.is(ctx, "Connected Primary/Secondary UpToDate/Inconsistent")
+		p.to.is(ctx, "Connected Secondary/Primary Inconsistent/UpToDate")
+		Expect(p.to.engine.order(ctx, "primary")).NotTo(Succeed())
+		p.to.disk.Heal()
+		p.to.do(ctx, "disconnect")
+		p.from.is(ctx, "WFConnection Primary/Unknown UpToDate/Inconsistent")
+		p.to.do(ctx, "connect")
+		p.synced(ctx)
+		equal(ctx)
+		// A Primary's users are served from the other. The kernel keeps its disk and
+		// copies all of it by order; pollux lets go of it.
+		p.from.disk.Fail(0, 8)
+		p.from.wrote(ctx, 1, write(0, 64*kib, 7), check(0, 64*kib, 7), check(64*kib, 4*kib, 1))
+		if _, ours := p.from.engine.(*pollux); ours {
+			p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
+			p.from.disk.Heal()
+			reattach(ctx, p.from)
+		} else {
+			p.from.is(ctx, "Connected Primary/Secondary Inconsistent/UpToDate")
+			p.from.disk.Heal()
+			p.from.do(ctx, "invalidate")
+		}
+		p.synced(ctx)
+		equal(ctx)
+		p.from.do(ctx, "secondary")
+	}},
 	{name: "diskless reads and writes", smoke: true, body: func(ctx SpecContext, p pairing) {
 		p.promoted(ctx)
 		p.from.wrote(ctx, 1, write(0, mib, 1), write(20*mib, mib, 2))

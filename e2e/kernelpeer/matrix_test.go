@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -46,12 +47,15 @@ type row struct {
 	options options
 	fresh   bool // it begins with disks that have never met
 	smoke   bool // one of the few that are run when there is little time
-	body    func(ctx SpecContext, p pairing)
+	// only names the protocols that it makes a difference for, "" all.
+	only string
+	body func(ctx SpecContext, p pairing)
 }
 
 // rows are those that are wanted, in the order of the table.
 func rows() []row {
-	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows, verifyRows, resizeRows, fenceRows)
+	all := slices.Concat(syncRows, writeRows, crashRows, splitRows, diskRows, verifyRows, resizeRows, fenceRows,
+		congestionRows, changeRows, drivenRows)
 	if !full() {
 		all = slices.DeleteFunc(all, func(r row) bool { return !r.smoke })
 	}
@@ -64,6 +68,9 @@ var _ = Describe(theMatrix, Label("vm", "matrix"), func() {
 	for _, p := range columns() {
 		Describe(p.String(), func() {
 			for _, r := range rows() {
+				if !strings.Contains(r.only, p.protocol) && r.only != "" {
+					continue
+				}
 				It(r.name, func(ctx SpecContext) { r.run(ctx, p) }, SpecTimeout(4*time.Minute))
 			}
 		})
@@ -115,8 +122,8 @@ func (p pairing) promoted(ctx SpecContext) {
 // it. What is written meanwhile may be in it or not.
 func copied(ctx SpecContext, n *node, kib int) {
 	GinkgoHelper()
-	if k, ok := n.engine.(kernel); ok {
-		Expect(k.log(ctx)).To(ContainSubstring(fmt.Sprintf("will sync %d KB", kib)))
+	if n.isKernel() {
+		Expect(n.engine.log(ctx)).To(ContainSubstring(fmt.Sprintf("will sync %d KB", kib)))
 		return
 	}
 	Expect(n.engine.log(ctx)).To(ContainSubstring(fmt.Sprintf("resync of %d KiB begins", kib)))

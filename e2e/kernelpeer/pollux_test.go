@@ -16,6 +16,7 @@ import (
 // pollux is polluxd.
 type pollux struct {
 	*node
+	args   []string // of polluxd, beside what all have
 	daemon *agent.Process
 	before string // what daemons before it said
 }
@@ -30,7 +31,7 @@ func (p *pollux) up(ctx SpecContext) {
 		p.before += p.daemon.Stderr()
 	}
 	var err error
-	p.daemon, err = p.at.Start("polluxd", "--frontend", "nbd-socket")
+	p.daemon, err = p.at.Start(append([]string{"polluxd", "--frontend", "nbd-socket"}, p.args...)...)
 	Expect(err).NotTo(HaveOccurred())
 	Eventually(func() string {
 		if s := p.daemon.Stderr(); !strings.Contains(s, "level=INFO") && strings.Contains(s, "polluxd:") {

@@ -1,6 +1,7 @@
 package kernelpeer_test
 
 import (
+	"cmp"
 	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -42,7 +43,7 @@ var _ = ReportAfterSuite("table of the matrix", func(report Report) {
 	for _, r := range rows() {
 		fmt.Printf("%-*s", width, r.name)
 		for _, p := range columns() {
-			fmt.Printf("  %9s", cells[[2]string{r.name, p.String()}])
+			fmt.Printf("  %9s", cmp.Or(cells[[2]string{r.name, p.String()}], "-"))
 		}
 		fmt.Println()
 	}
