@@ -143,7 +143,7 @@ func startKernelNode(t *testing.T, m *module, cluster bool) (n *node.Node, resou
 
 func newModule(s drbdwire.State) *module { return &module{state: s, changed: make(chan struct{}, 1)} }
 
-const soon = 30 * time.Second
+const soon = 2 * time.Minute
 
 func TestTheKernelsDRBDIsDriven(t *testing.T) {
 	g := NewWithT(t)

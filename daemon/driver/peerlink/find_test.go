@@ -16,7 +16,7 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 // works waits until pings pass on both sockets, both ways, of the newest links.
 // A pair that one side took for good while the other gave it up ends soon.
