@@ -94,7 +94,10 @@ e2e: deps-test deps-vm ## all suites against real things, one after the other; J
 	done; exit $$status
 
 .PHONY: interop
-interop: deps-test deps-vm ## pollux and the DRBD of each of KERNELS, as a table; JUnit and logs go to reports/
+interop: interop-drbd interop-heartbeat ## pollux with a real DRBD and a real Heartbeat as the peer
+
+.PHONY: interop-drbd
+interop-drbd: deps-test deps-vm ## pollux and the DRBD of each of KERNELS, as a table; JUnit and logs go to reports/
 	@# A machine and a cell for each kernel, all kernels at once: most of the time they wait.
 	@mkdir -p reports; status=0; declare -A runs; \
 	for kernel in $(KERNELS); do \
@@ -107,6 +110,25 @@ interop: deps-test deps-vm ## pollux and the DRBD of each of KERNELS, as a table
 	for kernel in $(KERNELS); do \
 	  wait "$${runs[$$kernel]}" || status=1; \
 	  sed -n '/^Pollux and the DRBD of Linux/,/^---/p; /^Summarizing/,/^Ran /p; /^FAIL[^!]/p' "reports/interop-$$kernel.log"; \
+	done; exit $$status
+
+# The digests of authkeys that a real Heartbeat is met with; each has a pair of its own.
+DIGESTS ?= $(if $(filter smoke,$(MATRIX)),crc,crc md5 sha1)
+
+.PHONY: interop-heartbeat
+interop-heartbeat: deps-vm ## pollux and Heartbeat 3.0.6 with each of DIGESTS, as a table (root); as interop-drbd
+	@# All digests at once: most of the time they wait.
+	@mkdir -p reports; status=0; declare -A runs; \
+	for digest in $(DIGESTS); do \
+	  echo "Heartbeat, $$digest: reports/interop-$$digest.log"; \
+	  POLLUX_E2E=1 POLLUX_DIGEST=$$digest POLLUX_MATRIX=$(MATRIX) go test -count=1 -timeout 1h ./e2e/heartbeatpeer \
+	    -v -ginkgo.v -ginkgo.no-color "-ginkgo.junit-report=$(CURDIR)/reports/interop-$$digest.xml" \
+	    >"reports/interop-$$digest.log" 2>&1 & \
+	  runs[$$digest]=$$!; \
+	done; \
+	for digest in $(DIGESTS); do \
+	  wait "$${runs[$$digest]}" || status=1; \
+	  sed -n '/^Pollux and Heartbeat/,/^---/p; /^Summarizing/,/^Ran /p; /^FAIL[^!]/p; /SKIPPED/p' "reports/interop-$$digest.log"; \
 	done; exit $$status
 
 .PHONY: test

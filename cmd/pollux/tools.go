@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/optionc/pollux/cmd/pollux/drbdadm"
 	"github.com/optionc/pollux/cmd/pollux/drbdsetup"
+	"github.com/optionc/pollux/cmd/pollux/hbtools"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/format/drbdtext"
+	"github.com/optionc/pollux/daemon/format/haconf"
 )
 
 // A tool is another program that pollux stands in for: it is that program when
@@ -27,6 +30,9 @@ func tools() []tool {
 	return []tool{
 		{"drbdadm", "be drbdadm of DRBD 8.4, for scripts that call it", runDrbdadm},
 		{"drbdsetup", "be drbdsetup of DRBD 8.4, for scripts that call it", runDrbdsetup},
+		{"cl_status", "be cl_status of Heartbeat 3, for scripts that call it", runClStatus},
+		{"hb_standby", "be hb_standby of Heartbeat 3, for scripts that call it", runMove("hb_standby")},
+		{"hb_takeover", "be hb_takeover of Heartbeat 3, for scripts that call it", runMove("hb_takeover")},
 	}
 }
 
@@ -110,6 +116,48 @@ func runDrbdadm(ctx context.Context, p *place, out, complaints io.Writer, args [
 		Setup: p.drbdsetup(out, complaints),
 	}
 	return t.Run(ctx, args)
+}
+
+func (p *place) hbtool(out, complaints io.Writer) (*hbtools.Tool, error) {
+	name := p.node
+	if name == "" {
+		var err error
+		if name, err = config.HostName(); err != nil {
+			return nil, err
+		}
+	}
+	return &hbtools.Tool{
+		Stdout: out, Stderr: complaints, Node: name,
+		Dial: func() (hbtools.Daemon, error) { return p.dial() },
+		HA: func() (*haconf.HA, error) {
+			file := filepath.Join(p.configDir, "ha.d", "ha.cf")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			return haconf.ParseHA(file, text)
+		},
+	}, nil
+}
+
+func runClStatus(ctx context.Context, p *place, out, complaints io.Writer, args []string) int {
+	t, err := p.hbtool(out, complaints)
+	if err != nil {
+		_, _ = fmt.Fprintln(complaints, err)
+		return exitFailed
+	}
+	return t.Status(ctx, args)
+}
+
+func runMove(name string) func(context.Context, *place, io.Writer, io.Writer, []string) int {
+	return func(ctx context.Context, p *place, out, complaints io.Writer, args []string) int {
+		t, err := p.hbtool(out, complaints)
+		if err != nil {
+			_, _ = fmt.Fprintln(complaints, err)
+			return exitFailed
+		}
+		return t.Move(ctx, name, args)
+	}
 }
 
 func newProc(p *place) *cobra.Command {

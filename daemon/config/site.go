@@ -80,7 +80,11 @@ func (s *Site) loadDRBD() error {
 		return text, err
 	}
 	conf, err := drbdconf.Parse(filepath.Join(s.Dir, "drbd.conf"), read, filepath.Glob)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.has("ha.d/ha.cf"):
+		s.DRBD = &drbdconf.Config{}
+		return nil
+	case err != nil:
 		return err
 	}
 	s.DRBD, s.Files.DRBD = conf, hex.EncodeToString(all.Sum(nil)[:digestSize])
@@ -97,6 +101,12 @@ func (s *Site) loadDRBD() error {
 		}
 	}
 	return nil
+}
+
+// has tells whether there is a file of that name.
+func (s *Site) has(name string) bool {
+	_, err := os.Stat(filepath.Join(s.Dir, name))
+	return err == nil
 }
 
 func (s *Site) addResource(r *drbdconf.Resource) error {

@@ -106,6 +106,16 @@ func TestWithoutHaCfANodeOnlyReplicates(t *testing.T) {
 	g.Expect(site.Machine(config.Identity{}).Cluster).To(BeFalse())
 }
 
+func TestWithoutDRBDConfANodeOnlyMovesGroups(t *testing.T) {
+	g := NewWithT(t)
+	site, err := config.Load(files(t, "drbd.conf", "", "", "haresources", "", "milo1 web\n"), "milo2")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(site.Resources).To(BeEmpty())
+	g.Expect(site.Peer).To(Equal("milo1"))
+	_, err = config.Load(files(t, "drbd.conf", "", "", "ha.cf", "", ""), "milo2")
+	g.Expect(err).To(MatchError(ContainSubstring("drbd.conf: no such file")))
+}
+
 func TestFilesThatDifferHaveOtherDigests(t *testing.T) {
 	g := NewWithT(t)
 	digests := func(changes ...string) machine.Files {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/core/resync"
@@ -106,8 +107,24 @@ type ClusterStatus struct {
 	CommsUp     bool          `json:"communication-up"`
 	PeerPresent bool          `json:"peer-present"`
 	Links       []LinkStatus  `json:"links,omitempty"`
+	// Nodes are all nodes of ha.cf, in its order.
+	Nodes []Member `json:"nodes,omitempty"`
 	// Differs has the files of which the peer has others.
 	Differs []string `json:"differs,omitempty"`
+}
+
+// What a node can be.
+const (
+	TypeNormal = "normal"
+	TypePing   = "ping"
+)
+
+// Member is one node of ha.cf, in the words of cl_status.
+type Member struct {
+	Name  string       `json:"name"`
+	Type  string       `json:"type"`
+	State string       `json:"state"`
+	Links []LinkStatus `json:"links,omitempty"`
 }
 
 // LinkStatus is one interface by which the peer is heard.
@@ -210,10 +227,10 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		}
 	}
 	slices.Sort(c.Differs)
-	for _, link := range l.Links {
-		known := slices.ContainsFunc(c.Links, func(s LinkStatus) bool { return s.Medium == link.Medium })
-		if strings.EqualFold(link.Node, n.site.Peer) && !known {
-			c.Links = append(c.Links, LinkStatus{Medium: link.Medium, Up: link.Up})
+	c.Nodes = n.members(&l)
+	for _, other := range c.Nodes {
+		if strings.EqualFold(other.Name, n.site.Peer) {
+			c.Links = other.Links
 		}
 	}
 	for _, g := range f.Groups {
@@ -224,6 +241,23 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		c.Groups = append(c.Groups, gs)
 	}
 	return c
+}
+
+// members tells what is known of each node.
+func (n *Node) members(l *liveness.Snapshot) (nodes []Member) {
+	for _, name := range n.site.HA.Nodes {
+		s := Member{Name: name, Type: TypeNormal, State: l.State.String()}
+		if strings.EqualFold(name, n.site.Peer) {
+			s.State = l.Peer.State.String()
+		}
+		for _, link := range l.Links {
+			if link.Node == name {
+				s.Links = append(s.Links, LinkStatus{Medium: link.Medium, Up: link.Up})
+			}
+		}
+		nodes = append(nodes, s)
+	}
+	return nodes
 }
 
 // publish tells whoever watches.

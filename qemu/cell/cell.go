@@ -26,8 +26,12 @@ type Config struct {
 	Address  string // of its network card, such as 192.168.0.1/24
 	Cable    string // socket of a qemu/cable
 	MAC      string // of the card
-	Disk     string // socket of a qemu/block; the cell has it as the file DiskFile
+	Disk     string // socket of a qemu/block, "" for none; the cell has it as the file DiskFile
 	Programs string // a folder that is the first of its PATH; First is in it
+	// Root is a folder that the cell has for its root, as a qemu/debian Quarry; ""
+	// is this machine's, with an empty /etc. What the cell changes there is its
+	// own and goes with it, but for Keep, a folder that it has as /var/lib.
+	Root, Keep string
 }
 
 const (
@@ -35,6 +39,8 @@ const (
 	DiskFile = "/run/disk/data"
 	// First is the name that program first has among the programs of a cell.
 	First = "first"
+	// ProgramsDir is where a cell with a Root has its programs.
+	ProgramsDir = "/opt/pollux"
 )
 
 // Test is what of a test a cell needs: testing.TB and GinkgoT() are it.
@@ -54,13 +60,20 @@ type Cell struct {
 
 // Possible says why there can be no cells here, nil if there can.
 func Possible() error {
-	if os.Geteuid() != 0 {
-		return errors.New("namespaces: not root")
-	}
 	if _, err := exec.LookPath("nbdfuse"); err != nil {
 		return fmt.Errorf("%w: install libnbd-bin and fuse3", err)
 	}
-	for _, device := range []string{"/dev/fuse", "/dev/net/tun"} {
+	return possible("/dev/fuse", "/dev/net/tun")
+}
+
+// PossibleWithoutDisk says it of cells that have no disk.
+func PossibleWithoutDisk() error { return possible("/dev/net/tun") }
+
+func possible(devices ...string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("namespaces: not root")
+	}
+	for _, device := range devices {
 		f, err := os.OpenFile(device, os.O_RDWR, 0)
 		if err != nil {
 			return err
@@ -101,8 +114,13 @@ func start(config Config) (*Cell, error) {
 	if c.said, err = os.CreateTemp("", "pollux-cell"); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	c.cmd = exec.Command(config.Programs+"/"+First, config.Name, config.Address, config.Cable, config.MAC, config.Disk)
-	c.cmd.Env = append(os.Environ(), "PATH="+config.Programs+":"+os.Getenv("PATH")+":/usr/sbin:/usr/bin:/sbin:/bin")
+	c.cmd = exec.Command(config.Programs+"/"+First, config.Name, config.Address, config.Cable, config.MAC, config.Disk,
+		config.Root, config.Keep)
+	programs := config.Programs
+	if config.Root != "" {
+		programs = ProgramsDir
+	}
+	c.cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH")+":/usr/sbin:/usr/bin:/sbin:/bin")
 	c.cmd.ExtraFiles = []*os.File{theirs}
 	c.cmd.Stderr = c.said
 	c.cmd.SysProcAttr = &unix.SysProcAttr{

@@ -5,11 +5,22 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/format/haconf"
 )
 
 // conflictFor is how long a Heartbeat that also holds a group may take to give it up: it does so two seconds after a
-// cut, if it has noticed one. Source: Heartbeat wire, sections 8.9 and 15.
-const conflictFor = 5 * time.Second
+// cut, if it has noticed one. Source: Heartbeat wire, sections 8.7, 8.9 and 15.
+func (c *Core) conflictFor(g *group) time.Duration {
+	if c.comesBack(g) {
+		return 20 * time.Second
+	}
+	return 5 * time.Second
+}
+
+// comesBack says whether a Heartbeat gives a group of this node back by itself.
+func (c *Core) comesBack(g *group) bool {
+	return g.local && !c.peer.detailed && c.cfg.Failback == haconf.FailbackOn
+}
 
 // acquire starts the groups that this node should run and nobody does.
 func (c *Core) acquire() {
@@ -43,6 +54,9 @@ func (c *Core) consider(i int) {
 			return
 		case !c.peer.known:
 			c.wait(g, fmt.Sprintf("%s has not yet said what it holds", c.cfg.Peer), false)
+			return
+		case c.peer.stillStops():
+			c.wait(g, fmt.Sprintf("%s has not yet said that it has stopped what it held", c.cfg.Peer), false)
 			return
 		case !g.local:
 			g.waiting = ""
@@ -103,7 +117,7 @@ func (c *Core) settleConflicts() {
 		case c.peer.detailed:
 			yield = c.peer.verdict(i)
 		default:
-			yield = c.now >= g.conflict+conflictFor
+			yield = c.now >= g.conflict+c.conflictFor(g)
 		}
 		if yield {
 			c.notef("%s is given up here: %s keeps it", g.key, c.cfg.Peer)

@@ -238,12 +238,18 @@ func (c *Core) idle() bool {
 }
 
 // settled is what the peer is told as isstable: nothing is on its way here.
-func (c *Core) settled() bool {
+func (c *Core) settled() bool { return c.atRest(true) }
+
+// atRest is the same, and judges groups that run on both nodes only if conflicts is true: a Heartbeat that gives some of
+// them ends that. It gives this node's own ones as soon as it hears that this node is at rest.
+func (c *Core) atRest(conflicts bool) bool {
 	if c.stage != stable || c.exchange.moving() {
 		return false
 	}
 	for i := range c.groups {
-		if g := &c.groups[i]; g.goal != leave || g.conflict != 0 || !g.full() && !g.empty() {
+		g := &c.groups[i]
+		both := conflicts && g.conflict != 0 && !c.comesBack(g)
+		if g.goal != leave || both || !g.full() && !g.empty() {
 			return false
 		}
 	}
@@ -304,7 +310,7 @@ func (c *Core) Deadline() time.Duration {
 			at = min(at, g.retryAt)
 		}
 		if g.conflict != 0 && !c.peer.detailed {
-			at = min(at, g.conflict+conflictFor)
+			at = min(at, g.conflict+c.conflictFor(g))
 		}
 		poll = poll || g.waiting != "" || g.failed != "" && !g.handed
 	}

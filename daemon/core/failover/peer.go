@@ -12,6 +12,7 @@ type peer struct {
 	present  bool // heard, and not dead
 	left     bool // it said that everything is stopped there
 	leaving  bool // it is stopping everything
+	giving   bool // it is stopping some groups
 	known    bool // it has said what it holds since it came up
 	stable   bool
 	detailed bool   // it sends px_groups
@@ -30,6 +31,10 @@ func (p *peer) absent() bool { return !p.present || p.left }
 func (p *peer) verdict(i int) bool {
 	return i < len(p.letters) && p.letters[i] >= 'A' && p.letters[i] <= 'Z'
 }
+
+// stillStops says whether what the peer no longer claims may still run there: a Heartbeat says that it holds nothing before
+// it begins to stop. Source: Heartbeat wire, sections 8.5 and 8.8.
+func (p *peer) stillStops() bool { return !p.detailed && (p.leaving || p.giving) }
 
 func (p *peer) failed(i int) bool   { return i < len(p.letters) && p.letters[i] == 'f' }
 func (p *peer) fitFor(i int) bool   { return i < len(p.fit) && p.fit[i] == '1' }
@@ -90,7 +95,8 @@ func (c *Core) hearResource(m hbwire.Message) {
 	default:
 		p.holds |= set
 	}
-	p.leaving = m.Text(hbwire.FieldInfo) == "shutdown"
+	info := m.Text(hbwire.FieldInfo)
+	p.leaving, p.giving = info == "shutdown", info == "standby" && m.Text(hbwire.FieldStable) == "0"
 	c.hearGroups(m)
 	switch m.Text(hbwire.FieldStable) {
 	case "1":

@@ -200,6 +200,47 @@ func TestFacingAHeartbeat(t *testing.T) {
 			f.pass(5 * time.Second)
 			g.Expect(f.running).To(BeEmpty())
 		},
+		"it stops everything: nothing starts here before it says that all is stopped": func(g Gomega) {
+			f := settledWith(0, "all")
+			f.hear("t", "resource", "rsc_hold", "none", "rtype", "full", "isstable", "0", "info", "shutdown")
+			f.pass(time.Minute)
+			g.Expect(f.running).To(BeEmpty())
+			f.hear("t", "shutdone", "st", "dead")
+			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it stops groups for somebody: nothing starts here before it has settled": func(g Gomega) {
+			f := settledWith(0, "all")
+			f.hear("t", "resource", "rsc_hold", "none", "rtype", "full", "isstable", "0", "info", "standby")
+			f.pass(time.Minute)
+			g.Expect(f.running).To(BeEmpty())
+			f.reports("none", "1")
+			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it holds a group that runs here too, and offers it: the offer is taken at once": func(g Gomega) {
+			f := settledWith(0, "none")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.reports("all", "1")
+			f.said = nil
+			f.hear("t", "ask_resources", "rsc_hold", "foreign", "info", "me")
+			g.Expect(f.texts("ask_resources", "info")).To(Equal([]string{"other"}))
+			f.hear("t", "ask_resources", "rsc_hold", "foreign", "info", "done")
+			g.Expect(f.texts("ask_resources", "info")).To(Equal([]string{"done"}))
+			f.pass(time.Minute)
+			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it holds this node's group too: it hears that this node is at rest, and gives it back": func(g Gomega) {
+			f := settledWith(0, "none")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.said = nil
+			f.reports("foreign", "1")
+			g.Expect(f.texts("resource", "isstable")).To(HaveExactElements("1"))
+			f.pass(19 * time.Second)
+			g.Expect(f.running).To(HaveLen(3))
+			f.pass(time.Second)
+			g.Expect(f.running).To(BeEmpty())
+		},
 		"it leaves: its groups are taken at once": func(g Gomega) {
 			f := settledWith(1, "local")
 			f.hear("t", "shutdone", "st", "dead")

@@ -44,7 +44,7 @@ func (c *Core) cannotTake(mask groupSet, why string) string {
 		return fmt.Sprintf("%s is %v", c.cfg.Node, c.stage)
 	case c.exchange.phase != noExchange && !again:
 		return fmt.Sprintf("%s takes part in another exchange (%v)", c.cfg.Node, c.exchange.phase)
-	case !c.settled():
+	case !c.atRest(c.peer.detailed):
 		return fmt.Sprintf("%s is starting or stopping groups", c.cfg.Node)
 	}
 	for i := range c.groups {

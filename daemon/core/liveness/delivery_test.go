@@ -126,6 +126,30 @@ var _ = Describe("Own messages that get lost", func() {
 		Expect(n.take(liveness.Transmit)).To(BeEmpty())
 	})
 
+	It("are followed by what this node holds now, when an older report of that is resent", func() {
+		n, p := joined()
+		report := func(holds string) {
+			n.step(liveness.Input{Kind: liveness.Say, Message: hbwire.Message{
+				hbwire.Text("t", "resource"), hbwire.Text("rsc_hold", holds), hbwire.Text("rtype", "full"),
+			}})
+		}
+		report("all")
+		old := n.core.Snapshot().Seq
+		report("none")
+		n.until(n.now + time.Second)
+		n.seen = nil
+		n.hear(ask(p, old, old))
+		said := n.said("resource")
+		Expect(said).To(HaveLen(2))
+		Expect(said[0].Text("rsc_hold")).To(Equal("all"))
+		Expect(said[1].Text("rsc_hold")).To(Equal("none"))
+		Expect(said[1].Hex("seq")).To(Equal(n.core.Snapshot().Seq))
+		n.until(n.now + time.Second)
+		n.seen = nil
+		n.hear(ask(p, n.core.Snapshot().Seq, n.core.Snapshot().Seq))
+		Expect(len(n.said("resource"))).To(BeNumerically("<", 2), "the newest needs no other")
+	})
+
 	It("are resent 50 at most for one request", func() {
 		n, p := joined()
 		for range 100 {

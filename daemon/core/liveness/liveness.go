@@ -24,6 +24,7 @@ package liveness
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/format/hbwire"
@@ -77,10 +78,12 @@ type Core struct {
 	askNodes  time.Duration // when to ask for the node list again
 	nodesCame bool
 
-	sent  history
-	peer  peer
-	links []link
-	drops [dropReasons]uint64
+	sent      history
+	report    hbwire.Message // the newest one of what this node holds, as it was to be said
+	reportSeq uint64         // its number
+	peer      peer
+	links     []link
+	drops     [dropReasons]uint64
 
 	wanted    time.Duration // Deadline as it was after the last Step
 	judgeFrom time.Duration // nobody is dead before
@@ -98,7 +101,10 @@ func New(cfg Config) (*Core, error) {
 	c := &Core{cfg: cfg, delays: stream(cfg.Seed, "delays"), trigger: acks.below(10), wanted: Never, unix: 1}
 	c.peer.deadtime = cfg.Deadtime
 	for _, node := range []string{cfg.Node, cfg.Peer} {
-		for _, medium := range cfg.Media {
+		for i, medium := range cfg.Media {
+			if slices.Contains(cfg.Media[:i], medium) {
+				continue // media on one interface share its link
+			}
 			c.links = append(c.links, link{node: node, medium: medium})
 		}
 	}

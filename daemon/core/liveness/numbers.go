@@ -121,14 +121,15 @@ type history struct {
 }
 
 type kept struct {
-	seq    uint64
-	sentAt time.Duration
-	data   []byte
+	seq      uint64
+	sentAt   time.Duration
+	data     []byte
+	isReport bool // of what this node holds
 }
 
-func (h *history) add(data []byte, now time.Duration) {
+func (h *history) add(data []byte, now time.Duration, isReport bool) {
 	h.seq++
-	h.kept[h.seq%maxKept] = kept{seq: h.seq, sentAt: now, data: data}
+	h.kept[h.seq%maxKept] = kept{seq: h.seq, sentAt: now, data: data, isReport: isReport}
 }
 
 func (h *history) get(seq uint64) *kept {

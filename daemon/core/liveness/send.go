@@ -33,7 +33,7 @@ func (c *Core) send(m hbwire.Message) hbwire.Message {
 		return nil
 	}
 	if hbwire.Sequenced(kind) {
-		c.sent.add(data, c.now)
+		c.sent.add(data, c.now, kind == hbwire.MsgResource)
 	}
 	c.emit(Effect{Kind: Transmit, Data: data})
 	return m
@@ -49,12 +49,18 @@ func (c *Core) say(m hbwire.Message, loop bool) {
 		c.notef("message not sent: %.40q is made by the daemon alone", kind)
 		return
 	}
+	if m.Text(hbwire.FieldType) == hbwire.MsgResource && m.Text(hbwire.FieldReport) != "" {
+		c.report, c.reportSeq = append(hbwire.Message(nil), m...), c.sent.seq+1
+	}
 	if m = c.send(append(hbwire.Message(nil), m...)); m != nil && loop {
 		c.emit(Effect{Kind: Heard, Own: true, Message: m})
 	}
 }
 
 // resend answers a request for numbers. Source: Heartbeat wire, section 5.4.
+//
+// Heartbeat takes messages as they come. An old report of what this node holds that comes after a newer one would count
+// until the next, and that may be for ever: so the newest is said again.
 func (c *Core) resend(m hbwire.Message) {
 	first, err := m.Decimal(hbwire.FieldFirstSeq)
 	if err != nil {
@@ -64,6 +70,7 @@ func (c *Core) resend(m hbwire.Message) {
 	if err != nil {
 		return
 	}
+	overtaken := false
 	first = max(first, c.sent.acked+1)
 	last = min(last, c.sent.seq)
 	for n := 0; first <= last && n < maxAsked; n++ {
@@ -77,8 +84,13 @@ func (c *Core) resend(m hbwire.Message) {
 		case c.now-k.sentAt >= c.cfg.MaxResendDelay-10*time.Millisecond:
 			k.sentAt = c.now
 			c.emit(Effect{Kind: Transmit, Data: k.data})
+			overtaken = overtaken || k.isReport && k.seq < c.reportSeq
 		}
 		first++
+	}
+	if overtaken {
+		c.reportSeq = c.sent.seq + 1
+		c.send(append(hbwire.Message(nil), c.report...))
 	}
 }
 

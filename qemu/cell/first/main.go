@@ -2,7 +2,11 @@
 // namespaces that it is started in folders, a card and a disk of their own, and
 // then carries out the orders of package agent, which come on descriptor 3.
 //
-//	first NAME ADDRESS/BITS CABLE MAC DISK
+//	first NAME ADDRESS/BITS CABLE MAC DISK ROOT KEEP
+//
+// In a cell with a root of its own there are daemons that leave their parents.
+// So the first process only collects the dead there, while a second one of the
+// same program carries out the orders.
 package main
 
 import (
@@ -19,13 +23,22 @@ import (
 	"github.com/optionc/pollux/qemu/cell"
 )
 
+// orders is the one argument of the second process.
+const orders = "orders"
+
 func main() {
 	port := os.NewFile(3, "agent")
 	unix.CloseOnExec(3)
-	err := prepare(os.Args[1:])
-	if err != nil {
+	var err error
+	if len(os.Args) != 2 || os.Args[1] != orders {
+		err = prepare(os.Args[1:])
+	}
+	switch {
+	case err != nil:
 		err = errors.Join(err, agent.Refuse(port, err))
-	} else {
+	case len(os.Args) == 8 && os.Args[6] != "":
+		err = collect(port)
+	default:
 		server := agent.Server{PowerOff: func() error { os.Exit(0); return nil }}
 		err = server.Serve(port)
 	}
@@ -33,11 +46,28 @@ func main() {
 	os.Exit(1)
 }
 
-func prepare(args []string) error {
-	if len(args) != 5 {
-		return errors.New("want NAME ADDRESS/BITS CABLE MAC DISK")
+// collect waits for everything that ends, until the process that carries out
+// orders does.
+func collect(port *os.File) error {
+	self, err := os.StartProcess(cell.ProgramsDir+"/"+cell.First, []string{cell.First, orders}, &os.ProcAttr{
+		Env: os.Environ(), Files: []*os.File{nil, os.Stderr, os.Stderr, port},
+	})
+	if err != nil {
+		return errors.Join(err, agent.Refuse(port, err))
 	}
-	name, address, cable, mac, disk := args[0], args[1], args[2], args[3], args[4]
+	for {
+		pid, err := unix.Wait4(-1, nil, 0, nil)
+		if err == nil && pid == self.Pid {
+			return errors.New("the process for orders ended")
+		}
+	}
+}
+
+func prepare(args []string) error {
+	if len(args) != 7 {
+		return errors.New("want NAME ADDRESS/BITS CABLE MAC DISK ROOT KEEP")
+	}
+	name, address, cable, mac, disk, root, keep := args[0], args[1], args[2], args[3], args[4], args[5], args[6]
 	if err := unix.Sethostname([]byte(name)); err != nil {
 		return fmt.Errorf("host name %q: %w", name, err)
 	}
@@ -47,8 +77,15 @@ func prepare(args []string) error {
 	if err := plugIn(cable, mac, address); err != nil {
 		return fmt.Errorf("network card: %w", err)
 	}
-	if err := mountDisk(disk); err != nil {
-		return fmt.Errorf("disk: %w", err)
+	if disk != "" {
+		if err := mountDisk(disk); err != nil {
+			return fmt.Errorf("disk: %w", err)
+		}
+	}
+	if root != "" {
+		if err := enter(root, keep); err != nil {
+			return fmt.Errorf("root %s: %w", root, err)
+		}
 	}
 	return nil
 }

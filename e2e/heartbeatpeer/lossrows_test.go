@@ -1,0 +1,97 @@
+package heartbeatpeer_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/faults/link"
+)
+
+// lossRows are about nodes and packets that are lost.
+var lossRows = []row{
+	{name: "power loss of the real one, return", smoke: true, body: func(ctx SpecContext, p *pair) {
+		p.powerLoss(ctx, p.theirs(), p.ours())
+	}},
+	{name: "power loss of pollux, return", smoke: true, body: func(ctx SpecContext, p *pair) {
+		p.powerLoss(ctx, p.ours(), p.theirs())
+	}},
+	{name: "kill -9 of pollux, restarted at once", body: func(ctx SpecContext, p *pair) {
+		p.ours().sh(ctx, "pkill -KILL -x polluxd; while pgrep -x polluxd >/dev/null; do sleep 0.05; done")
+		p.ours().start(ctx)
+		p.hold(ctx, "local", "local")
+	}},
+	{name: "kill -9 of the real one, restarted at once", body: func(ctx SpecContext, p *pair) {
+		p.theirs().sh(ctx, "pkill -KILL heartbeat; while pgrep heartbeat >/dev/null; do sleep 0.05; done")
+		p.theirs().start(ctx)
+		p.hold(ctx, "local", "local")
+	}},
+	{name: "loss of packets, 20 % each way", body: func(ctx SpecContext, p *pair) {
+		theirs, ours := p.theirs(), p.ours()
+		p.wire.Both("milo1", "milo2", func(d *link.Direction) { d.Loss = 200_000 })
+		theirs.standby(ctx, "local")
+		p.called(ctx, theirs.stops(theirs), ours.starts(theirs))
+		p.hold(ctx, "all", "none")
+		ours.standby(ctx, "foreign")
+		p.called(ctx, ours.stops(theirs), theirs.starts(theirs))
+		p.hold(ctx, "local", "local")
+		p.wire.Both("milo1", "milo2", func(d *link.Direction) { d.Loss = 0 })
+	}},
+	{name: "partition, healing", body: func(ctx SpecContext, p *pair) {
+		p.wire.Both("milo1", "milo2", func(d *link.Direction) { d.Cut() })
+		p.bothRunAll(ctx)
+		p.wire.Heal("milo1", "milo2")
+		Expect(p.oneGivesUp(ctx)).NotTo(ContainElement(HaveSuffix("runs twice")), p.logs)
+	}},
+	{name: "the real one is frozen", body: func(ctx SpecContext, p *pair) {
+		theirs, ours := p.theirs(), p.ours()
+		theirs.freeze(ctx)
+		p.called(ctx, ours.startsTwice(theirs))
+		theirs.thaw(ctx)
+		p.oneGivesUp(ctx)
+	}},
+	{name: "pollux is frozen", body: func(ctx SpecContext, p *pair) {
+		theirs, ours := p.theirs(), p.ours()
+		ours.freeze(ctx)
+		p.called(ctx, theirs.startsTwice(ours))
+		ours.thaw(ctx)
+		p.oneGivesUp(ctx)
+	}},
+}
+
+// powerLoss is a node's death and return.
+func (p *pair) powerLoss(ctx SpecContext, dies, lives *node) {
+	GinkgoHelper()
+	dies.powerOff()
+	p.called(ctx, lives.starts(dies))
+	dies.boot(ctx)
+	dies.start(ctx)
+	p.called(ctx, lives.stops(dies), dies.starts(dies))
+}
+
+// startsTwice are the calls for a group that runs on the other node too.
+func (n *node) startsTwice(owner *node) (calls []string) {
+	for _, call := range n.starts(owner) {
+		calls = append(calls, call, call[:len(call)-len("start")]+"runs twice")
+	}
+	return calls
+}
+
+// bothRunAll waits until each node has started the other one's group too.
+func (p *pair) bothRunAll(ctx SpecContext) {
+	GinkgoHelper()
+	Eventually(func() [2]int {
+		calls := p.since()
+		return [2]int{len(p.milo1.of(calls)), len(p.milo2.of(calls))}
+	}).WithContext(ctx).WithTimeout(patience).Should(Equal([2]int{2, 6}), p.logs)
+	p.seen()
+}
+
+// oneGivesUp waits until each node runs its own group alone, after both ran the same; it gives what was called
+// meanwhile.
+func (p *pair) oneGivesUp(ctx SpecContext) (calls []string) {
+	GinkgoHelper()
+	Eventually(p.running).WithContext(ctx).WithTimeout(patience).Should(Equal(
+		[]string{"milo1.first", "milo1.second", "milo1.third", "milo2.fourth"}), p.logs)
+	p.hold(ctx, "local", "local")
+	return p.seen()
+}
