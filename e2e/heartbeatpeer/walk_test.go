@@ -94,6 +94,13 @@ func (c *column) run(ctx SpecContext, r row) {
 // begin starts both nodes.
 func (p *pair) begin(ctx SpecContext) {
 	GinkgoHelper()
+	p.startBoth(ctx)
+	p.hold(ctx, "local", "local")
+}
+
+// startBoth waits until each node has started its own group.
+func (p *pair) startBoth(ctx SpecContext) {
+	GinkgoHelper()
 	for _, n := range p.nodes() {
 		n.start(ctx)
 	}
@@ -102,7 +109,6 @@ func (p *pair) begin(ctx SpecContext) {
 	for _, n := range p.nodes() {
 		Expect(n.of(calls)).To(Equal(n.of(n.starts(n))), p.logs)
 	}
-	p.hold(ctx, "local", "local")
 }
 
 var startRows = []row{

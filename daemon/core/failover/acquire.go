@@ -52,7 +52,12 @@ func (c *Core) consider(i int) {
 		case c.peer.claims.has(i):
 			g.waiting = ""
 			return
-		case !c.peer.known:
+		case c.peer.legacy && !c.peer.known && g.local && c.mayStart(i):
+			c.askLegacy(g)
+			return
+		case c.peer.legacy && !c.peer.known && g.local:
+			return
+		case !c.peer.known && !c.peer.legacy:
 			c.wait(g, fmt.Sprintf("%s has not yet said what it holds", c.cfg.Peer), false)
 			return
 		case c.peer.stillStops():
@@ -75,15 +80,23 @@ func (c *Core) consider(i int) {
 		g.waiting = ""
 		return
 	}
-	if ok, reason := c.copies.MayStart(i); !ok {
+	if c.mayStart(i) {
+		g.waiting = ""
+		g.aim(run, c.now)
+	}
+}
+
+// mayStart says whether the data of this node may be used for a group; else the group waits.
+func (c *Core) mayStart(i int) bool {
+	g := &c.groups[i]
+	ok, reason := c.copies.MayStart(i)
+	if !ok {
 		c.wait(g, "the data of this node may not be used: "+reason, true)
 		if !g.empty() && !c.peer.absent() {
 			g.aim(halt, c.now)
 		}
-		return
 	}
-	g.waiting = ""
-	g.aim(run, c.now)
+	return ok
 }
 
 // wait keeps a group from starting, for a reason that status shows.

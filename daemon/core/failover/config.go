@@ -1,7 +1,6 @@
 package failover
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,8 +10,9 @@ import (
 // Config is what a core is made from; it must be the same on both nodes, but for the names changing places.
 type Config struct {
 	Node, Peer string // names as in ha.cf; upper case counts as lower case
-	// Failback on: groups go back to the node that their line names once it has
-	// returned and its copy of the data is fit. Legacy is refused.
+	// Failback on, and legacy: groups go back to the node that their line names
+	// once it has returned and its copy of the data is fit. What legacy does with
+	// a real Heartbeat is in legacy.go.
 	Failback haconf.Failback
 	Groups   haconf.Resources // at most 64
 }
@@ -70,10 +70,6 @@ func (cfg Config) check() error {
 	}
 	if len(cfg.Groups) > maxGroups {
 		return fmt.Errorf("found %d groups, want at most %d", len(cfg.Groups), maxGroups)
-	}
-	if cfg.Failback == haconf.FailbackLegacy {
-		return errors.New("found auto_failback legacy, or none in ha.cf, want on or off: with legacy a node that starts " +
-			"takes its groups without asking whether its data is fit")
 	}
 	for i, g := range cfg.Groups {
 		if len(g.Resources) == 0 {

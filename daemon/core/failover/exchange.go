@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -85,6 +84,8 @@ func (c *Core) cannotGive(mask groupSet) string {
 		return c.cfg.Peer + " is not there"
 	case c.peer.leaving:
 		return c.cfg.Peer + " is stopping everything"
+	case c.peer.legacy && !c.peer.known:
+		return "with \"auto_failback legacy\" groups move only when a node starts, dies or leaves"
 	case c.exchange.phase != noExchange:
 		return fmt.Sprintf("another exchange of groups is under way (%v)", c.exchange.phase)
 	case !c.peer.known || !c.peer.stable:
@@ -230,7 +231,7 @@ func (c *Core) goOn() {
 		}
 	case taking:
 		if c.takenFromPeer() {
-			c.failback = c.failback || e.why == whyUnfit && c.cfg.Failback == haconf.FailbackOn
+			c.failback = c.failback || e.why == whyUnfit && c.cfg.returns()
 			c.mustReport = true
 			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
 			c.exchange = exchange{}

@@ -166,6 +166,7 @@ func (c *Core) settle() {
 	}
 	c.advance()
 	c.goOn()
+	c.giveOwed()
 	c.settleConflicts()
 	c.acquire()
 	c.handOver()
@@ -191,17 +192,26 @@ func (c *Core) advance() {
 	if c.stage == asking && c.peer.known {
 		c.stage, c.settleAt = settling, c.now+settleFor
 	}
+	c.findLegacy()
+	if c.stage == asking && c.peer.legacy {
+		c.stage = stable
+	}
 	if c.stage == asking || c.stage == settling {
 		settled := c.stage == settling && (c.peer.stable || c.now >= c.settleAt)
 		if settled || c.peer.absent() {
 			c.stage = stable
 		}
 	}
-	if c.stage >= asking && c.stage <= stable && !c.peer.absent() && !c.peer.known && c.now >= c.askAt {
+	if c.mustAsk() && c.now >= c.askAt {
 		c.askAt = c.now + askEach
 		c.say(starting())
 	}
 	c.leave()
+}
+
+// mustAsk says whether the peer has yet to say what it holds.
+func (c *Core) mustAsk() bool {
+	return c.stage >= asking && c.stage <= stable && !c.peer.absent() && !c.peer.known && !c.peer.legacy
 }
 
 func (c *Core) lookedAtAll() bool {
@@ -288,8 +298,11 @@ func (c *Core) Deadline() time.Duration {
 		at = c.leftAt
 	default:
 	}
-	if c.stage >= asking && c.stage <= stable && !c.peer.absent() && !c.peer.known {
+	if c.mustAsk() {
 		at = min(at, c.askAt)
+		if c.peer.legacyAt != 0 {
+			at = min(at, c.peer.legacyAt)
+		}
 	}
 	if c.exchange.phase != noExchange {
 		at = min(at, c.exchange.until)
@@ -312,7 +325,7 @@ func (c *Core) Deadline() time.Duration {
 		if g.conflict != 0 && !c.peer.detailed {
 			at = min(at, g.conflict+c.conflictFor(g))
 		}
-		poll = poll || g.waiting != "" || g.failed != "" && !g.handed
+		poll = poll || g.waiting != "" || g.owed || g.failed != "" && !g.handed
 	}
 	if poll && c.stage == stable {
 		at = min(at, c.pollAt)

@@ -47,6 +47,10 @@ type group struct {
 	unfit    bool          // it waits for this node's data
 	since    time.Duration // when the waiting began
 	stuck    string        // why the stop does not end
+	owed     bool          // a legacy peer has asked for it
+	gave     bool          // it ran here when it was asked for
+	allowed  bool          // a legacy peer has answered that it may start here
+	askAt    time.Duration // when a legacy peer is asked again
 	conflict time.Duration // when both nodes were first seen to hold it; 0: they don't
 }
 

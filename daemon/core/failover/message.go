@@ -178,9 +178,8 @@ func (c *Core) hear(m hbwire.Message, own bool) {
 		c.hearTakeover(m)
 	case hbwire.MsgShutdownDone:
 		c.hearShutdone()
-	case hbwire.MsgAskGroup:
-		c.notef("%s asks for group %.40q as with \"auto_failback legacy\", which is not spoken here: "+
-			"set auto_failback on or off on both nodes", c.cfg.Peer, m.Text(hbwire.FieldGroup))
+	case hbwire.MsgAskGroup, hbwire.MsgGroup:
+		c.hearLegacy(kind, m)
 	case hbwire.MsgStonith:
 		c.notef("%s reports fencing of %.40q: %.40q", c.cfg.Peer, m.Text(hbwire.FieldNode), m.Text(hbwire.FieldResult))
 	}

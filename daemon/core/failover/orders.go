@@ -127,6 +127,9 @@ func (c *Core) obeyTakeover(in Input) {
 		refuse(fmt.Sprintf("this node did not end cleanly and has not heard %s since, which may run the groups; "+
 			"order it by force if %s surely runs nothing", c.cfg.Peer, c.cfg.Peer))
 		return
+	case !c.peer.absent() && c.peer.legacy && !c.peer.known:
+		refuse("with \"auto_failback legacy\" groups move only when a node starts, dies or leaves")
+		return
 	case !c.peer.absent() && (!c.peer.known || !c.peer.stable || c.exchange.phase != noExchange || !c.settled()):
 		refuse("the nodes are not settled; try again shortly")
 		return

@@ -3,7 +3,6 @@ package failover
 import (
 	"time"
 
-	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -13,6 +12,8 @@ type peer struct {
 	left     bool // it said that everything is stopped there
 	leaving  bool // it is stopping everything
 	giving   bool // it is stopping some groups
+	legacy   bool // it never says what it holds
+	legacyAt time.Duration
 	known    bool // it has said what it holds since it came up
 	stable   bool
 	detailed bool   // it sends px_groups
@@ -46,6 +47,9 @@ func (c *Core) hearPeer(ask time.Duration, how string) {
 	c.notef("%s %s", c.cfg.Peer, how)
 	c.cancel(c.cfg.Peer + " " + how)
 	c.peer = peer{present: true}
+	for i := range c.groups {
+		c.groups[i].owed, c.groups[i].allowed = false, false
+	}
 	c.askAt = ask
 	c.mustReport = true
 }
@@ -67,7 +71,7 @@ func (c *Core) hearShutdone() {
 
 // inherit tries again what had failed here while the peer could do it.
 func (c *Core) inherit() {
-	c.failback = c.cfg.Failback == haconf.FailbackOn
+	c.failback = c.cfg.returns()
 	for i := range c.groups {
 		c.groups[i].failed, c.groups[i].handed = "", false
 	}

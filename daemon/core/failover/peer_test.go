@@ -21,8 +21,10 @@ type facing struct {
 	said []hbwire.Message
 }
 
-func face(which int) *facing {
-	w := newWorld(1, firstLine, haconf.FailbackOn)
+func face(which int) *facing { return faceWith(which, haconf.FailbackOn) }
+
+func faceWith(which int, failback haconf.Failback) *facing {
+	w := newWorld(1, firstLine, failback)
 	f := &facing{machine: w.machines[which]}
 	var err error
 	f.fail, err = failover.New(failover.Config{
@@ -286,7 +288,6 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		want string
 	}{
 		"one node":     {failover.Config{Node: "milo1", Peer: "MILO1"}, "two different names"},
-		"legacy":       {failover.Config{Node: "milo1", Peer: "milo2", Failback: haconf.FailbackLegacy}, "want on or off"},
 		"a third node": {failover.Config{Node: "milo1", Peer: "milo2", Groups: group("milo3")}, "want milo1 or milo2"},
 		"an empty group": {
 			failover.Config{Node: "milo1", Peer: "milo2", Groups: haconf.Resources{{Node: "milo1"}}}, "at least one",

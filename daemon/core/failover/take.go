@@ -21,6 +21,10 @@ func (c *Core) hearOffer(set Set, m hbwire.Message) {
 			}
 		}
 	}
+	if c.peer.legacy && !c.peer.known {
+		c.notef("%s offers groups, which means nothing with \"auto_failback legacy\"", c.cfg.Peer)
+		return
+	}
 	if reason := c.cannotTake(mask, why); reason != "" {
 		c.notef("%s offers %v groups; refused: %s", c.cfg.Peer, set.turned(), reason)
 		c.refuse(set, round, reason)

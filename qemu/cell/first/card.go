@@ -27,7 +27,7 @@ func plugIn(cable, mac, address string) error {
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
 		{"link", "set", "eth0", "address", mac},
-		{"address", "add", address, "dev", "eth0"},
+		{"address", "add", address, "broadcast", "+", "dev", "eth0"},
 		{"link", "set", "eth0", "up"},
 	} {
 		if said, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
