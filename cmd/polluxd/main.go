@@ -95,6 +95,15 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.node, "node", "", "name of this node, if not what uname -n says (for tests)")
 }
 
+// heartbeatDir is Heartbeat's own on a real host: a node that ran Heartbeat goes
+// on as the same one, and goes back to it.
+func (o *options) heartbeatDir() string {
+	if o.stateDir == defaultStateDir {
+		return "/var/lib/heartbeat"
+	}
+	return o.stateDir
+}
+
 // lastKnownDir is drbdadm's own on a real host, so that it finds there what
 // polluxd noted, and the other way round.
 func (o *options) lastKnownDir() string {
@@ -137,7 +146,7 @@ func run(ctx context.Context, o options, unprotected []string) error {
 		}
 	}
 	n, err := node.New(site, node.Options{
-		StateDir: o.stateDir, LastKnownDir: o.lastKnownDir(), RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
+		StateDir: o.stateDir, HeartbeatDir: o.heartbeatDir(), LastKnownDir: o.lastKnownDir(), RunDir: o.runDir, Agents: o.agents, Bind: bind, Log: log,
 		Frontend: node.Frontend(o.frontend), DeadTime: o.deadTime, Record: o.record << 20, Inherited: inherited(),
 	})
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/format/haconf"
-	"github.com/optionc/pollux/daemon/format/hbwire"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -190,9 +189,6 @@ func (c *checker) cluster() {
 			c.mend(fmt.Sprintf("ha.cf:%d", m.Line), "interface %s is a port of the bridge %s, which gets all packets: want %s",
 				m.Device, bridge, bridge)
 		}
-	}
-	if k := c.site.Keys.Keys[c.site.Keys.Current]; k.Method == hbwire.CRC {
-		c.note("authkeys", "crc signs nothing: whoever can send a packet can stop a node. Use sha1 unless the link is private")
 	}
 	c.note("ha.cf", "neither a witness nor fencing is configured: if the link is cut for longer than deadtime (%s), both "+
 		"nodes will run the guests, and one side's changes will have to be given up", ha.Deadtime)

@@ -38,6 +38,8 @@ type Site struct {
 	Files machine.Files
 	// Warnings are for a human: what is ignored, or will hurt.
 	Warnings []string
+
+	noDRBD error // why there is no drbd.conf
 }
 
 // Resource is one resource as this node has it.
@@ -82,7 +84,7 @@ func (s *Site) loadDRBD() error {
 	conf, err := drbdconf.Parse(filepath.Join(s.Dir, "drbd.conf"), read, filepath.Glob)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && s.has("ha.d/ha.cf"):
-		s.DRBD = &drbdconf.Config{}
+		s.DRBD, s.noDRBD = &drbdconf.Config{}, err
 		return nil
 	case err != nil:
 		return err
@@ -226,6 +228,11 @@ func (s *Site) loadHA() error {
 		return err
 	}
 	s.Keys, err = haconf.ParseKeys(path("authkeys"), text, uint32(info.Mode().Perm()))
+	away := slices.ContainsFunc(s.HA.Media, func(m haconf.Medium) bool { return m.Kind.ReachesPeer() && m.Device != "lo" })
+	if away && s.Keys.Keys[s.Keys.Current].Method == hbwire.CRC {
+		s.Warnings = append(s.Warnings, path("authkeys")+": crc signs nothing: whoever can send a packet can stop a node. "+
+			"Use sha1 unless the link is private")
+	}
 	return err
 }
 
@@ -268,7 +275,11 @@ func (s *Site) checkRoles(file string) error {
 	var errs []error
 	for _, g := range s.Groups {
 		for _, r := range g.Resources {
-			if r.Script == RoleScript && !slices.Contains(names, r.Text) {
+			switch {
+			case r.Script != RoleScript || slices.Contains(names, r.Text):
+			case s.noDRBD != nil:
+				return s.noDRBD
+			default:
 				errs = append(errs, fmt.Errorf("%s:%d: found '%s', want a resource of drbd.conf: %s",
 					file, g.Line, r.Text, strings.Join(names, ", ")))
 			}

@@ -112,8 +112,10 @@ func TestWithoutDRBDConfANodeOnlyMovesGroups(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(site.Resources).To(BeEmpty())
 	g.Expect(site.Peer).To(Equal("milo1"))
-	_, err = config.Load(files(t, "drbd.conf", "", "", "ha.cf", "", ""), "milo2")
-	g.Expect(err).To(MatchError(ContainSubstring("drbd.conf: no such file")))
+	for _, missed := range [][]string{{"ha.cf", "", ""}, nil} { // nobody, and haresources
+		_, err = config.Load(files(t, append(missed, "drbd.conf", "", "")...), "milo2")
+		g.Expect(err).To(MatchError(ContainSubstring("drbd.conf: no such file")))
+	}
 }
 
 func TestFilesThatDifferHaveOtherDigests(t *testing.T) {

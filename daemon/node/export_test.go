@@ -11,8 +11,11 @@ import (
 type Identity struct{ id *identity }
 
 // Identify is identify.
-func Identify(dir string) (Identity, error) {
-	id, err := identify(dir)
+func Identify(dir string) (Identity, error) { return IdentifyBeside(dir, "") }
+
+// IdentifyBeside is identify with the directory of a Heartbeat.
+func IdentifyBeside(dir, heartbeat string) (Identity, error) {
+	id, err := identify(dir, heartbeat)
 	return Identity{id}, err
 }
 
@@ -24,6 +27,11 @@ func (i Identity) Crashed() bool { return i.id.crashed }
 
 // Claim makes it known that the node runs.
 func (i Identity) Claim() error { return i.id.claim() }
+
+// Remember keeps what is known of the nodes.
+func (i Identity) Remember(node, peer string, uuid [16]byte) error {
+	return i.id.remember(node, peer, uuid)
+}
 
 // EndCleanly removes the sign of a running daemon.
 func (i Identity) EndCleanly() error { return i.id.endCleanly() }

@@ -15,32 +15,39 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/optionc/pollux/daemon/config"
+	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
-// The files in which a node keeps who it is. The first two have the names and
+// The files in which a node keeps who it is. The first three have the names and
 // formats of Heartbeat's own. Source: Heartbeat wire, sections 5.1 and 5.2.
 const (
 	generationFile = "hb_generation"
 	uuidFile       = "hb_uuid"
+	hostCache      = "hostcache"
 	runningFile    = "running"
 )
 
 // identity is who a node is, kept in its state directory, which it has for
-// itself alone.
+// itself alone. What Heartbeat keeps as well is in a directory that may be
+// Heartbeat's: the node goes on as the one that it was there.
 type identity struct {
 	config.Identity
 	// crashed: the last run left no sign of a clean end.
 	crashed bool
 
-	dir  string
-	lock *os.File
-	new  bool // the UUID is in no file yet
+	dir   string
+	beats string // of the UUID and the generation
+	lock  *os.File
+	new   bool // the UUID is in no file yet
 }
 
 // identify reads who this node is. Nothing is written before claim, so that a
 // start that is refused for another reason leaves no trace.
-func identify(dir string) (*identity, error) {
-	id := &identity{dir: dir}
+func identify(dir, beats string) (*identity, error) {
+	if beats == "" {
+		beats = dir
+	}
+	id := &identity{dir: dir, beats: beats}
 	if err := id.hold(); err != nil {
 		return nil, err
 	}
@@ -69,7 +76,12 @@ func (id *identity) read() error {
 	return nil
 }
 
-func (id *identity) path(name string) string { return filepath.Join(id.dir, name) }
+func (id *identity) path(name string) string {
+	if name == runningFile {
+		return filepath.Join(id.dir, name)
+	}
+	return filepath.Join(id.beats, name)
+}
 
 // hold keeps every other daemon from this directory, until this one ends or
 // dies.
@@ -94,6 +106,9 @@ func (id *identity) hold() error {
 // claim makes it known that this node runs, in a new generation: durable
 // before the first packet, or peers would take the node for a replay.
 func (id *identity) claim() error {
+	if err := os.MkdirAll(id.beats, 0o755); err != nil {
+		return err
+	}
 	if id.new {
 		if err := writeDurably(id.path(uuidFile), id.UUID[:]); err != nil {
 			return err
@@ -103,6 +118,21 @@ func (id *identity) claim() error {
 		return err
 	}
 	return writeDurably(id.path(runningFile), []byte(strconv.Itoa(os.Getpid())+"\n"))
+}
+
+// remember keeps the nodes that are known, as Heartbeat does: a line for each
+// with its name, its UUID, its weight and its site. Source: Heartbeat wire,
+// section 5.2.
+func (id *identity) remember(node, peer string, uuid hbwire.UUID) error {
+	var text []byte
+	for _, n := range []struct {
+		name string
+		uuid hbwire.UUID
+	}{{node, id.UUID}, {peer, uuid}} {
+		u := n.uuid
+		text = fmt.Appendf(text, "%s\t%x-%x-%x-%x-%x\t100\t\n", strings.ToLower(n.name), u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	}
+	return writeDurably(id.path(hostCache), text)
 }
 
 // endCleanly removes the sign of a running daemon.

@@ -122,3 +122,22 @@ func TestAFileThatIsBrokenIsNotGuessed(t *testing.T) {
 		})
 	}
 }
+
+func TestANodeThatRanHeartbeatStaysTheSame(t *testing.T) {
+	g := NewWithT(t)
+	dir, heartbeat := t.TempDir(), t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(heartbeat, "hb_uuid"), []byte("0123456789abcdef"), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(heartbeat, "hb_generation"), []byte("     1795662495\n"), 0o644)).To(Succeed())
+	id, err := node.IdentifyBeside(dir, heartbeat)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(id.Claim()).To(Succeed())
+	uuid := id.Is().UUID
+	g.Expect(string(uuid[:])).To(Equal("0123456789abcdef"))
+	g.Expect(id.Is().Generation).To(BeEquivalentTo(1795662496))
+	g.Expect(os.ReadFile(filepath.Join(heartbeat, "hb_generation"))).To(BeEquivalentTo("     1795662496\n"))
+	g.Expect(id.Remember("Milo1", "milo2", [16]byte{15: 1})).To(Succeed())
+	g.Expect(os.ReadFile(filepath.Join(heartbeat, "hostcache"))).To(BeEquivalentTo(
+		"milo1\t30313233-3435-3637-3839-616263646566\t100\t\nmilo2\t00000000-0000-0000-0000-000000000001\t100\t\n"))
+	g.Expect(filepath.Join(dir, "hb_generation")).NotTo(BeAnExistingFile())
+	g.Expect(id.Die()).To(Succeed())
+}

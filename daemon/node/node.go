@@ -30,6 +30,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/buffer"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
 // poolSize is the memory of all payloads. Users may take half of it (see
@@ -40,6 +41,8 @@ const poolSize = 64 << 20
 type Options struct {
 	// StateDir keeps who the node is, and whether its last run ended cleanly.
 	StateDir string
+	// HeartbeatDir keeps what Heartbeat keeps of a node; "" is StateDir.
+	HeartbeatDir string
 	// LastKnownDir has what drbdadm remembers of disks with internal metadata;
 	// "" is StateDir.
 	LastKnownDir string
@@ -117,7 +120,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 		}
 	}
 	var err error
-	if n.identity, err = identify(o.StateDir); err != nil {
+	if n.identity, err = identify(o.StateDir, o.HeartbeatDir); err != nil {
 		return nil, fmt.Errorf("state of this node in %s: %w", o.StateDir, err)
 	}
 	if err := n.assemble(); err != nil {
@@ -250,10 +253,24 @@ func (n *Node) performLiveness(e *liveness.Effect) {
 		n.tell("peer %s is heard again and has not restarted: the network was cut", n.site.Peer)
 	case liveness.CommsUp:
 		n.tell("communication with %s is up", n.site.Peer)
+		n.rememberPeer()
 	case liveness.Note:
 		n.tell("%s", e.Text)
 	case liveness.Heard:
 	}
+}
+
+// rememberPeer keeps the peer's UUID. It is called by who has the turn.
+func (n *Node) rememberPeer() {
+	uuid := n.machine.Status().Liveness.Peer.UUID
+	if uuid == (hbwire.UUID{}) {
+		return
+	}
+	n.working.Go(func() {
+		if err := n.identity.remember(n.site.Node, n.site.Peer, uuid); err != nil {
+			n.log.Warn("remember the peer", "error", err)
+		}
+	})
 }
 
 func (n *Node) performFailover(e *failover.Effect) {

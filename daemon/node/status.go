@@ -107,6 +107,11 @@ type ClusterStatus struct {
 	CommsUp     bool          `json:"communication-up"`
 	PeerPresent bool          `json:"peer-present"`
 	Links       []LinkStatus  `json:"links,omitempty"`
+	// How regularly the peer's heartbeats come, and the deadtime, in seconds, that
+	// keeps clear of the longest silence so far.
+	PeerJitter          float64 `json:"peer-jitter-seconds,omitempty"`
+	PeerLongestSilence  float64 `json:"peer-longest-silence-seconds,omitempty"`
+	RecommendedDeadtime float64 `json:"recommended-deadtime-seconds,omitempty"`
 	// Nodes are all nodes of ha.cf, in its order.
 	Nodes []Member `json:"nodes,omitempty"`
 	// Differs has the files of which the peer has others.
@@ -216,6 +221,8 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		BadPackets: l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
 	}
 	if l.Peer.HeardAt > 0 {
+		c.PeerJitter, c.PeerLongestSilence = l.Peer.Jitter.Seconds(), l.Peer.Longest.Seconds()
+		c.RecommendedDeadtime = l.Peer.Recommends.Seconds()
 		c.PeerSilent = (n.now() - l.Peer.HeardAt).Seconds()
 	}
 	for name, digests := range map[string][2]string{

@@ -78,12 +78,12 @@ type Core struct {
 	askNodes  time.Duration // when to ask for the node list again
 	nodesCame bool
 
-	sent      history
-	report    hbwire.Message // the newest one of what this node holds, as it was to be said
-	reportSeq uint64         // its number
-	peer      peer
-	links     []link
-	drops     [dropReasons]uint64
+	sent    history
+	report  hbwire.Message // the newest one of what this node holds, as it was to be said
+	reports uint64         // how many of those there were
+	peer    peer
+	links   []link
+	drops   [dropReasons]uint64
 
 	wanted    time.Duration // Deadline as it was after the last Step
 	judgeFrom time.Duration // nobody is dead before

@@ -121,15 +121,15 @@ type history struct {
 }
 
 type kept struct {
-	seq      uint64
-	sentAt   time.Duration
-	data     []byte
-	isReport bool // of what this node holds
+	seq    uint64
+	sentAt time.Duration
+	data   []byte
+	report uint64 // which of the reports of what this node holds; 0: none
 }
 
-func (h *history) add(data []byte, now time.Duration, isReport bool) {
+func (h *history) add(data []byte, now time.Duration, report uint64) {
 	h.seq++
-	h.kept[h.seq%maxKept] = kept{seq: h.seq, sentAt: now, data: data, isReport: isReport}
+	h.kept[h.seq%maxKept] = kept{seq: h.seq, sentAt: now, data: data, report: report}
 }
 
 func (h *history) get(seq uint64) *kept {

@@ -15,6 +15,7 @@ type peer struct {
 	generation  uint64 // highest heard
 	heardAt     time.Duration
 	late        bool
+	pace        pace
 	deadtime    time.Duration // as it asks for; before that, ours
 	statusSeq   uint64        // of the newest status
 	statusTime  uint64
@@ -186,8 +187,11 @@ func (c *Core) hearStatus(m hbwire.Message, e hbwire.Envelope) {
 	if e.Seq < p.statusSeq && e.Time < p.statusTime {
 		return // resent: it says nothing about now
 	}
+	p.pace.hear(c.now-p.heardAt, c.cfg.Keepalive)
 	if p.late {
-		c.notef("%s is heard again after %v", c.cfg.Peer, (c.now - p.heardAt).Round(time.Millisecond))
+		c.notef("%s is heard again after %v; heartbeats vary by %v, and a deadtime of %v would keep clear of the longest "+
+			"silence so far", c.cfg.Peer, (c.now - p.heardAt).Round(time.Millisecond), p.pace.jitter.Round(time.Millisecond),
+			p.pace.deadtime(c.cfg.Keepalive))
 	}
 	p.heardAt, p.late = c.now, false
 	if e.Seq > p.statusSeq {

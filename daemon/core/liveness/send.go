@@ -33,7 +33,11 @@ func (c *Core) send(m hbwire.Message) hbwire.Message {
 		return nil
 	}
 	if hbwire.Sequenced(kind) {
-		c.sent.add(data, c.now, kind == hbwire.MsgResource)
+		report := uint64(0)
+		if kind == hbwire.MsgResource {
+			report = c.reports
+		}
+		c.sent.add(data, c.now, report)
 	}
 	c.emit(Effect{Kind: Transmit, Data: data})
 	return m
@@ -50,7 +54,8 @@ func (c *Core) say(m hbwire.Message, loop bool) {
 		return
 	}
 	if m.Text(hbwire.FieldType) == hbwire.MsgResource && m.Text(hbwire.FieldReport) != "" {
-		c.report, c.reportSeq = append(hbwire.Message(nil), m...), c.sent.seq+1
+		c.report = append(hbwire.Message(nil), m...)
+		c.reports++
 	}
 	if m = c.send(append(hbwire.Message(nil), m...)); m != nil && loop {
 		c.emit(Effect{Kind: Heard, Own: true, Message: m})
@@ -84,12 +89,13 @@ func (c *Core) resend(m hbwire.Message) {
 		case c.now-k.sentAt >= c.cfg.MaxResendDelay-10*time.Millisecond:
 			k.sentAt = c.now
 			c.emit(Effect{Kind: Transmit, Data: k.data})
-			overtaken = overtaken || k.isReport && k.seq < c.reportSeq
+			if k.report != 0 && k.report < c.reports {
+				overtaken, k.report = true, 0 // once for each
+			}
 		}
 		first++
 	}
 	if overtaken {
-		c.reportSeq = c.sent.seq + 1
 		c.send(append(hbwire.Message(nil), c.report...))
 	}
 }

@@ -1,6 +1,10 @@
 package liveness
 
-import "time"
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/hbwire"
+)
 
 // Snapshot is what can be said about a core at one moment, for status output, failed tests and recordings.
 type Snapshot struct {
@@ -25,6 +29,10 @@ type PeerSnapshot struct {
 	Deadtime   time.Duration // the silence that it asks to be granted
 	Seq        uint64        // highest heard
 	Missing    int           // lost messages that are being asked for
+	UUID       hbwire.UUID
+	Jitter     time.Duration // by how much its heartbeats vary
+	Longest    time.Duration // silence between two of its heartbeats
+	Recommends time.Duration // the deadtime that keeps clear of that
 	Classic    bool          // was heard in the classic encoding alone
 	Old        bool          // speaks like Heartbeat 1.2
 }
@@ -52,7 +60,9 @@ func (c *Core) Snapshot() Snapshot {
 		Peer: PeerSnapshot{
 			Node: c.cfg.Peer, State: c.peer.state, Generation: c.peer.generation, HeardAt: c.peer.heardAt,
 			Late: c.peer.late, Deadtime: c.peer.deadtime, Seq: c.peer.numbers.last,
-			Missing: len(c.peer.numbers.missing), Classic: c.peer.onlyClassic, Old: c.peer.old,
+			UUID: c.peer.uuid, Jitter: c.peer.pace.jitter, Longest: c.peer.pace.longest,
+			Recommends: c.peer.pace.deadtime(c.cfg.Keepalive),
+			Missing:    len(c.peer.numbers.missing), Classic: c.peer.onlyClassic, Old: c.peer.old,
 		},
 		Dropped: Dropped{
 			Unreadable: c.drops[dropUnreadable], Strangers: c.drops[dropStranger], Outdated: c.drops[dropOld],
