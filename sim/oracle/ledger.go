@@ -45,16 +45,32 @@ func (o *Oracle) Writes(n int, sector uint64, sectors int, value uint64) *Write 
 // Wrote notes that the user was told that the write is done.
 func (o *Oracle) Wrote(w *Write) {
 	o.Counts.Writes++
-	o.nodes[w.node].ahead++
 	now, reg := o.tick(), o.regs[w.node]
-	if o.isAlone(w.node) {
-		o.alone[w.value] = true
-		o.Counts.Alone++
+	if !o.isInBoth(w) {
+		o.nodes[w.node].ahead++
+		if o.isAlone(w.node) {
+			o.alone[w.value] = true
+			o.Counts.Alone++
+		}
 	}
 	for s := w.sector; s < w.sector+w.sectors; s++ {
 		reg.end(s, w.began, now)
 		reg.decide(s, w.began, w.began, func(value uint64) { o.lapse(w.node, s, value) })
 	}
+}
+
+// isInBoth tells whether the peer's users had the write when their history went
+// its own way.
+func (o *Oracle) isInBoth(w *Write) bool {
+	if w.node == o.went || w.began > o.at || w.sector+w.sectors > len(o.parted) {
+		return false
+	}
+	for s := w.sector; s < w.sector+w.sectors; s++ {
+		if o.parted[s] != w.value {
+			return false
+		}
+	}
+	return true
 }
 
 // Refused checks that an error was the last resort: promise 6.

@@ -110,8 +110,14 @@ type Oracle struct {
 	// as long as no node went on without the writes of the other.
 	regs  [2]*register
 	reads []*Read
-	alone map[uint64]bool // versions that were acknowledged by one node alone
-	nodes [2]sight
+	// parted is what the users of node went found on their disk when their history
+	// went its own way, at that moment. Writes of the others' that were under way
+	// then and are there belong to both histories, whenever they are acknowledged.
+	parted []uint64
+	went   int
+	at     uint64
+	alone  map[uint64]bool // versions that were acknowledged by one node alone
+	nodes  [2]sight
 	// powerLost: some disk has lost its cache, where protocols A and B keep
 	// what was acknowledged.
 	powerLost bool
@@ -171,7 +177,7 @@ func (o *Oracle) Stepped(n int) {
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
 	switch {
 	case is && !was:
-		at.discard = at.discard && now.Conn != drbdwire.Connected
+		at.discard = at.discard && (now.Conn == drbdwire.WFBitMapT || isTarget(now.Conn)) // else its data was wanted
 		at.watching, at.evidence, at.restarted = false, false, false
 	case was && !is && old.Peer == drbdwire.Primary:
 		at.watching, at.broke = true, o.w.Now()

@@ -38,7 +38,7 @@ func (o *Oracle) Exposed(n int) {
 	other := o.w.Node(1 - n)
 	if stale == 0 {
 		if other.IsExposed() && !connected {
-			o.fork(n)
+			o.fork(n, data)
 		}
 		return
 	}
@@ -68,7 +68,7 @@ func (o *Oracle) Exposed(n int) {
 
 // goOn lets node n have a history of its own that begins with its data.
 func (o *Oracle) goOn(n int, data []uint64) {
-	o.fork(n)
+	o.fork(n, data)
 	o.nodes[1-n].ahead++ // it has what n lacks
 	for s, value := range data {
 		if !o.regs[n].may(s, value) {
@@ -91,9 +91,10 @@ func (o *Oracle) isExcused(reg *register, s int) bool {
 	return false
 }
 
-// fork gives node n a history of its own.
-func (o *Oracle) fork(n int) {
+// fork gives node n a history of its own, that begins with its data.
+func (o *Oracle) fork(n int, data []uint64) {
 	o.Counts.Forks++
+	o.parted, o.went, o.at = append(o.parted[:0], data...), n, o.moment
 	o.regs[n] = o.regs[n].clone()
 	o.nodes[0].ahead, o.nodes[1].ahead = 0, 0
 	o.w.Tracef("the history of %s goes its own way", name(n))

@@ -2,28 +2,42 @@ package oracle
 
 import "github.com/optionc/pollux/daemon/format/drbdwire"
 
-// resyncBegins checks that node t may be overwritten: it has no acknowledged
-// write that the source lacks, unless somebody ordered that, or a policy did; and that every
-// block that differs will be copied.
+// resyncBegins checks that node t may be overwritten, and that every block that
+// differs will be copied.
 func (o *Oracle) resyncBegins(t int) {
 	o.Counts.Resyncs++
-	reg, data := o.regs[t], o.w.Node(1-t).Data()
-	at := &o.nodes[t]
-	behind := o.regs[0] != o.regs[1] && (at.ahead == 0 || o.rules.Solves)
-	if o.rules.Protocol == drbdwire.ProtocolC && !at.discard && !behind {
-		size := int(o.w.Node(1 - t).Size())
-		for s, value := range data {
-			if s >= size {
-				value = nothing
-			}
-			if !reg.may(s, value) {
-				o.w.Fail(promise5, "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+
-					"but here was acknowledged %s", name(t), s, value, reg.describe(s))
-				return
-			}
+	o.overwritten(t)
+	o.nodes[t].discard, o.nodes[1-t].discard = false, false
+	o.regs[t], o.parted = o.regs[1-t], o.parted[:0]
+	o.Marks()
+}
+
+// overwritten checks that node t has no acknowledged write that the source lacks,
+// unless somebody ordered that, or a policy did; and that the source has all that
+// its own users were told is done.
+func (o *Oracle) overwritten(t int) {
+	at, apart := &o.nodes[t], o.regs[0] != o.regs[1]
+	given := at.discard || apart && (at.ahead == 0 || o.rules.Solves)
+	if o.rules.Protocol == drbdwire.ProtocolC && !given {
+		o.covers(t, o.regs[t], "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+
+			"but here was acknowledged %s")
+	}
+	if o.rules.Protocol == drbdwire.ProtocolC && apart {
+		o.covers(t, o.regs[1-t], "%s is overwritten by a copy that is old itself: sector %d there has version %d, "+
+			"but its users were told of %s")
+	}
+}
+
+// covers checks that what overwrites node t is what a history has.
+func (o *Oracle) covers(t int, reg *register, text string) {
+	size := int(o.w.Node(1 - t).Size())
+	for s, value := range o.w.Node(1 - t).Data() {
+		if s >= size {
+			value = nothing
+		}
+		if !reg.may(s, value) {
+			o.w.Fail(promise5, text, name(t), s, value, reg.describe(s))
+			return
 		}
 	}
-	at.discard = false
-	o.regs[t] = o.regs[1-t]
-	o.Marks()
 }

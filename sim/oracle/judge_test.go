@@ -1,0 +1,189 @@
+package oracle
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/sim/world"
+)
+
+type nobody struct{}
+
+func (nobody) Start(int)                             {}
+func (nobody) Stop(int)                              {}
+func (nobody) Completed(int, uint64, bool, []uint64) {}
+
+// court is two nodes that are connected and do nothing, and what tests tell the
+// oracle of users that there are not.
+type court struct {
+	g *WithT
+	w *world.World
+	o *Oracle
+}
+
+func newCourt(t *testing.T, rules Rules) *court {
+	t.Helper()
+	c := &court{g: NewWithT(t)}
+	rules.Protocol = drbdwire.ProtocolC
+	w, err := world.New(world.Config{
+		Seed: 1, Sectors: 16 << 11, Machine: machine.Config{
+			Resources: []replica.Config{{
+				Name: "r1", Protocol: drbdwire.ProtocolC, ALExtents: 257, PingInt: time.Second,
+				PingTimeout: 500 * time.Millisecond, Timeout: 6 * time.Second, MaxEpochSize: 2048,
+			}},
+			Cluster: true,
+			Liveness: liveness.Config{
+				Keepalive: time.Second, Deadtime: time.Hour, Initdead: time.Hour, Media: []string{"eth1"},
+				Keys:     hbwire.Keys{Keys: [16]hbwire.Key{{Method: hbwire.CRC}}},
+				Encoding: hbwire.Netstring,
+			},
+			Failover: failover.Config{},
+		},
+	}, nil)
+	c.g.Expect(err).NotTo(HaveOccurred())
+	c.w, c.o = w, New(w, rules)
+	w.Attend(c.o, nobody{})
+	for n := range 2 {
+		w.Node(n).Boot(false)
+	}
+	c.g.Expect(w.Run(5 * time.Second)).To(BeNil())
+	c.g.Expect(w.Node(0).State().Conn).To(Equal(drbdwire.Connected))
+	return c
+}
+
+// part cuts the connection.
+func (c *court) part() {
+	c.w.CutData(0)
+	c.w.CutData(1)
+	c.g.Expect(c.w.Run(c.w.Now() + 5*time.Second)).To(BeNil())
+	c.g.Expect(c.w.Node(0).State().Conn).To(BeNumerically("<", drbdwire.Connected))
+}
+
+// stored puts a version on the disks of these nodes.
+func (c *court) stored(w *Write, on ...int) *Write {
+	for _, n := range on {
+		c.w.Node(n).Data()[w.sector] = w.value
+	}
+	return w
+}
+
+// wrote is a write of node n that was acknowledged and is on those disks.
+func (c *court) wrote(n int, sector, value uint64, on ...int) {
+	c.o.Wrote(c.stored(c.o.Writes(n, sector, 1, value), on...))
+}
+
+// forked gives node n a history of its own that begins with what its disk has.
+func (c *court) forked(n int) { c.o.fork(n, c.w.Node(n).Data()) }
+
+func (c *court) verdict() string {
+	if broken := c.w.Run(c.w.Now()); broken != nil {
+		return broken.Error()
+	}
+	return ""
+}
+
+// A node that is overwritten may lose nothing but what somebody gave up.
+func TestOverwrites(t *testing.T) {
+	const (
+		allowed   = ""
+		unordered = "though nobody ordered it"
+		old       = "by a copy that is old itself"
+	)
+	for name, tc := range map[string]struct {
+		rules Rules
+		do    func(c *court)
+		want  string
+	}{
+		"of equal copies": {
+			do: func(c *court) { c.wrote(0, 8, 1, 0, 1) }, want: allowed,
+		},
+		"by a copy that lacks an acknowledged write": {
+			do: func(c *court) { c.wrote(0, 8, 1, 0) }, want: unordered,
+		},
+		"by a copy that lacks one, and a policy would solve a split brain, but there was none": {
+			rules: Rules{Solves: true},
+			do:    func(c *court) { c.wrote(0, 8, 1, 0) }, want: unordered,
+		},
+		"by order": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0)
+				c.o.Discards(0)
+			}, want: allowed,
+		},
+		"by a history in which the node has done nothing": {
+			do: func(c *court) {
+				c.forked(1)
+				c.wrote(1, 8, 1, 1)
+			}, want: allowed,
+		},
+		"by a history that lacks a write of this node's": {
+			do: func(c *court) {
+				c.forked(1)
+				c.wrote(0, 8, 1, 0)
+			}, want: unordered,
+		},
+		"by a history that has the write, which was acknowledged after it went apart": {
+			do: func(c *court) {
+				late := c.stored(c.o.Writes(0, 8, 1, 1), 0, 1)
+				c.forked(1)
+				c.wrote(1, 8, 2, 1)
+				c.o.Wrote(late)
+			}, want: allowed,
+		},
+		"by a history that lacks the write, which was acknowledged after it went apart": {
+			do: func(c *court) {
+				late := c.stored(c.o.Writes(0, 8, 1, 1), 0)
+				c.forked(1)
+				c.o.Wrote(late)
+			}, want: unordered,
+		},
+		"by a history, in which an older write got lost": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0, 1)
+				c.forked(1)
+				c.w.Node(1).Data()[8] = 0
+			}, want: old,
+		},
+		"by order, and the history of the other lost a write of its own": {
+			do: func(c *court) {
+				c.forked(1)
+				c.wrote(1, 8, 1)
+				c.o.Discards(0)
+			}, want: old,
+		},
+		"by a policy": {
+			rules: Rules{Solves: true},
+			do: func(c *court) {
+				c.forked(1)
+				c.wrote(0, 8, 1, 0)
+			}, want: allowed,
+		},
+		"by a policy, and the history of the other lost a write of its own": {
+			rules: Rules{Solves: true},
+			do: func(c *court) {
+				c.forked(1)
+				c.wrote(0, 8, 1, 0)
+				c.wrote(1, 16, 2)
+			}, want: old,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t, tc.rules)
+			tc.do(c)
+			c.o.overwritten(0)
+			if tc.want == allowed {
+				c.g.Expect(c.verdict()).To(BeEmpty())
+				return
+			}
+			c.g.Expect(c.verdict()).To(ContainSubstring(tc.want))
+		})
+	}
+}
