@@ -54,7 +54,7 @@ func newCourt(t *testing.T, rules Rules) *court {
 	for n := range 2 {
 		w.Node(n).Boot(false)
 	}
-	c.g.Expect(w.Run(5 * time.Second)).To(BeNil())
+	c.g.Expect(w.Run(5 * time.Second)).NotTo(HaveOccurred())
 	c.g.Expect(w.Node(0).State().Conn).To(Equal(drbdwire.Connected))
 	return c
 }
@@ -63,8 +63,15 @@ func newCourt(t *testing.T, rules Rules) *court {
 func (c *court) part() {
 	c.w.CutData(0)
 	c.w.CutData(1)
-	c.g.Expect(c.w.Run(c.w.Now() + 5*time.Second)).To(BeNil())
+	c.g.Expect(c.w.Run(c.w.Now() + 5*time.Second)).NotTo(HaveOccurred())
 	c.g.Expect(c.w.Node(0).State().Conn).To(BeNumerically("<", drbdwire.Connected))
+}
+
+func (c *court) join() {
+	c.w.HealData(0)
+	c.w.HealData(1)
+	c.g.Expect(c.w.Run(c.w.Now() + 30*time.Second)).NotTo(HaveOccurred())
+	c.g.Expect(c.w.Node(0).State().Conn).To(Equal(drbdwire.Connected))
 }
 
 // stored puts a version on the disks of these nodes.
@@ -80,8 +87,9 @@ func (c *court) wrote(n int, sector, value uint64, on ...int) {
 	c.o.Wrote(c.stored(c.o.Writes(n, sector, 1, value), on...))
 }
 
-// forked gives node n a history of its own that begins with what its disk has.
-func (c *court) forked(n int) { c.o.fork(n, c.w.Node(n).Data()) }
+// forked gives the second node a history of its own that begins with what its
+// disk has.
+func (c *court) forked() { c.o.fork(1, c.w.Node(1).Data()) }
 
 func (c *court) verdict() string {
 	if broken := c.w.Run(c.w.Now()); broken != nil {
@@ -109,7 +117,7 @@ func TestOverwrites(t *testing.T) {
 			do: func(c *court) { c.wrote(0, 8, 1, 0) }, want: unordered,
 		},
 		"by a copy that lacks one, and a policy would solve a split brain, but there was none": {
-			rules: Rules{Solves: true},
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardLeastChanges},
 			do:    func(c *court) { c.wrote(0, 8, 1, 0) }, want: unordered,
 		},
 		"by order": {
@@ -120,20 +128,20 @@ func TestOverwrites(t *testing.T) {
 		},
 		"by a history in which the node has done nothing": {
 			do: func(c *court) {
-				c.forked(1)
+				c.forked()
 				c.wrote(1, 8, 1, 1)
 			}, want: allowed,
 		},
 		"by a history that lacks a write of this node's": {
 			do: func(c *court) {
-				c.forked(1)
+				c.forked()
 				c.wrote(0, 8, 1, 0)
 			}, want: unordered,
 		},
 		"by a history that has the write, which was acknowledged after it went apart": {
 			do: func(c *court) {
 				late := c.stored(c.o.Writes(0, 8, 1, 1), 0, 1)
-				c.forked(1)
+				c.forked()
 				c.wrote(1, 8, 2, 1)
 				c.o.Wrote(late)
 			}, want: allowed,
@@ -141,35 +149,58 @@ func TestOverwrites(t *testing.T) {
 		"by a history that lacks the write, which was acknowledged after it went apart": {
 			do: func(c *court) {
 				late := c.stored(c.o.Writes(0, 8, 1, 1), 0)
-				c.forked(1)
+				c.forked()
 				c.o.Wrote(late)
 			}, want: unordered,
 		},
 		"by a history, in which an older write got lost": {
 			do: func(c *court) {
 				c.wrote(0, 8, 1, 0, 1)
-				c.forked(1)
+				c.forked()
 				c.w.Node(1).Data()[8] = 0
 			}, want: old,
 		},
 		"by order, and the history of the other lost a write of its own": {
 			do: func(c *court) {
-				c.forked(1)
+				c.forked()
 				c.wrote(1, 8, 1)
 				c.o.Discards(0)
 			}, want: old,
 		},
 		"by a policy": {
-			rules: Rules{Solves: true},
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardLeastChanges},
 			do: func(c *court) {
-				c.forked(1)
+				c.forked()
 				c.wrote(0, 8, 1, 0)
 			}, want: allowed,
 		},
-		"by a policy, and the history of the other lost a write of its own": {
-			rules: Rules{Solves: true},
+		"by a policy that lets only a node lose that has done nothing": {
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardZeroChanges, AfterSB1: drbdwire.AfterSBDiscardSecondary},
 			do: func(c *court) {
-				c.forked(1)
+				c.forked()
+				c.wrote(0, 8, 1, 0)
+			}, want: unordered,
+		},
+		"by a policy for one Primary": {
+			rules: Rules{AfterSB1: drbdwire.AfterSBDiscardSecondary},
+			do: func(c *court) {
+				c.forked()
+				c.wrote(0, 8, 1, 0)
+				c.o.nodes[0].met.Peer = drbdwire.Primary
+			}, want: allowed,
+		},
+		"by a policy against a Primary": {
+			rules: Rules{AfterSB1: drbdwire.AfterSBDiscardSecondary},
+			do: func(c *court) {
+				c.forked()
+				c.wrote(0, 8, 1, 0)
+				c.o.nodes[0].met.Role = drbdwire.Primary
+			}, want: unordered,
+		},
+		"by a policy, and the history of the other lost a write of its own": {
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardLeastChanges},
+			do: func(c *court) {
+				c.forked()
 				c.wrote(0, 8, 1, 0)
 				c.wrote(1, 16, 2)
 			}, want: old,
@@ -179,6 +210,91 @@ func TestOverwrites(t *testing.T) {
 			c := newCourt(t, tc.rules)
 			tc.do(c)
 			c.o.overwritten(0)
+			if tc.want == allowed {
+				c.g.Expect(c.verdict()).To(BeEmpty())
+				return
+			}
+			c.g.Expect(c.verdict()).To(ContainSubstring(tc.want))
+		})
+	}
+}
+
+// A node whose users will miss acknowledged writes may show its data only if
+// nobody could know, or somebody said so.
+func TestShows(t *testing.T) {
+	const (
+		allowed = ""
+		lost    = promise1
+		stale   = promise5
+	)
+	alone := func(c *court) {
+		c.part()
+		c.wrote(0, 8, 1, 0)
+	}
+	restarted := func(ago time.Duration) func(c *court) {
+		return func(c *court) {
+			alone(c)
+			c.o.nodes[1].restarted, c.o.nodes[1].up = true, c.w.Now()-ago
+		}
+	}
+	for name, tc := range map[string]struct {
+		rules Rules
+		do    func(c *court)
+		want  string
+	}{
+		"without a write that the peer alone has, unknown here": {do: alone, want: allowed},
+		"without a write that was on both": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0)
+				c.part()
+			}, want: lost,
+		},
+		"and can tell that the peer went on": {
+			do: func(c *court) {
+				alone(c)
+				c.o.nodes[1].known = true
+			}, want: stale,
+		},
+		"and the peer is fenced before it goes on": {rules: Rules{Fenced: true}, do: alone, want: stale},
+		"and was started anew":                     {do: restarted(time.Hour), want: stale},
+		"and was started anew, and has waited for as long as it must": {
+			rules: Rules{GoesOn: 10 * time.Second}, do: restarted(10 * time.Second), want: allowed,
+		},
+		"and was started anew, and has not waited for as long as it must": {
+			rules: Rules{GoesOn: 10 * time.Second}, do: restarted(9 * time.Second), want: stale,
+		},
+		"while it is connected": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0)
+				c.o.alone[1] = true
+			}, want: stale,
+		},
+		"while it is connected, and an operator gave up what the peer has": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0)
+				c.o.Discards(0)
+			}, want: allowed,
+		},
+		"and an operator wants to give up what the peer has, who is not there": {
+			do: func(c *court) {
+				c.wrote(0, 8, 1, 0)
+				c.part()
+				c.o.Discards(0)
+			}, want: lost,
+		},
+		"and an operator gave up what the peer had, but that was as good": {
+			do: func(c *court) {
+				c.part()
+				c.o.Discards(0)
+				c.join()
+				c.wrote(0, 8, 1, 0)
+			}, want: lost,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t, tc.rules)
+			tc.do(c)
+			c.o.Exposed(1)
 			if tc.want == allowed {
 				c.g.Expect(c.verdict()).To(BeEmpty())
 				return

@@ -43,11 +43,12 @@ type Rules struct {
 	// Apart: the nodes may be cut off from each other altogether, or pause. A
 	// pair without witness and fencing then accepts that both run the guest.
 	Apart bool
-	// GoesOn: a node that started and does not find its peer uses its data after
-	// a time, as configured. It may be old then.
-	GoesOn bool
-	// Solves: a policy decides whose writes are given up in a split brain.
-	Solves bool
+	// GoesOn is how long a node that started and does not find its peer waits at
+	// least before it uses its data, as configured. It may be old then. 0 is for ever.
+	GoesOn time.Duration
+	// AfterSB0 and AfterSB1 decide whose writes are given up in a split brain that
+	// is noticed while none or one of the nodes is Primary.
+	AfterSB0, AfterSB1 drbdwire.AfterSB
 	// Fenced: a Primary that loses its peer waits until that is fenced off. Then
 	// no pair accepts any of this, whatever happens between the nodes.
 	Fenced bool
@@ -128,15 +129,17 @@ type Oracle struct {
 // sight is what was seen of one node.
 type sight struct {
 	state     drbdwire.State
-	broke     time.Duration // when its connection to a Primary ended
-	watching  bool          // it has not been connected since
-	evidence  bool          // it was told, or could tell, that the Primary went on
-	known     bool          // that was so when it was promoted
-	restarted bool          // since it was connected
-	ahead     int           // writes that it alone acknowledged since the histories went apart
-	heard     bool          // it was given a datagram since it came up
-	vouched   bool          // an operator told it to go on since it came up
-	discard   bool          // an operator gave its data up
+	broke     time.Duration  // when its connection to a Primary ended
+	watching  bool           // it has not been connected since
+	evidence  bool           // it was told, or could tell, that the Primary went on
+	known     bool           // that was so when it was promoted
+	restarted bool           // since it was connected
+	up        time.Duration  // when it was first seen after that
+	met       drbdwire.State // in which the last handshake left it
+	ahead     int            // writes that it alone acknowledged since the histories went apart
+	heard     bool           // it was given a datagram since it came up
+	vouched   bool           // an operator told it to go on since it came up
+	discard   bool           // an operator gave its data up
 }
 
 // New watches w from its beginning.
@@ -175,6 +178,12 @@ func (o *Oracle) Stepped(n int) {
 	old, now := at.state, o.w.Node(n).State()
 	at.state = now
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
+	if is && old.Conn <= drbdwire.Connected {
+		at.met = now
+	}
+	if old == (drbdwire.State{}) {
+		at.up = o.w.Now()
+	}
 	switch {
 	case is && !was:
 		at.discard = at.discard && (now.Conn == drbdwire.WFBitMapT || isTarget(now.Conn)) // else its data was wanted

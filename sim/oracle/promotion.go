@@ -54,7 +54,7 @@ func (o *Oracle) Exposed(n int) {
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
 	case o.rules.Protocol == drbdwire.ProtocolC &&
-		(at.known || at.restarted && !o.rules.GoesOn || connected || o.rules.Fenced):
+		(at.known || at.restarted && !o.hasWaited(n) || connected || o.rules.Fenced):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
 		if o.rules.Protocol == drbdwire.ProtocolC {
@@ -64,6 +64,12 @@ func (o *Oracle) Exposed(n int) {
 		}
 		o.goOn(n, data[:size])
 	}
+}
+
+// hasWaited tells whether node n has waited for its peer since it started for as
+// long as it has to, at least.
+func (o *Oracle) hasWaited(n int) bool {
+	return o.rules.GoesOn > 0 && o.w.Now() >= o.nodes[n].up+o.rules.GoesOn
 }
 
 // goOn lets node n have a history of its own that begins with its data.

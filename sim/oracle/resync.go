@@ -17,7 +17,7 @@ func (o *Oracle) resyncBegins(t int) {
 // its own users were told is done.
 func (o *Oracle) overwritten(t int) {
 	at, apart := &o.nodes[t], o.regs[0] != o.regs[1]
-	given := at.discard || apart && (at.ahead == 0 || o.rules.Solves)
+	given := at.discard || apart && (at.ahead == 0 || o.solves(at.met))
 	if o.rules.Protocol == drbdwire.ProtocolC && !given {
 		o.covers(t, o.regs[t], "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+
 			"but here was acknowledged %s")
@@ -39,5 +39,26 @@ func (o *Oracle) covers(t int, reg *register, text string) {
 			o.w.Fail(promise5, text, name(t), s, value, reg.describe(s))
 			return
 		}
+	}
+}
+
+// solves tells whether a policy may decide that a node with writes of its own is
+// overwritten, that came out of the handshake in state s. Which one a policy
+// chooses by numbers or ages is not looked at here.
+func (o *Oracle) solves(s drbdwire.State) bool {
+	none := o.rules.AfterSB0 != drbdwire.AfterSBDisconnect && o.rules.AfterSB0 != drbdwire.AfterSBDiscardZeroChanges
+	switch {
+	case s.Role == drbdwire.Primary && s.Peer == drbdwire.Primary:
+		return false
+	case s.Role != drbdwire.Primary && s.Peer != drbdwire.Primary:
+		return none
+	}
+	switch o.rules.AfterSB1 {
+	case drbdwire.AfterSBDisconnect:
+		return false
+	case drbdwire.AfterSBDiscardSecondary:
+		return s.Role == drbdwire.Secondary
+	default:
+		return none
 	}
 }

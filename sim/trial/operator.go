@@ -149,7 +149,7 @@ func (t *trial) unfreeze() bool {
 func (t *trial) rejoin(n int, discard bool) {
 	node := t.w.Node(n)
 	connect := func(int, string) { node.Order(replica.OrderConnect, discard, func(int, string) {}) }
-	if discard && t.rules.Solves {
+	if discard && (t.rules.AfterSB0 != drbdwire.AfterSBDisconnect || t.rules.AfterSB1 != drbdwire.AfterSBDisconnect) {
 		connect = func(int, string) {
 			node.Order(replica.OrderInvalidate, false, func(int, string) {
 				node.Order(replica.OrderConnect, false, func(int, string) {})

@@ -205,10 +205,16 @@ func (s *setup) apply(settings []plan.Setting) error {
 // judge derives the rules from what the setup has become.
 func (s *setup) judge() {
 	r := s.resource()
-	s.rules.Protocol, s.rules.GoesOn = r.Protocol, r.WFCTimeout > 0 && r.Fencing == replica.DontCare
+	s.rules.Protocol, s.rules.GoesOn = r.Protocol, 0
+	if r.Fencing == replica.DontCare {
+		s.rules.GoesOn = r.WFCTimeout
+		if r.DegrWFCTimeout > 0 {
+			s.rules.GoesOn = min(r.WFCTimeout, r.DegrWFCTimeout)
+		}
+	}
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
 	s.rules.PassesOn = r.PassOn
-	s.rules.Solves = r.AfterSB0 != 0 || r.AfterSB1 != 0 || r.AfterSB2 != 0
+	s.rules.AfterSB0, s.rules.AfterSB1 = r.AfterSB0, r.AfterSB1
 	s.rules.First = 0
 	if s.world.Fresh {
 		s.rules.First = world.Garbage(0)
