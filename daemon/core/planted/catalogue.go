@@ -62,4 +62,6 @@ var Catalogue = []Entry{
 	{ResyncTooShort, "ResyncTooShort", "drbd9-tests: resync of odd sizes; DRBD 8.4.11 (bitmap at the end)"},
 	{NoNewGeneration, "NoNewGeneration", "DRBD 9.1.9 (new identifier not sent to a connecting peer)"},
 	{BlindFailback, "BlindFailback", "Heartbeat with drbddisk: failback during a resync"},
+	{AckUnflushed, "AckUnflushed", "DRBD: a flush that fails degrades to drain; found by reading"},
+	{LentGeneration, "LentGeneration", "pollux, seed 957 (apart) at 02288bc"},
 }

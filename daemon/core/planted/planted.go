@@ -128,4 +128,10 @@ const (
 	NoNewGeneration Bug = 50
 	// BlindFailback: groups go back before the data there is up to date.
 	BlindFailback Bug = 51
+	// AckUnflushed: the end of an epoch is acknowledged although the disk failed with
+	// its writes in the cache.
+	AckUnflushed Bug = 52
+	// LentGeneration: a node that is promoted alone goes on in the generation that its
+	// peer's users have been shown.
+	LentGeneration Bug = 53
 )

@@ -39,3 +39,32 @@ var _ = Describe("A ping that overtakes the handshake", func() {
 		}),
 	)
 })
+
+var _ = Describe("An order to become Primary that comes before the peer's word that it has stepped down", func() {
+	It("waits for that word", func() {
+		p := synced()
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90})
+		p.run()
+		Expect(p.b.answers).NotTo(HaveKey(uint64(90)))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.run()
+		Expect(p.b.answers[90].Code).To(Equal(drbdwire.Success))
+		Expect(p.b.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+	})
+
+	It("is refused when the peer stays Primary for longer than a ping may take", func() {
+		p := synced()
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90})
+		p.wait()
+		Expect(p.b.answers[90].Code).To(Equal(drbdwire.TwoPrimaries))
+	})
+
+	It("is refused when the connection is lost meanwhile: the peer may have gone on", func() {
+		p := synced()
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90})
+		p.run()
+		p.part()
+		Expect(p.b.answers[90].Code).To(Equal(drbdwire.TwoPrimaries))
+		Expect(p.b.core.State().Role).To(Equal(drbdwire.Secondary))
+	})
+})

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -22,6 +23,9 @@ type order struct {
 	peerOutdated bool
 	asked        bool // the handler fence-peer has answered
 	yielding     bool // this node has offered to mark its own copy as old
+	// secondTry is when a promotion that a Primary peer stands in the way of is
+	// tried again; 0 is not known yet.
+	secondTry time.Duration
 }
 
 type stage uint8
@@ -36,6 +40,7 @@ const (
 	stageDrain
 	stageRecord // the superblock is on its way
 	stageResize // the disk is measured, metadata moved, the peer asked
+	stageYield  // the peer is Primary, but may have just stepped down
 )
 
 // command takes an order. One is carried out at a time.
@@ -326,6 +331,15 @@ func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
 // advanceOrder goes on with a change of role when the last write is through.
 func (r *Resource) advanceOrder() {
 	switch r.order.stage {
+	case stageYield:
+		switch {
+		case r.state.Conn < drbdwire.Connected:
+			// Whether it went on alone is for those who hear more of it to find out.
+			r.refuse(drbdwire.TwoPrimaries, "the peer was Primary when the connection to it was lost")
+		case r.state.Peer != drbdwire.Primary || r.now >= r.order.secondTry:
+			r.order.stage = stageStart
+			r.promote()
+		}
 	case stageWritten:
 		r.expose()
 	case stageDrain:

@@ -176,6 +176,9 @@ func (r *Resource) settle() {
 func (r *Resource) Deadline() time.Duration {
 	next := min(r.linkDeadline(), r.epochs.deadline(), r.syncDeadline(), r.waiting.until, r.stalled(),
 		r.pauseDeadline(), r.congestionDeadline())
+	if r.order.stage == stageYield {
+		next = min(next, r.order.secondTry)
+	}
 	if r.state.Conn == drbdwire.VerifyS {
 		next = min(next, r.verify.walk.Deadline())
 	}

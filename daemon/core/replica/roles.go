@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -25,8 +26,9 @@ func (r *Resource) promote() {
 		r.set(next, "the peer counts as outdated by force")
 	}
 	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
-		if code == drbdwire.TwoPrimaries {
-			r.ping() // it may be dead, and be missed at the next ping alone
+		if code == drbdwire.TwoPrimaries && r.order.secondTry == 0 {
+			r.tryAgain()
+			return
 		}
 		if r.order.asked {
 			why += "; " + r.fence.answer
@@ -47,6 +49,14 @@ func (r *Resource) promote() {
 		value |= uint32(drbdwire.UpToDate) << 9
 	}
 	r.ask(drbdwire.CmdStateChgReq, mask, value)
+}
+
+// tryAgain gives a peer that is Primary the time of a ping: the word that it has
+// stepped down may be on its way. It is not pinged: one that has been frozen for
+// a while would be given up for an order that is refused anyway. Source: DRBD
+// 8.4 states, section 8.1.
+func (r *Resource) tryAgain() {
+	r.order.stage, r.order.secondTry = stageYield, r.now+r.cfg.PingTimeout+100*time.Millisecond
 }
 
 // forcing tells whether the order declares data good that is not known to be.
@@ -113,7 +123,7 @@ func (r *Resource) becomePrimary() {
 			r.newGeneration()
 		case forced:
 			r.setCurrent(r.rng.next() | 4)
-		case alone && r.meta.lent:
+		case alone && r.meta.lent && !planted.On(planted.LentGeneration):
 			r.divertGeneration()
 		default:
 			r.setCurrent(r.uuids.Current)
