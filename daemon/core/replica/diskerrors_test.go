@@ -217,3 +217,49 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.a.payloads).To(BeEmpty())
 	})
 })
+
+// In protocols A and B a Secondary's disk has in its cache what only the end of
+// the epoch makes stable.
+var _ = Describe("A Secondary that can't flush its disk", func() {
+	for _, protocol := range []drbdwire.WireProtocol{drbdwire.ProtocolA, drbdwire.ProtocolB} {
+		It("lets the Primary mark what was in the cache, in protocol "+protocol.String(), func() {
+			p := synced(func(c *replica.Config) { c.Protocol = protocol })
+			p.b.hold[replica.Flush] = true
+			p.a.write(1, 8, 'x', 4096)
+			p.wait()
+			Expect(p.b.held).To(HaveLen(1), "the flush at the end of the epoch")
+			p.b.bad = true
+			p.b.release()
+			Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+			p.wait()
+			Expect(p.a.done).To(HaveKey(uint64(1)))
+			Expect(p.a.core.Status().OutOfSync).To(BeNumerically(">=", 4))
+
+			By("the disk comes back without its cache")
+			p.b.bad = false
+			clear(p.b.disk[4096:8192])
+			p.b.mustOrder(replica.OrderAttach, false)
+			p.join()
+			Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+			Expect(p.b.disk[4096]).To(Equal(byte('x')))
+		})
+
+		It("the same when the disk fails before the end of the epoch, in protocol "+protocol.String(), func() {
+			p := synced(func(c *replica.Config) { c.Protocol = protocol })
+			p.a.write(1, 8, 'x', 4096)
+			p.run()
+			Expect(p.b.disk[4096]).To(Equal(byte('x')), "in the cache")
+			p.b.bad = true
+			p.a.write(2, 64, 'y', 4096)
+			p.wait()
+			Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+			p.b.bad = false
+			clear(p.b.disk[4096:8192])
+			p.b.mustOrder(replica.OrderAttach, false)
+			p.join()
+			Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+			Expect(p.b.disk[4096]).To(Equal(byte('x')))
+			Expect(p.b.disk[32768]).To(Equal(byte('y')))
+		})
+	}
+})

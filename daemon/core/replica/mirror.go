@@ -26,6 +26,7 @@ type mirror struct {
 	sequence uint32 // of data packets and acks sent
 	epoch    uint32 // of the writes that arrive now
 	count    uint32 // writes in it so far
+	cached   bool   // one of them is in the disk's cache, and may not be on it
 	barriers line[barrier]
 }
 
@@ -34,6 +35,7 @@ type peerWork struct {
 	number  uint64
 	kind    workKind
 	started bool
+	stable  bool // when the disk has done it, it is on stable storage
 	logged  bool // holds a reference on its activity-log extents
 	conn    uint32
 	epoch   uint32
@@ -74,6 +76,7 @@ type barrier struct {
 	number [4]byte
 	epoch  uint32
 	count  uint32
+	cached bool
 	flush  uint64 // number of the flush under way, 0 is none
 	began  time.Duration
 }

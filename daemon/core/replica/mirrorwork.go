@@ -108,9 +108,9 @@ func (r *Resource) begin(w *peerWork) bool {
 	if !w.isResync() && w.kind != workResync && w.kind != workClear {
 		r.gentle.used += uint64(w.size) / 512
 	}
-	stable := w.kind == workResync || w.kind == workClear || w.flags&drbdwire.FlagFUA != 0 ||
+	w.stable = w.kind == workResync || w.kind == workClear || w.flags&drbdwire.FlagFUA != 0 ||
 		r.cfg.Protocol == drbdwire.ProtocolC
-	stable = stable && !planted.On(planted.PeerCacheAck)
+	stable := w.stable && !planted.On(planted.PeerCacheAck)
 	e := Effect{ID: peerBase | w.number, Sector: w.sector, Size: w.size, Buf: w.buf, FUA: stable}
 	switch w.kind {
 	case workTrim, workClear:
@@ -202,6 +202,9 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 
 // wroteForPeer acknowledges a write that is done.
 func (r *Resource) wroteForPeer(w *peerWork) {
+	if w.inEpoch() && !w.stable {
+		r.mirror.keepInCache(w.epoch)
+	}
 	syncing := r.state.Conn >= drbdwire.SyncSource && r.state.Conn <= drbdwire.PausedSyncT
 	switch {
 	case w.kind == workResync || w.kind == workClear:
