@@ -5,9 +5,11 @@ import "github.com/optionc/pollux/daemon/format/drbdwire"
 // copyMarked ends a state in which both copies count as equal, and blocks are
 // marked all the same: a handshake let the device grow, or the resync of what
 // was added broke off. The kernel leaves that as it is. Here the Primary begins
-// a new generation, and the resync that follows from it.
+// a new generation, and the resync that follows from it. What an online verify
+// has found stays until the nodes connect again, as with the kernel: the copy
+// that a new Primary would overwrite may be the good one.
 func (r *Resource) copyMarked() {
-	if r.isMarked() && r.uuids.Bitmap == 0 {
+	if r.isMarked() && r.uuids.Bitmap == 0 && !r.verify.suspect {
 		r.decided(aboutData, "copies what is marked", "both copies count as equal, and blocks are marked", r.standing())
 		r.newGeneration()
 		r.afterSuper(gateMarked)

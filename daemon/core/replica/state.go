@@ -26,6 +26,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Conn != old.Conn {
 		r.sync.call, r.sync.kept = 0, 0 // what it was about is over
 	}
+	if next.Conn != drbdwire.Connected && !isVerify(next.Conn) {
+		r.verify.suspect = false
+	}
 	if isVerify(old.Conn) && !isVerify(next.Conn) {
 		r.leftVerify(old.Conn)
 	}

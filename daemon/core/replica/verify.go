@@ -42,6 +42,9 @@ type verification struct {
 	ranges      []sectorRange
 	resume      uint64 // sector where the next one begins, unless told otherwise
 	last        *VerifyResult
+	// suspect: blocks of this node or of the peer are marked that differ from what
+	// was written. Which of the two is damaged, nobody knows.
+	suspect bool
 }
 
 // VerifyResult is what came of an online verify, in blocks of 4 KiB.
@@ -317,7 +320,7 @@ func (r *Resource) leftVerify(old drbdwire.ConnState) {
 	}
 	r.tellRanges(0)
 	r.decided(aboutVerify, outcome, result.String(), "")
-	*v = verification{resume: v.resume, last: &result}
+	*v = verification{resume: v.resume, last: &result, suspect: v.suspect}
 	if result.OutOfSync > 0 {
 		r.meta.allPages = true
 		r.meta.dirty()

@@ -77,6 +77,26 @@ var _ = Describe("An online verify", func() {
 		})
 	}
 
+	It("leaves what differs as it is when the nodes change places: the good copy may be the old Primary's", func() {
+		p := synced(withVerify)
+		p.b.disk[80*512]++
+		p.a.verify(0, 0)
+		Expect(p.a.core.Status().OutOfSync).To(Equal(uint64(4)))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.wait()
+		Expect(p.b.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[80*512]).NotTo(Equal(p.b.disk[80*512]))
+
+		By("the node with the good copy is Primary when they connect again")
+		p.b.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.part()
+		p.join()
+		expectSynced(p)
+		Expect(p.b.disk[80*512]).To(BeZero())
+	})
+
 	It("compares from where to where it was told, and goes on from there", func() {
 		p := synced(withVerify)
 		p.b.disk[800*512]++

@@ -99,6 +99,7 @@ func (r *Resource) foundDifference(sector uint64, size uint32) {
 	}
 	r.bits.Set(sector, size)
 	v := &r.verify
+	v.suspect = true
 	v.found++
 	add := sectorRange{sector, sector + uint64(size)/512}
 	i, _ := slices.BinarySearchFunc(v.ranges, add, func(a, b sectorRange) int {
