@@ -52,11 +52,11 @@ func (r *Resource) promote() {
 }
 
 // tryAgain gives a peer that is Primary the time of a ping: the word that it has
-// stepped down may be on its way. It is not pinged: one that has been frozen for
-// a while would be given up for an order that is refused anyway. Source: DRBD
-// 8.4 states, section 8.1.
+// stepped down may be on its way. It may be dead as well, and be missed at the
+// next ping alone, so that is now. Source: DRBD 8.4 states, section 8.1.
 func (r *Resource) tryAgain() {
 	r.order.stage, r.order.secondTry = stageYield, r.now+r.cfg.PingTimeout+100*time.Millisecond
+	r.ping()
 }
 
 // forcing tells whether the order declares data good that is not known to be.

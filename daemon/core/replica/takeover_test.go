@@ -44,8 +44,8 @@ var _ = Describe("An order to become Primary beside a Primary that is dead and n
 		p.run()
 		p.a.stopped = true
 		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90})
-		Expect(p.b.answers[90].Code).To(Equal(drbdwire.TwoPrimaries))
 		p.wait() // twice ping-timeout, a tenth of ping-int
+		Expect(p.b.answers[90].Code).To(Equal(drbdwire.TwoPrimaries))
 		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 91})
 		p.run()
 		Expect(p.b.answers[91].Code).To(Equal(drbdwire.Success))
