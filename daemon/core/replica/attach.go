@@ -259,15 +259,16 @@ func (r *Resource) letGoOfDisk(why string) {
 }
 
 // loseOnlyCopy notes whether the disk that is lost had what users were told is
-// done, and no peer has. A generation that is not on disk was begun when the
-// peer was lost, and nobody was told of anything in it.
+// done, and no peer has. A generation that follows the one on disk was begun when
+// the peer was lost, which was whole, and nobody was told of anything in it.
 func (r *Resource) loseOnlyCopy() {
 	s := r.state
 	if s.Disk <= drbdwire.Attaching || s.Role != drbdwire.Primary || r.bits == nil {
 		return
 	}
 	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
-	r.meta.only = !served && !r.sync.whole && r.bits.Count() > 0 && r.uuids.Current&^1 == r.meta.onDisk&^1
+	begun := r.uuids.Current&^1 != r.meta.onDisk&^1 && r.uuids.Bitmap&^1 == r.meta.onDisk&^1
+	r.meta.only = !served && !r.sync.whole && r.bits.Count() > 0 && !begun
 }
 
 // diskIdle lets the shell close the disk once nothing is under way on it.

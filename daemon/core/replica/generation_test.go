@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -55,4 +57,38 @@ var _ = Describe("A new generation by order", func() {
 		// The copy was one of a Primary, whose log names the extent of the first write.
 		Expect(p.a.core.Status().Stats.Sent).To(BeNumerically("<=", 4096+4<<20))
 	})
+})
+
+var _ = Describe("The source of a full resync by order that goes on alone", func() {
+	for name, write := range map[string]func(p *pair){
+		"as a Primary": func(p *pair) {
+			p.a.write(1, 8, 'x', 4096)
+			p.run()
+			Expect(p.a.done[1].Failed).To(BeFalse())
+			p.a.mustOrder(replica.OrderSecondary, false)
+		},
+		"promoted later": func(p *pair) { p.a.servesAlone() },
+	} {
+		It("and a target that knows nothing of it and does so too notice that, "+name, func() {
+			p := synced()
+			if name != "as a Primary" {
+				p.a.mustOrder(replica.OrderSecondary, false)
+			}
+			p.b.hold[replica.MetaWrite] = true // the target never begins
+			p.b.order(replica.OrderInvalidate, false)
+			p.part()
+			p.b.crash()
+			write(p)
+			cfg := config()
+			cfg.Seed, cfg.WFCTimeout = 14, time.Second
+			p.b.core = replica.New(cfg)
+			p.b.up()
+			p.wait()
+			p.wait()
+			p.b.servesAlone()
+			p.join()
+			Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone), p.a.status())
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		})
+	}
 })

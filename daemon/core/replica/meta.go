@@ -39,9 +39,8 @@ type metadata struct {
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.
 	only bool
-	// lent: the peer may be a Primary that has shown this generation to its users,
-	// from this disk. It was Primary when it was last heard of, or this node was
-	// down since.
+	// lent: the peer may have this generation, too. It has told so, or is a Primary
+	// that has shown it to its users from this disk, or this node was down since.
 	lent  bool
 	gates []gate
 

@@ -34,7 +34,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	}
 	r.recordGeneration(old)
 	if next.Conn >= drbdwire.Connected {
-		r.meta.lent = next.Peer == drbdwire.Primary
+		r.meta.lent = next.Peer == drbdwire.Primary || r.peer.uuids.Current&^1 == r.uuids.Current&^1
 	}
 	r.recordFlags()
 	r.watchPrimary(old)
@@ -122,6 +122,10 @@ func limits(c drbdwire.ConnState) diskLimits {
 // DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
+	if s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && old.Conn >= drbdwire.Connected &&
+		s.Disk == drbdwire.UpToDate && r.uuids.Bitmap != 0 && r.meta.lent {
+		r.divertGeneration()
+	}
 	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 || planted.On(planted.NoNewGeneration) {
 		r.fence.postponed = false
 		return
@@ -162,10 +166,11 @@ func (r *Resource) newGeneration() {
 	r.meta.dirty()
 }
 
-// divertGeneration names the current data anew. The peer still lacks what is
-// marked, and is known as before; but a Primary there that lives from this disk
-// must not take what is written here now for its own. The kernel's DRBD goes on
-// in the old generation.
+// divertGeneration names the current data anew, where the peer lacks blocks
+// already and is known by another generation. It may have the last one as well:
+// as a Primary that lived from this disk, or as a target that never began. What
+// is written here now is not for the one, and no part of the other. The kernel's
+// DRBD goes on in the old generation.
 func (r *Resource) divertGeneration() {
 	r.uuids.History1 = r.uuids.Current
 	r.setCurrent(r.rng.next() | 4)
