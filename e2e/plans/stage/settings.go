@@ -142,6 +142,9 @@ func settingsOf(scenario plan.Scenario) (settings, error) {
 		if !canStrike(f.Kind) {
 			return s, fmt.Errorf("fault %v can't be made to happen on real machines yet", f.Kind)
 		}
+		if !canSee(f.On) {
+			return s, fmt.Errorf("trigger %s %d%% can't be seen on real machines", f.On.Word, f.On.Percent)
+		}
 	}
 	return s, nil
 }

@@ -27,6 +27,8 @@ func TestSettings(t *testing.T) {
 		"a protocol":                    {"set protocol A", "protocol A;", ""},
 		"a deadtime":                    {"set deadtime 20s", "deadtime 20\n", ""},
 		"what only the simulator has":   {"set late-timers 5", "", "setting late-timers is none of"},
+		"a moment that only it can see": {"on milo2 SyncTarget 50% break milo1", "", "trigger SyncTarget 50% can't be seen"},
+		"a packet":                      {"on milo2 P_SYNC_UUID break milo1", "", "trigger P_SYNC_UUID"},
 		"a value of the wrong kind":     {"set clients many", "", "setting clients"},
 		"a fault that is not there yet": {"40s stall milo1 3s", "", "fault stall can't be made to happen"},
 	} {

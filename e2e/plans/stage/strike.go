@@ -12,7 +12,7 @@ import (
 func canStrike(k plan.Kind) bool {
 	switch k {
 	case plan.Power, plan.Crash, plan.Pause, plan.CutData, plan.CutBeats, plan.Cut, plan.Split, plan.Break, plan.BadDisk,
-		plan.SlowDisk, plan.HungDisk, plan.Restart, plan.Leave, plan.Standby, plan.Takeover, plan.Detach, plan.Fetch, plan.Push:
+		plan.SlowDisk, plan.HungDisk, plan.Sleep, plan.Restart, plan.Leave, plan.Standby, plan.Takeover, plan.Detach, plan.Fetch, plan.Push:
 		return true
 	default:
 		return false
@@ -28,14 +28,8 @@ func (p *play) strike(ctx context.Context, f plan.Fault) error {
 	switch f.Kind {
 	case plan.Power, plan.Crash, plan.Restart:
 		return p.fell(ctx, n, f)
-	case plan.Pause:
-		n.life.Lock()
-		defer n.life.Unlock()
-		if err := n.vm.Pause(ctx); err != nil {
-			return err
-		}
-		pause(ctx, f.For)
-		return n.vm.Resume(ctx)
+	case plan.Pause, plan.Sleep:
+		return n.freeze(ctx, f.For)
 	case plan.CutData:
 		p.cut(ctx, f.For, f.Node, cable.TCP)
 	case plan.CutBeats:
@@ -73,6 +67,17 @@ func (p *play) strike(ctx context.Context, f plan.Fault) error {
 		p.administer(ctx, n, f)
 	}
 	return nil
+}
+
+// freeze lets a machine stand still for a while.
+func (n *node) freeze(ctx context.Context, d time.Duration) error {
+	n.life.Lock()
+	defer n.life.Unlock()
+	if err := n.vm.Pause(ctx); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return n.vm.Resume(ctx)
 }
 
 // fell ends a node, or its daemon, in one of the ways to end, and starts it

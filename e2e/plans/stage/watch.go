@@ -80,7 +80,7 @@ func (p *play) logged(n int, line string) {
 	if isTarget(now.conn) && !isTarget(old.conn) {
 		p.counts["resyncs"]++
 	}
-	p.trigger(n, old, *now)
+	p.trigger(n, func(word string) bool { return now.is(word) && !old.is(word) })
 }
 
 func isTarget(conn string) bool { return conn == "SyncTarget" || conn == "PausedSyncT" }
@@ -91,11 +91,24 @@ type pending struct {
 	left  int // so often the word must still come
 }
 
-// trigger strikes with the faults that a new state of a node sets off.
-func (p *play) trigger(n int, old, now side) {
+// acknowledged is the word of a trigger: a user of the node has an answer.
+const acknowledged = "ack"
+
+// canSee tells whether a trigger can be noticed from outside: that a node comes
+// to a state, or that its guest has an answer. No trigger can be.
+func canSee(on plan.Trigger) bool {
+	_, noRole := drbdwire.ParseRole(on.Word)
+	_, noConn := drbdwire.ParseConnState(on.Word)
+	_, noDisk := drbdwire.ParseDiskState(on.Word)
+	state := noRole == nil || noConn == nil || noDisk == nil
+	return on.Word == "" || on.Percent == 0 && (state || on.Word == acknowledged)
+}
+
+// trigger strikes with the faults that something on a node sets off.
+func (p *play) trigger(n int, comesTo func(word string) bool) {
 	kept := p.pending[:0]
 	for _, w := range p.pending {
-		if on := w.fault.On; on.Node == n && !p.calmed && now.is(on.Word) && !old.is(on.Word) {
+		if on := w.fault.On; on.Node == n && !p.calmed && comesTo(on.Word) {
 			if w.left--; w.left == 0 {
 				p.after(w.fault.At, w.fault)
 				continue
@@ -153,6 +166,7 @@ func (p *play) reckon(n int, kind, rest string) error {
 			return err
 		}
 		p.book.Acked(n, place, ledger.Number(number))
+		p.trigger(n, func(word string) bool { return word == acknowledged })
 		if !s.alone.IsZero() && time.Since(s.alone) > sinking {
 			p.counts["alone"]++
 		}
