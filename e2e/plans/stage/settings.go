@@ -184,7 +184,7 @@ resource %s {
 	files["/etc/ha.d/ha.cf"] = fmt.Sprintf("node milo1 milo2\nkeepalive 1\ndeadtime %d\ninitdead 20\n"+
 		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2\nauto_failback on\n", s.deadtime/time.Second)
 	files["/etc/ha.d/haresources"] = "milo1 drbddisk::" + resource + " LVM::vg xenHA\n"
-	files["/etc/ha.d/authkeys"] = "auth 1\n1 crc\n"
+	files["/etc/ha.d/authkeys"] = "auth 1\n1 sha1 of-both-nodes\n"
 	files[agentsDir+"/LVM"] = "#!/bin/sh\nexec guest tell vg \"$2\"\n"
 	files[agentsDir+"/xenHA"] = "#!/bin/sh\nexec guest tell guest \"$1\"\n"
 	return files
