@@ -48,7 +48,8 @@ const (
 	Wall     Kind = 25 // its wall clock is wrong for a time
 	Sleep    Kind = 26 // its machine stands still for a time, and all its clocks with it
 	Rot      Kind = 27 // a block of its disk that no guest uses changes by itself
-	Kinds    Kind = 28 // how many there are, and one
+	Damage   Kind = 28 // a block that it sends on the replication link arrives changed, and nobody but its digest tells
+	Kinds    Kind = 29 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -58,7 +59,7 @@ var words = [Kinds]string{
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
-	Wall: "wall-clock", Sleep: "sleep", Rot: "rot",
+	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage",
 }
 
 // String is the kind's word.
@@ -72,7 +73,7 @@ func (k Kind) String() string {
 // lasts tells whether faults of the kind end by themselves.
 func (k Kind) lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage:
 		return false
 	default:
 		return true

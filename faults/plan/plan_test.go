@@ -80,7 +80,7 @@ func TestDraw(t *testing.T) {
 			kinds[f.Kind]++
 		}
 	}
-	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-2), Not(HaveKey(plan.Rot))))
+	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-3), Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage)))))
 }
 
 func FuzzParse(f *testing.F) {

@@ -27,6 +27,7 @@ var told = map[string]*regexp.Regexp{
 	"split brain, the other way":     keeps("milo2"),
 	"detach on an I/O error":         regexp.MustCompile(`disk UpToDate -> Failed; an i/o error on the data`),
 	"an I/O error that is passed on": regexp.MustCompile(`on-io-error is pass_on`),
+	"a block that arrives damaged":   regexp.MustCompile(`a block that milo. sends is damaged`),
 	"detach by order":                regexp.MustCompile(`disk Failed -> Diskless; detached by order`),
 	"resize":                         regexp.MustCompile(`operator: resize on milo.: $`),
 	"role swap":                      regexp.MustCompile(`role Primary -> Secondary; demoted`),

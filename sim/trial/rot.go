@@ -19,7 +19,22 @@ func (s *setup) drawRot(luck *draw.Stream) {
 	if luck.Below(4) != 0 || s.resource().VerifyAlg == "" || s.world.Growth > 0 {
 		return
 	}
-	f := plan.Fault{At: luck.Between(prelude, s.calm).Round(time.Microsecond), Kind: plan.Rot, Node: luck.Below(2)}
+	s.adds(plan.Rot, luck)
+}
+
+// drawDamage lets some blocks of seeds whose data carry digests arrive damaged.
+func (s *setup) drawDamage(luck *draw.Stream) {
+	if s.resource().IntegrityAlg == "" {
+		return
+	}
+	for range luck.Below(4) {
+		s.adds(plan.Damage, luck)
+	}
+}
+
+// adds puts a fault that does not last into the plan.
+func (s *setup) adds(kind plan.Kind, luck *draw.Stream) {
+	f := plan.Fault{At: luck.Between(prelude, s.calm).Round(time.Microsecond), Kind: kind, Node: luck.Below(2)}
 	s.plan = append(s.plan, f)
 	slices.SortStableFunc(s.plan, func(a, b plan.Fault) int { return cmp.Compare(a.At, b.At) })
 }

@@ -97,6 +97,7 @@ func draft(seed uint64, profile Profile) setup {
 	} else {
 		s.drawGrowth(draw.New(seed, "growth"))
 		s.drawRot(draw.New(seed, "rot"))
+		s.drawDamage(draw.New(seed, "damage"))
 	}
 	s.judge()
 	return s

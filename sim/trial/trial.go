@@ -283,6 +283,8 @@ func (t *trial) strike(f plan.Fault) {
 		node.Move(failover.OrderTakeover, failover.All, false)
 	case plan.Rot:
 		t.rot(f.Node)
+	case plan.Damage:
+		node.Damage()
 	case plan.Kinds:
 	}
 }

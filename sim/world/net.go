@@ -125,7 +125,7 @@ func (t *network) send(n *Node, e *replica.Effect) {
 	data := e.Data[size:]
 	var row []uint64
 	if e.Size > 0 {
-		row = n.rows.live[e.Buf]
+		row = n.damaged(n.rows.live[e.Buf])
 	}
 	if int(fixed) != len(data) || int(bulk) != len(row)*sectorSize || bulk != e.Size {
 		t.w.Fail(wellFormed, "%s sends %s with %d and %d bytes", Name(n.id), header.Command, len(data),
@@ -275,6 +275,22 @@ func (t *network) leave(c *conn, n *Node) {
 		return
 	}
 	t.push(c, n.id, segment{socket: replica.DataSocket, fin: true})
+}
+
+// Damage changes the next block that node n sends, where no checksum of the
+// network notices it.
+func (n *Node) Damage() { n.damages = true }
+
+// damaged is what arrives of a block.
+func (n *Node) damaged(row []uint64) []uint64 {
+	if !n.damages || len(row) == 0 {
+		return row
+	}
+	n.w.Tracef("a block that %s sends is damaged", Name(n.id))
+	n.damages = false
+	row = append([]uint64(nil), row...)
+	row[n.w.luck.net.Below(len(row))] ^= 1 << 59
+	return row
 }
 
 // powerLost forgets what a node had not got rid of: nobody sends it again.

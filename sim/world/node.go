@@ -43,6 +43,7 @@ type Node struct {
 	received int // bytes of packets, where packets are bytes
 	dialling bool
 	conn     *conn
+	damages  bool // the next block that it sends
 
 	exposed bool
 	shown   uint64 // size of the device, sectors

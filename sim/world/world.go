@@ -182,6 +182,9 @@ func (w *World) Calm() {
 	w.cfg.Tools = ToolLuck{Latency: late}
 	w.cfg.Handlers = HandlerLuck{Latency: min(w.cfg.Handlers.Latency, 2*time.Second), Shoots: w.cfg.Handlers.Shoots}
 	w.cfg.Net.Loss, w.cfg.Late = 0, 0
+	for _, n := range w.nodes {
+		n.damages = false
+	}
 	for n, node := range w.nodes {
 		w.net.beats[n].Loss = 0
 		node.disk.slow, node.disk.hung = w.now, w.now
