@@ -71,23 +71,33 @@ func (s *Stage) Play(ctx context.Context, scenario plan.Scenario) (plan.Verdict,
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	p := newPlay(s, scenario, set)
+	defer p.end()
+	if err := p.run(ctx); err != nil {
+		return plan.Verdict{}, err
+	}
+	return p.verdict(ctx)
+}
+
+func newPlay(s *Stage, scenario plan.Scenario, set settings) *play {
 	luck := rand.New(rand.NewPCG(scenario.Seed, 1))
 	p := &play{
-		stage: s, scenario: scenario, set: set, book: ledger.New(set.apart || !set.protocolC), below: luck.IntN,
+		stage: s, scenario: scenario, set: set, book: ledger.New(set.apart || !set.protocolC),
 		counts: map[string]int{"promotions": 0, "resyncs": 0, "alone": 0, "refused": 0, "starts": 0, "stops": 0, "repairs": 0},
 		acts:   make(chan act, len(scenario.Plan)+1),
 		cuts:   [2][]time.Time{make([]time.Time, len(protocols)), make([]time.Time, len(protocols))},
+	}
+	p.below = func(n int) int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return luck.IntN(n)
 	}
 	for _, f := range scenario.Plan {
 		if f.On.Word != "" {
 			p.pending = append(p.pending, pending{f, max(f.On.Nth, 1)})
 		}
 	}
-	defer p.end()
-	if err := p.run(ctx); err != nil {
-		return plan.Verdict{}, err
-	}
-	return p.verdict(ctx)
+	return p
 }
 
 // end lets nothing that the machines still say count.
