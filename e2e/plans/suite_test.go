@@ -31,6 +31,21 @@ func TestPlans(t *testing.T) {
 	RunSpecs(t, "e2e/plans")
 }
 
+// What is played by default must be there, and must be something that machines
+// can play.
+func TestNames(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("POLLUX_PLANS", "")
+	g.Expect(len(names())).To(BeNumerically(">=", 12))
+	for _, name := range names() {
+		s, err := load(name)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(stage.CanPlay(s)).To(Succeed(), name)
+	}
+	t.Setenv("POLLUX_PLANS", "all")
+	g.Expect(len(names())).To(BeNumerically(">=", 40))
+}
+
 // stages is how many pairs of machines play at the same time: most of the time
 // they wait.
 const stages = 3
