@@ -59,6 +59,33 @@ var _ = Describe("A new generation by order", func() {
 	})
 })
 
+var _ = Describe("A full resync by order that only its target has heard of", func() {
+	It("is done by the next Primary", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.hold[replica.Send] = true // its consent never arrives
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidateRemote, ID: 90})
+		p.run()
+		p.part()
+		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.core.Status().OutOfSync).NotTo(BeZero())
+		Expect(p.a.core.Status().OutOfSync).To(BeZero())
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.core.Status().OutOfSync).To(BeZero())
+
+		By("there is nothing more to do then")
+		generation := p.a.core.Generation()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.wait()
+		Expect(p.a.core.Generation() &^ 1).To(Equal(generation &^ 1))
+	})
+})
+
 var _ = Describe("The source of a full resync by order that goes on alone", func() {
 	for name, write := range map[string]func(p *pair){
 		"as a Primary": func(p *pair) {

@@ -3,8 +3,9 @@ package replica
 import "github.com/optionc/pollux/daemon/format/drbdwire"
 
 // copyMarked ends a state in which both copies count as equal, and blocks are
-// marked all the same: a handshake let the device grow, or the resync of what
-// was added broke off. The kernel leaves that as it is. Here the Primary begins
+// marked all the same: a handshake let the device grow, the resync of what was
+// added broke off, or only the target had heard of a full resync by order when
+// the connection did. The kernel leaves that as it is. Here the Primary begins
 // a new generation, and the resync that follows from it. What an online verify
 // has found stays until the nodes connect again, as with the kernel: the copy
 // that a new Primary would overwrite may be the good one.
@@ -17,11 +18,11 @@ func (r *Resource) copyMarked() {
 }
 
 // isMarked tells whether this Primary has something to copy to a peer that
-// counts as equal.
+// counts as equal. That may be marked there alone.
 func (r *Resource) isMarked() bool {
 	s := r.state
 	return s.Conn == drbdwire.Connected && s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate &&
-		s.PeerDisk == drbdwire.UpToDate && r.bits.Count() > 0
+		s.PeerDisk == drbdwire.UpToDate && (r.bits.Count() > 0 || r.peer.uuids.Dirty > 0)
 }
 
 // tellMarked starts the resync once the generation is on record: the peer

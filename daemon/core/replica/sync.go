@@ -199,7 +199,7 @@ func (r *Resource) finishTarget() {
 	next.Conn = drbdwire.Connected
 	text := "resync done"
 	if r.bits.Count() == 0 {
-		p, u := r.peer.uuids, &r.uuids
+		p, u := &r.peer.uuids, &r.uuids
 		old := u.Current
 		u.Bitmap = 0
 		u.History0, u.History1 = old, p.Bitmap
@@ -207,7 +207,7 @@ func (r *Resource) finishTarget() {
 			u.History1 = p.History0
 		}
 		r.setCurrent(p.Current)
-		r.peer.uuids.Bitmap, r.peer.uuids.History0, r.peer.uuids.History1 = 0, u.History0, u.History1
+		p.Bitmap, p.History0, p.History1, p.Dirty = 0, u.History0, u.History1, 0
 		next.Disk = drbdwire.UpToDate
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	} else {
@@ -250,7 +250,7 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 		u := &r.uuids
 		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
 		p := &r.peer.uuids // the target has the same now, and will be the source of the next one
-		p.Current, p.Bitmap, p.History0, p.History1 = u.Current, u.Bitmap, u.History0, u.History1
+		p.Current, p.Bitmap, p.History0, p.History1, p.Dirty = u.Current, u.Bitmap, u.History0, u.History1, 0
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	}
 	r.meta.allPages = true
