@@ -233,6 +233,8 @@ func (n *Node) perform(e *machine.Effect) {
 		n.performLiveness(&e.Liveness)
 	case machine.Failover:
 		n.performFailover(&e.Failover)
+	case machine.Lease:
+		n.performLease(&e.Lease)
 	case machine.All:
 	}
 }

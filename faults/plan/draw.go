@@ -86,6 +86,26 @@ func (p Profile) rare(luck *draw.Stream) (out []Fault) {
 	return out
 }
 
+// DrawWitness makes the part of a plan that is about the witness: it dies, and
+// nodes can't reach it.
+func DrawWitness(seed uint64, p Profile) Plan {
+	luck := draw.New(seed, "witness plan")
+	var out Plan
+	for range luck.Below(6) {
+		f := Fault{At: luck.Between(p.From, p.To).Round(time.Microsecond), Kind: CutWitness, Node: luck.Below(2)}
+		if luck.Below(3) == 0 {
+			f.Kind, f.Node = Crash, Witness
+		}
+		f.For = p.duration(CutWitness, luck).Round(time.Millisecond)
+		out = append(out, f)
+		if f.Kind == CutWitness && luck.Below(3) == 0 {
+			f.Node = 1 - f.Node
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // duration is short, of the size of time limits, or long.
 func (p Profile) duration(k Kind, luck *draw.Stream) time.Duration {
 	scales := [...]time.Duration{300 * time.Millisecond, 5 * time.Second, 40 * time.Second}

@@ -49,7 +49,10 @@ const (
 	Sleep    Kind = 26 // its machine stands still for a time, and all its clocks with it
 	Rot      Kind = 27 // a block of its disk that no guest uses changes by itself
 	Damage   Kind = 28 // a block that it sends on the replication link arrives changed, and nobody but its digest tells
-	Kinds    Kind = 29 // how many there are, and one
+	// CutWitness: nothing passes between the node and the witness for a time. A
+	// Crash of the Witness is the other thing that happens to it.
+	CutWitness Kind = 29
+	Kinds      Kind = 30 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -59,7 +62,7 @@ var words = [Kinds]string{
 	BadDisk: "bad-disk", Restart: "restart", Leave: "leave", Standby: "standby", Takeover: "takeover",
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
-	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage",
+	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
 }
 
 // String is the kind's word.
@@ -85,22 +88,25 @@ type Fault struct {
 	On   Trigger       // none: at a time
 	At   time.Duration // since the start, or since the trigger
 	Kind Kind
-	Node int // 0 or 1
+	Node int // 0 or 1; or Witness
 	For  time.Duration
 }
 
 // Plan is all that goes wrong, in the order of time.
 type Plan []Fault
 
+// Witness is the third place, where there is one; it can Crash.
+const Witness = 2
+
 // Names are what the nodes are called in text form.
-var names = [2]string{"milo1", "milo2"}
+var names = [3]string{"milo1", "milo2", "witness"}
 
 // String is the text form; Parse reads it.
 func (p Plan) String() string {
 	var b strings.Builder
 	for _, f := range p {
 		f.appendMoment(&b)
-		fmt.Fprintf(&b, " %v %s", f.Kind, names[f.Node&1])
+		fmt.Fprintf(&b, " %v %s", f.Kind, names[f.Node])
 		if f.Kind.lasts() {
 			fmt.Fprintf(&b, " %v", f.For)
 		}
@@ -130,8 +136,9 @@ func (p Plan) inOrder() error {
 	return nil
 }
 
-func parseNode(word string) (int, error) {
-	for n, name := range names {
+// parseNode takes one of the first of the names.
+func parseNode(word string, of int) (int, error) {
+	for n, name := range names[:of] {
 		if name == word {
 			return n, nil
 		}
@@ -158,10 +165,12 @@ func parseFault(fields []string) (f Fault, err error) {
 			f.Kind = k
 		}
 	}
-	if f.Node, err = parseNode(fields[1]); err != nil {
+	if f.Node, err = parseNode(fields[1], len(names)); err != nil {
 		return f, err
 	}
 	switch {
+	case f.Node == Witness && f.Kind != Crash:
+		return f, fmt.Errorf("found %s, want crash: nothing else happens to the witness", fields[0])
 	case f.Kind == 0:
 		return f, fmt.Errorf("found kind %q, want one of %s", fields[0], strings.Join(words[1:], ", "))
 	case !f.Kind.lasts() && len(fields) == 2:

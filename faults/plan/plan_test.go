@@ -1,6 +1,8 @@
 package plan_test
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,7 +82,23 @@ func TestDraw(t *testing.T) {
 			kinds[f.Kind]++
 		}
 	}
+	for seed := range uint64(20) {
+		p := plan.DrawWitness(seed, profile)
+		g.Expect(plan.Parse(ordered(p).String())).To(Equal(ordered(p)))
+		for _, f := range p {
+			kinds[f.Kind]++
+			if f.Kind == plan.Crash {
+				g.Expect(f.Node).To(Equal(plan.Witness))
+			}
+		}
+	}
 	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-3), Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage)))))
+}
+
+func ordered(p plan.Plan) plan.Plan {
+	p = slices.Clone(p)
+	slices.SortStableFunc(p, func(a, b plan.Fault) int { return cmp.Compare(a.At, b.At) })
+	return p
 }
 
 func FuzzParse(f *testing.F) {

@@ -17,7 +17,7 @@ import (
 //	fault       = ( time | trigger ) kind node [ time ]    the last time is how long it lasts
 //	trigger     = "on" node word [ number "%" ] [ "#" number ] [ "+" time ]
 //	expectation = "expect" word ( "=" | "<=" | ">=" ) number
-//	node        = "milo1" | "milo2"
+//	node        = "milo1" | "milo2" | "witness" (which can crash)
 //	time        = a duration as 30.5s, since the start, or since the trigger
 //
 // A trigger is a word that a node comes to:
@@ -179,7 +179,7 @@ func parseTrigger(fields []string) (t Trigger, after time.Duration, rest []strin
 	if len(fields) < 3 {
 		return t, 0, nil, fmt.Errorf("found %d words, want on NODE WORD [N%%] [#N] [+TIME] KIND NODE", len(fields))
 	}
-	if t.Node, err = parseNode(fields[1]); err != nil {
+	if t.Node, err = parseNode(fields[1], Witness); err != nil {
 		return t, 0, nil, err
 	}
 	t.Word, rest = fields[2], fields[3:]
@@ -210,7 +210,7 @@ func (f Fault) appendMoment(b *strings.Builder) {
 		fmt.Fprintf(b, "%v", f.At)
 		return
 	}
-	fmt.Fprintf(b, "on %s %s", names[f.On.Node&1], f.On.Word)
+	fmt.Fprintf(b, "on %s %s", names[f.On.Node], f.On.Word)
 	if f.On.Percent > 0 {
 		fmt.Fprintf(b, " %d%%", f.On.Percent)
 	}

@@ -52,6 +52,13 @@ type Rules struct {
 	// Fenced: a Primary that loses its peer waits until that is fenced off. Then
 	// no pair accepts any of this, whatever happens between the nodes.
 	Fenced bool
+	// Leased: a node runs the guest with a lease alone. Then one that can't stop
+	// it is frozen.
+	Leased bool
+	// Stops: programs do what they should, so quickly that a node stops its guest
+	// before its Lease ends.
+	Stops bool
+	Lease time.Duration
 	// PassesOn: errors of the only good copy's disk reach its users.
 	PassesOn bool
 	// First is what the sectors of the first node's disk hold at the beginning:
@@ -74,6 +81,7 @@ type Counts struct {
 	Marked                  int // blocks that differed, and were marked
 	MarkChecks, EqualChecks int
 	Starts, Stops           int // of tools, checked for their order
+	Frozen                  int // of the starts, those while a frozen guest was left on the other node
 	Bounds                  int
 	Rotten                  int // blocks that changed by themselves, and were found
 }
@@ -96,6 +104,7 @@ func (c *Counts) Add(o Counts) {
 	c.EqualChecks += o.EqualChecks
 	c.Starts += o.Starts
 	c.Stops += o.Stops
+	c.Frozen += o.Frozen
 	c.Bounds += o.Bounds
 	c.Rotten += o.Rotten
 }

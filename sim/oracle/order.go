@@ -28,10 +28,32 @@ func (o *Oracle) Acting(n int, tool world.Tool, start bool) {
 		o.w.Fail(promise8, "%s starts the guest, and its volume group is not active", name(n))
 	case at.restarted && !at.heard && !at.vouched && here.Crashed():
 		o.w.Fail(promise9, "%s starts %s after a crash, and has not heard from its peer", name(n), tool)
-	case o.rules.Apart && !o.rules.Fenced:
+	case o.rules.Apart && !o.rules.Fenced && !o.rules.Leased:
+	case o.mayBeFrozen(there):
+		if there.HasVG() || there.RunsGuest() {
+			o.Counts.Frozen++
+		}
 	case tool == world.VG && (there.HasVG() || there.RunsGuest()):
 		o.w.Fail(promise7, "%s starts the volume group, which is active on %s", name(n), name(1-n))
 	case tool == world.Guests && there.RunsGuest():
 		o.w.Fail(promise7, "%s starts the guest, which runs on %s", name(n), name(1-n))
+	}
+}
+
+// mayBeFrozen tells whether what is left on a node is excused: with leases a node
+// that can't stop what runs there, because it stands still or its programs fail,
+// serves it no more.
+func (o *Oracle) mayBeFrozen(there *world.Node) bool {
+	if !o.rules.Leased || !there.IsFrozen() {
+		return false
+	}
+	return !o.rules.Stops || there.Awake() < o.rules.Lease
+}
+
+// Doubled judges a guest that runs on both nodes: with leases one of them is
+// frozen.
+func (o *Oracle) Doubled() {
+	if o.rules.Leased && !o.w.Node(0).IsFrozen() && !o.w.Node(1).IsFrozen() {
+		o.w.Fail(promise7, "the guest runs on both nodes, and neither is frozen")
 	}
 }

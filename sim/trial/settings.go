@@ -10,6 +10,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/handshake"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/faults/plan"
@@ -138,6 +139,19 @@ var setters = map[string]setter{
 		return nil
 	},
 
+	"policy": func(s *setup, value string) error {
+		at := slices.Index([]string{"last-man", "freeze", "witness"}, value)
+		if at < 0 {
+			return fmt.Errorf("found %q, want last-man, freeze or witness", value)
+		}
+		s.lease(witness.Policy(at), leaseFor)
+		return nil
+	},
+	"lease":           span(func(s *setup) *time.Duration { return &s.world.Machine.Witness.Lease }),
+	"witness-latency": span(func(s *setup) *time.Duration { return &s.world.Witness.Latency }),
+	"witness-loss":    number(func(s *setup) *int { return &s.world.Witness.Loss }),
+	"witness-stray":   number(func(s *setup) *int { return &s.world.Witness.Stray }),
+
 	"clients": number(func(s *setup) *int { return &s.load.Clients }),
 	"spots":   number(func(s *setup) *int { return &s.load.Spots }),
 	"think":   span(func(s *setup) *time.Duration { return &s.load.Think }),
@@ -215,6 +229,7 @@ func (s *setup) judge() {
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
 	s.rules.PassesOn = r.PassOn
 	s.rules.AfterSB0, s.rules.AfterSB1 = r.AfterSB0, r.AfterSB1
+	s.judgeLease()
 	s.rules.First = 0
 	if s.world.Fresh {
 		s.rules.First = world.Garbage(0)

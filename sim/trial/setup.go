@@ -35,6 +35,8 @@ const (
 	Disks Profile = "disks"
 	// Apart lets the nodes lose each other altogether, and pause.
 	Apart Profile = "apart"
+	// Third is Apart with a witness at a third place.
+	Third Profile = "witness"
 	// Page is the wiki page's configuration, and nothing goes wrong: what a
 	// scenario starts from.
 	Page Profile = "page"
@@ -65,6 +67,9 @@ func draft(seed uint64, profile Profile) setup {
 	drawn := [...]Profile{Load, Load, Storm, Storm, Disks, Apart}[luck.Below(6)]
 	if profile == Any {
 		profile = drawn
+		if drawn == Apart && draw.New(seed, "third").Below(2) == 0 {
+			profile = Third
+		}
 	}
 	s := setup{profile: profile}
 	s.world = world.Config{
@@ -91,7 +96,8 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawPlan(seed, luck)
 	s.world.Bytes = draw.New(seed, "bytes").Below(10) == 0
 	s.drawClocks(draw.New(seed, "clocks"))
-	s.rules = oracle.Rules{Apart: profile == Apart}
+	s.drawWitness(seed)
+	s.rules = oracle.Rules{Apart: profile == Apart || profile == Third}
 	if profile == Page {
 		s.page()
 	} else {
@@ -258,7 +264,7 @@ func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
 		p.Faults, p.Together = 10+luck.Below(40), 500_000
 	case Disks:
 		p.BadDisks = true
-	case Apart:
+	case Apart, Third:
 		p.Apart = true
 		p.Faults += 4
 	default:

@@ -128,6 +128,7 @@ const (
 
 func (t *trial) run() *world.Violation {
 	w := t.w
+	w.BootWitness()
 	for n := range 2 {
 		w.After(time.Duration(n)*700*time.Millisecond, func() { w.Node(n).Boot(false) })
 	}
@@ -186,7 +187,9 @@ func (t *trial) settle() *world.Violation {
 
 // patience is how long the cluster may take to be well again: to notice, to
 // copy, to retry programs that were given up, and to move back.
-func (t *trial) patience() time.Duration { return 200*time.Second + 4*t.deadtime + t.hangs() }
+func (t *trial) patience() time.Duration {
+	return 200*time.Second + 4*t.deadtime + t.hangs() + 2*t.rules.Lease
+}
 
 // hangs is how long a handler of drbd.conf may still hang when the faults end.
 func (t *trial) hangs() time.Duration {
@@ -234,6 +237,11 @@ func (t *trial) look() {
 // strike carries out one fault.
 func (t *trial) strike(f plan.Fault) {
 	w := t.w
+	if f.Node == plan.Witness {
+		w.CrashWitness()
+		w.After(f.For, w.BootWitness)
+		return
+	}
 	node := w.Node(f.Node)
 	w.Tracef("plan: %v %s %v", f.Kind, world.Name(f.Node), f.For)
 	switch f.Kind {
@@ -262,6 +270,8 @@ func (t *trial) strike(f plan.Fault) {
 				t.cut(g, "beats", w.CutBeats, w.HealBeats)
 			}
 		}
+	case plan.CutWitness:
+		t.cut(f, "witness", w.CutWitness, w.HealWitness)
 	case plan.Break:
 		w.Break()
 	case plan.Stall:
@@ -312,10 +322,13 @@ func (t *trial) end() {
 	if t.resource().OnCongestion == replica.CongestionPullsAhead {
 		t.g.Quiet() // a load that fills the network makes the pair part and meet for ever, as configured
 	}
+	w.BootWitness()
 	for n := range 2 {
 		t.cuts["data"+world.Name(n)], t.cuts["beats"+world.Name(n)] = 0, 0
 		w.HealData(n)
 		w.HealBeats(n)
+		t.cuts["witness"+world.Name(n)] = 0
+		w.HealWitness(n)
 		w.Node(n).Boot(true)
 	}
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Net      NetTimes
 	Tools    ToolLuck
 	Handlers HandlerLuck
+	Witness  WitnessLuck
 
 	// Bytes: packets and payloads are bytes that the nodes encode and decode, in
 	// streams that are cut anywhere, and not values that change hands.

@@ -38,6 +38,7 @@ type Node struct {
 	paused  bool
 	slept   time.Duration   // what its clock said when its machine stopped; never is that it goes on
 	wall    time.Duration   // until then its wall clock is wrong
+	resumed time.Duration   // when it was last
 	backlog []machine.Input // what came meanwhile
 
 	received int // bytes of packets, where packets are bytes
@@ -197,6 +198,9 @@ func (n *Node) step(in machine.Input) {
 		n.state = s
 		w.watcher.Stepped(n.id)
 	}
+	if n.guest && w.nodes[1-n.id].guest {
+		w.watcher.Doubled()
+	}
 }
 
 // arm plans the tick that the core wants. A tick that was planned earlier than
@@ -288,7 +292,7 @@ func (n *Node) Pause(d time.Duration) {
 
 func (n *Node) resume() {
 	n.w.Tracef("%s goes on", Name(n.id))
-	n.paused = false
+	n.paused, n.resumed = false, n.w.now
 	if n.slept != never {
 		n.clock -= n.local() - n.slept
 	}

@@ -20,6 +20,9 @@ func (n *Node) perform(e *machine.Effect) {
 		n.performLiveness(&e.Liveness)
 	case machine.Failover:
 		n.performFailover(&e.Failover)
+	case machine.Lease:
+		n.w.mix(uint64(e.Lease.Kind), uint64(len(e.Lease.Data)))
+		n.performLease(&e.Lease)
 	case machine.All:
 	}
 }

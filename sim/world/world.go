@@ -51,6 +51,8 @@ type Watcher interface {
 	Down(n int, power bool)
 	// Acting: a tool of node n begins to start or stop something.
 	Acting(n int, tool Tool, start bool)
+	// Doubled: a node has done something while the guest runs on both.
+	Doubled()
 }
 
 // A Guest uses a device. It runs on a node while the world says so.
@@ -68,6 +70,7 @@ type World struct {
 	queue    queue
 	nodes    [2]*Node
 	net      network
+	third    third
 	watcher  Watcher
 	guest    Guest
 	hash     uint64
@@ -79,7 +82,7 @@ type World struct {
 	messages bool     // packets go into the trace
 	listener func(n int, word string)
 
-	luck struct{ bytes, disk, net, tool, timer, node, boot, handler *draw.Stream }
+	luck struct{ bytes, disk, net, tool, timer, node, boot, handler, third *draw.Stream }
 }
 
 // New makes a world whose nodes are switched off. Trace, if not nil, gets a
@@ -88,7 +91,7 @@ func New(cfg Config, trace func(string)) (*World, error) {
 	w := &World{cfg: cfg, trace: trace, hash: 14695981039346656037}
 	for name, s := range map[string]**draw.Stream{
 		"bytes": &w.luck.bytes, "disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool, "timer": &w.luck.timer,
-		"node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler,
+		"node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler, "witness": &w.luck.third,
 	} {
 		*s = draw.New(cfg.Seed, name)
 	}
@@ -185,6 +188,7 @@ func (w *World) Calm() {
 	for _, n := range w.nodes {
 		n.damages = false
 	}
+	w.cfg.Witness.Loss, w.cfg.Witness.Stray = 0, 0
 	for n, node := range w.nodes {
 		w.net.beats[n].Loss = 0
 		node.disk.slow, node.disk.hung = w.now, w.now

@@ -96,6 +96,12 @@ func (c *Core) mayStart(i int) bool {
 			g.aim(halt, c.now)
 		}
 	}
+	if !ok {
+		return false
+	}
+	if ok, reason = c.mayRun(i); !ok {
+		c.waitForLease(g, reason)
+	}
 	return ok
 }
 

@@ -75,6 +75,7 @@ const (
 type Core struct {
 	cfg    Config
 	copies Copies
+	leases Leases // nil: there are none
 	groups []group
 
 	now time.Duration
@@ -167,6 +168,7 @@ func (c *Core) settle() {
 	c.advance()
 	c.goOn()
 	c.giveOwed()
+	c.stopUnleased()
 	c.settleConflicts()
 	c.acquire()
 	c.handOver()

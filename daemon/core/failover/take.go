@@ -93,9 +93,19 @@ func (c *Core) takenFromPeer() bool {
 			continue
 		}
 		ok, reason := c.copies.MayStart(i)
+		leased, whyNot := true, ""
+		if ok && g.goal == leave {
+			leased, whyNot = c.mayRun(i)
+		}
 		switch {
 		case g.goal != leave:
 			ended = false
+		case !leased && tooLate:
+			g.failed, g.waiting = "this node did not get the lease: "+whyNot, ""
+			c.notef("%s: %s", g.key, g.failed)
+		case !leased:
+			ended = false
+			c.waitForLease(g, whyNot)
 		case ok:
 			ended, g.waiting = false, ""
 			g.aim(run, c.now)

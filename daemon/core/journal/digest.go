@@ -14,6 +14,8 @@ func DidOf(e *machine.Effect) Did {
 		return Did{e.Part, uint8(e.Replica.Kind)}
 	case machine.Liveness:
 		return Did{e.Part, uint8(e.Liveness.Kind)}
+	case machine.Lease:
+		return Did{e.Part, uint8(e.Lease.Kind)}
 	default:
 		return Did{e.Part, uint8(e.Failover.Kind)}
 	}
@@ -46,6 +48,11 @@ func Digest(effects []machine.Effect) uint32 {
 			d.flags(f.OK)
 			d.bytes([]byte(f.Text))
 			d.message(f.Message)
+		case machine.Lease:
+			w := &e.Lease
+			d.numbers(uint64(w.Kind))
+			d.bytes(w.Data)
+			d.bytes([]byte(w.Text))
 		case machine.All:
 		}
 	}

@@ -59,6 +59,11 @@ func (c *coder) input(in *machine.Input) {
 		number(c, &f.Silent)
 		c.text(&f.Text)
 		c.message(&f.Message)
+	case machine.Lease:
+		w := &in.Lease
+		number(c, &w.Kind)
+		c.bytes(&w.Data)
+		c.text(&w.Text)
 	case machine.All:
 	}
 }

@@ -79,7 +79,7 @@ func Decode(b []byte, last time.Duration) (e Entry, rest []byte, err error) {
 		e.Did = append(e.Did, Did{machine.Part(did[0]), did[1]})
 	}
 	e.Digest = binary.LittleEndian.Uint32(c.take(4))
-	if c.err == nil && e.Input.Part > machine.Failover {
+	if c.err == nil && e.Input.Part > machine.Lease {
 		c.err = fmt.Errorf("part %d is none of a machine's", e.Input.Part)
 	}
 	if c.err != nil {

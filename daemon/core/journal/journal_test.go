@@ -44,6 +44,7 @@ func each(v reflect.Value, path string, then func(path string)) {
 // parts are the inputs and effects of a machine's parts.
 var parts = map[machine.Part]string{
 	machine.Replica: "Replica", machine.Liveness: "Liveness", machine.Failover: "Failover",
+	machine.Lease: "Lease",
 }
 
 func TestEveryFieldIsKept(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/foreign"
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	Cluster  bool
 	Liveness liveness.Config
 	Failover failover.Config
+	// Witness says what a node does that has lost its peer. Names, groups and
+	// Start are filled in from the others.
+	Witness witness.Config
 	// Files are told to the peer, so that it can compare.
 	Files Files
 }
@@ -56,6 +60,7 @@ const (
 	Replica  Part = 1
 	Liveness Part = 2
 	Failover Part = 3
+	Lease    Part = 4
 )
 
 // Input is one thing that happened to one part; Resource is the index of a
@@ -66,6 +71,7 @@ type Input struct {
 	Replica  replica.Input
 	Liveness liveness.Input
 	Failover failover.Input
+	Lease    witness.Input
 }
 
 // Effect is one thing for the shell to do for one part.
@@ -75,6 +81,7 @@ type Effect struct {
 	Replica  replica.Effect
 	Liveness liveness.Effect
 	Failover failover.Effect
+	Lease    witness.Effect
 }
 
 // ownOrder sets the numbers of the machine's orders to its replicas apart from
@@ -106,6 +113,7 @@ type Machine struct {
 	task      task
 	orders    uint64
 	peerFiles Files
+	leases    leases
 
 	queue    []Input // what the parts have to tell each other
 	replicas []replica.Effect
@@ -117,7 +125,10 @@ type Machine struct {
 // its peer, or that names a resource in haresources that there is not.
 func New(cfg Config) (*Machine, error) {
 	m := &Machine{cfg: cfg, watches: make([]watch, len(cfg.Resources)), task: task{due: Never}}
-	for i, c := range cfg.Resources {
+	if err := m.setUpLeases(); err != nil {
+		return nil, fmt.Errorf("witness: %w", err)
+	}
+	for i, c := range m.cfg.Resources {
 		if i < len(cfg.Foreign) && cfg.Foreign[i] {
 			m.resources = append(m.resources, foreign.New(c))
 			continue
@@ -133,6 +144,9 @@ func New(cfg Config) (*Machine, error) {
 	}
 	if m.groups, err = failover.New(cfg.Failover, m); err != nil {
 		return nil, fmt.Errorf("failover: %w", err)
+	}
+	if cfg.Witness.Policy != witness.LastMan {
+		m.groups.Lease(m)
 	}
 	for g, group := range cfg.Failover.Groups {
 		for i, word := range group.Resources {
@@ -170,6 +184,7 @@ func (m *Machine) Recycle() {
 // Step applies one input and appends what must be done about it to out.
 func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
 	m.now, m.out = now, out
+	m.wakeUp()
 	if in.Part == All {
 		m.tick()
 	} else {
@@ -190,6 +205,7 @@ func (m *Machine) settle() {
 	for i := range m.resources {
 		m.watchReplica(i)
 	}
+	m.watchLeases()
 }
 
 func (m *Machine) take(in Input) {
@@ -200,6 +216,8 @@ func (m *Machine) take(in Input) {
 		m.stepLiveness(in.Liveness)
 	case Failover:
 		m.stepFailover(in.Failover)
+	case Lease:
+		m.stepLease(in.Lease)
 	case All:
 	}
 }
@@ -223,6 +241,9 @@ func (m *Machine) tick() {
 	if m.task.due <= m.now {
 		m.tryRole()
 	}
+	if c := m.leases.client; c != nil && c.Deadline() <= m.now {
+		m.stepLease(witness.Input{Kind: witness.Tick})
+	}
 }
 
 // Deadline is the time at which a tick is wanted.
@@ -232,7 +253,7 @@ func (m *Machine) Deadline() time.Duration {
 		next = min(next, r.Deadline())
 	}
 	if m.alive != nil {
-		next = min(next, m.alive.Deadline(), m.groups.Deadline(), m.task.due)
+		next = min(next, m.alive.Deadline(), m.groups.Deadline(), m.task.due, m.leaseDeadline())
 	}
 	return next
 }
@@ -242,6 +263,9 @@ func (m *Machine) stepReplica(i int, in replica.Input) {
 	for _, e := range m.replicas {
 		if e.Kind == replica.Answer && e.ID&ownOrder != 0 {
 			m.roleAnswered(e)
+			continue
+		}
+		if m.takesCall(i, e) {
 			continue
 		}
 		m.out = append(m.out, Effect{Part: Replica, Resource: i, Replica: e})
@@ -254,7 +278,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 		told := failover.Input{Silent: e.Silent}
 		switch e.Kind {
 		case liveness.Heard:
-			if m.heardFiles(e) || m.heardAlone(e.Message) {
+			if m.heardFiles(e) || m.heardVote(e) || m.heardAlone(e.Message) {
 				continue
 			}
 			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own
@@ -281,8 +305,15 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 }
 
 func (m *Machine) stepFailover(in failover.Input) {
+	if in.Kind == failover.Started {
+		m.startLeases()
+	}
+	m.vouch(in)
 	m.steps = m.groups.Step(m.now, in, m.steps[:0])
 	for _, e := range m.steps {
+		if e.Kind == failover.Do {
+			m.failUsers(e)
+		}
 		switch {
 		case e.Kind == failover.Say:
 			m.queue = append(m.queue, Input{

@@ -135,7 +135,7 @@ func (n *node) step(in machine.Input) {
 			if e.Failover.Kind == failover.Do {
 				n.doTool(e.Failover)
 			}
-		case machine.All:
+		case machine.Lease, machine.All:
 		}
 	}
 	n.core.Recycle()

@@ -134,4 +134,25 @@ const (
 	// LentGeneration: a node that is promoted alone goes on in the generation that its
 	// peer's users have been shown.
 	LentGeneration Bug = 53
+
+	// GrantAfterRestart: a witness that has started anew gives leases at once.
+	GrantAfterRestart Bug = 70
+	// LeaseFromAnswer: a lease lasts from when the answer came, not from when it
+	// was asked for.
+	LeaseFromAnswer Bug = 71
+	// TakeoverWithoutLease: the peer's death is enough for a takeover.
+	TakeoverWithoutLease Bug = 72
+	// WakesUnfrozen: a node that was paused looks at its lease when a timer says so.
+	WakesUnfrozen Bug = 73
+	// FreezeWithoutStop: a node that loses its lease freezes, and stops nothing.
+	FreezeWithoutStop Bug = 74
+	// OldQuestionCounts: a question to a witness's earlier life proves who held the
+	// lease.
+	OldQuestionCounts Bug = 75
+	// WitnessForgetsData: the witness gives the lease to a node whose data is old.
+	WitnessForgetsData Bug = 76
+	// AloneUntold: a Primary goes on alone before anybody who has a vote knows.
+	AloneUntold Bug = 77
+	// LeaseNeverEnds: a lease that was won is kept until it is given back.
+	LeaseNeverEnds Bug = 78
 )

@@ -173,6 +173,8 @@ func (r *Resource) thaw() {
 	s := r.state
 	back := s.Conn >= drbdwire.Connected
 	switch {
+	case r.hold.failing:
+		r.keepAlone(func(*request) bool { return true })
 	case back && r.mirrored():
 		r.resend()
 	case back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s):
@@ -257,7 +259,7 @@ func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
 // suspendIO lets users' requests wait until resume-io.
 func (r *Resource) suspendIO() {
 	next := r.state
-	next.Suspended = true
+	next.Suspended, r.hold.ordered = true, true
 	r.set(next, "I/O suspended by order")
 	r.finish(drbdwire.Success, "")
 }
@@ -274,7 +276,8 @@ func (r *Resource) resumeIO() {
 	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.requests.held > 0 {
 		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
 	}
-	next.Suspended, next.SuspNoData, next.SuspFencing = false, false, false
+	r.hold.ordered = false
+	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
 	r.set(next, "I/O resumed by order")
 	r.finish(drbdwire.Success, "")
 }

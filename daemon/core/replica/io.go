@@ -86,6 +86,11 @@ const (
 	// or is over.
 	Depend InputKind = 41
 
+	// Hold: this node may not serve its users, if Force, or may again; Text says
+	// why. Failed: nothing that could be saved uses the device, so what waits ends
+	// with an error.
+	Hold InputKind = 60
+
 	// Observed and Delegated are for core/foreign alone, which stands in for a
 	// Resource that another engine replicates.
 	//

@@ -177,6 +177,11 @@ func (r *Resource) request(in Input) {
 // startWaiting starts what nothing stands in the way of, in the order of
 // arrival, and tells users what is finished.
 func (r *Resource) startWaiting() {
+	if r.hold.failing {
+		r.failWaiting()
+		r.dropFinished()
+		return
+	}
 	for i := range r.requests.list {
 		q := &r.requests.list[i]
 		if q.started {
@@ -361,7 +366,7 @@ func (r *Resource) tell(q *request) {
 			return
 		}
 	}
-	ok := q.local == halfDone || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
+	ok := q.local == halfDone && !r.hold.failing || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first

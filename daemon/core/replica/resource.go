@@ -55,6 +55,7 @@ type Resource struct {
 	decisions  []Decision // the last ones, oldest first
 	calls      uint64     // of handlers, so far
 	fence      fence
+	hold       hold
 	failures   failures
 	congestion congestion
 	gentle     gentle
@@ -148,6 +149,8 @@ func (r *Resource) take(in Input) {
 		r.measured(in)
 	case Depend:
 		r.depend(in.Force)
+	case Hold:
+		r.holdBack(in)
 	case Observed, Delegated: // of core/foreign
 	}
 }

@@ -199,6 +199,9 @@ func (r *Resource) drained() {
 	if r.order.kind == OrderPrimary {
 		why = "demoted again: " + r.note
 	}
+	if suspended(r.state) {
+		r.fence.postponed = false // nothing was told as done since the copies parted
+	}
 	r.set(next, why)
 	r.setCurrent(r.uuids.Current)
 	if r.bits != nil {

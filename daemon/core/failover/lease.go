@@ -1,0 +1,60 @@
+package failover
+
+import "fmt"
+
+// Leases say which node may run a group when the nodes can't agree: they stand
+// between fit data and a start. Without them a dead peer is enough.
+type Leases interface {
+	// MayRun says whether this node may run a group now. It is asked when a
+	// group is to be started, and so is the wish to have the lease; after a
+	// change of the answer the shell gives Poke. The reason is for people.
+	MayRun(group int) (ok bool, reason string)
+	// MustStop says whether the lease of a group that runs here is about to end.
+	MustStop(group int) (must bool, reason string)
+}
+
+// Lease lets l have a say; before the first Step.
+func (c *Core) Lease(l Leases) { c.leases = l }
+
+// mayRun asks for the lease of a group, if there are leases.
+func (c *Core) mayRun(i int) (bool, string) {
+	if c.leases == nil {
+		return true, ""
+	}
+	return c.leases.MayRun(i)
+}
+
+// Uses tells whether something of a group runs here, may run since it was
+// started, or is being started.
+func (c *Core) Uses(i int) bool {
+	g := &c.groups[i]
+	for k := range g.steps {
+		if s := &g.steps[k]; s.state == Running || s.touched {
+			return true
+		}
+	}
+	return g.goal == run
+}
+
+// stopUnleased stops the groups whose lease ends.
+func (c *Core) stopUnleased() {
+	if c.leases == nil || c.stage > stable {
+		return
+	}
+	for i := range c.groups {
+		g := &c.groups[i]
+		if g.goal == halt || !c.Uses(i) {
+			continue
+		}
+		if must, why := c.leases.MustStop(i); must {
+			c.notef("%s is stopped here before its lease ends: %s", g.key, why)
+			g.conflict = 0
+			g.aim(halt, c.now)
+		}
+	}
+}
+
+// waitForLease keeps a group from starting without its lease.
+func (c *Core) waitForLease(g *group, why string) {
+	c.wait(g, fmt.Sprintf("this node does not have the lease: %s", why), false)
+}

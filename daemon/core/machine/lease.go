@@ -1,0 +1,364 @@
+package machine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/hbwire"
+	"github.com/optionc/pollux/daemon/format/witnesswire"
+)
+
+// With the policies freeze and witness a group runs on the node that has its
+// lease (package witness). The machine says for which groups that is wanted,
+// and what the lease means for a replica:
+//
+//   - A Primary that loses its peer lets its users wait, as with fencing
+//     resource-and-stonith. It goes on alone when somebody who has a vote has
+//     heard of that and given it the lease: then nobody takes over with old data.
+//   - A Primary whose lease is running out lets its users wait. What runs is
+//     stopped before the lease ends; what still waits then ends with an error.
+
+// msgVote carries questions and answers between the two nodes. A real Heartbeat
+// ignores it.
+const (
+	msgVote     = "pollux_vote"
+	fieldAsk    = "ask"
+	fieldAnswer = "answer"
+)
+
+// wishFor is how long a wish for a lease lasts; while a group waits for it,
+// failover wishes anew every few seconds.
+const wishFor = 12 * time.Second
+
+// leases is what a machine keeps of the lease.
+type leases struct {
+	client  *witness.Client // nil before the start, and with the policy last-man
+	effects []witness.Effect
+	wishes  []time.Duration // by group: until when failover wishes to start it
+	held    []bool          // by group: what failover was told last
+	must    []bool          // by group: failover was told to stop it
+	rows    []leased        // by resource
+}
+
+// leased is a replica whose group has a lease.
+type leased struct {
+	group   int // -1: none
+	held    bool
+	failing bool
+	call    uint64        // of fence-peer, that waits for the lease; 0 is none
+	since   time.Duration // when it was made
+	primary bool          // by a Primary
+}
+
+// setUpLeases finds which replicas a lease is about, before they are made.
+func (m *Machine) setUpLeases() error {
+	m.leases.rows = make([]leased, len(m.cfg.Resources))
+	for i := range m.leases.rows {
+		m.leases.rows[i].group = -1
+	}
+	if m.cfg.Witness.Policy == witness.LastMan {
+		return nil
+	}
+	m.cfg.Witness.Node, m.cfg.Witness.Peer = m.cfg.Failover.Node, m.cfg.Failover.Peer
+	m.cfg.Witness.Start = m.cfg.Liveness.Generation & (1<<31 - 1)
+	for _, g := range m.cfg.Failover.Groups {
+		m.cfg.Witness.Groups = append(m.cfg.Witness.Groups, g.Key())
+	}
+	m.leases.wishes = make([]time.Duration, len(m.cfg.Witness.Groups))
+	m.leases.held = make([]bool, len(m.cfg.Witness.Groups))
+	m.leases.must = make([]bool, len(m.cfg.Witness.Groups))
+	m.cfg.Resources = slices.Clone(m.cfg.Resources)
+	for g, group := range m.cfg.Failover.Groups {
+		for _, word := range group.Resources {
+			name, ok := strings.CutPrefix(word.Text, "drbddisk::")
+			i := m.find(name)
+			if !ok || i < 0 || i < len(m.cfg.Foreign) && m.cfg.Foreign[i] {
+				continue
+			}
+			m.leases.rows[i].group = g
+			r := &m.cfg.Resources[i]
+			if r.Protocol != drbdwire.ProtocolA { // which is told as done before the peer has it
+				r.Fencing = replica.ResourceAndStonith
+				r.Handlers = append(slices.Clone(r.Handlers), replica.HandlerFencePeer)
+			}
+		}
+	}
+	return m.cfg.Witness.Check()
+}
+
+// startLeases begins to ask for leases.
+func (m *Machine) startLeases() {
+	if m.cfg.Witness.Policy != witness.LastMan {
+		m.leases.client = witness.NewClient(m.now, m.cfg.Witness)
+	}
+}
+
+func (m *Machine) stepLease(in witness.Input) {
+	l := &m.leases
+	if l.client == nil {
+		return
+	}
+	l.effects = l.client.Step(m.now, in, l.effects[:0])
+	for _, e := range l.effects {
+		field := fieldAsk
+		switch e.Kind {
+		case witness.AskWitness, witness.Note:
+			m.out = append(m.out, Effect{Part: Lease, Lease: e})
+			continue
+		case witness.AnswerPeer:
+			field = fieldAnswer
+		case witness.AskPeer:
+		}
+		m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
+			Kind: liveness.Say, Message: hbwire.Message{
+				hbwire.Text(hbwire.FieldType, msgVote), hbwire.Text(field, hex.EncodeToString(e.Data)),
+			},
+		}})
+	}
+}
+
+// heardVote takes a question or an answer of the peer; the own ones come back
+// as well.
+func (m *Machine) heardVote(e liveness.Effect) bool {
+	if e.Message.Text(hbwire.FieldType) != msgVote {
+		return false
+	}
+	if e.Own {
+		return true
+	}
+	in := witness.Input{Kind: witness.PeerAsks}
+	text := e.Message.Text(fieldAsk)
+	if text == "" {
+		in.Kind, text = witness.PeerAnswered, e.Message.Text(fieldAnswer)
+	}
+	if data, err := hex.DecodeString(text); err == nil {
+		in.Data = data
+		m.queue = append(m.queue, Input{Part: Lease, Lease: in})
+	}
+	return true
+}
+
+// watchLeases tells each core what it must know of the others, about leases.
+func (m *Machine) watchLeases() {
+	l := &m.leases
+	if l.client == nil {
+		return
+	}
+	for g := range l.held {
+		l.client.Say(m.now, g, m.flags(g))
+		held, _ := l.client.Held(m.now, g)
+		must, _ := m.MustStop(g)
+		must = must && m.groups.Uses(g)
+		if held != l.held[g] || must && !l.must[g] {
+			m.poke()
+		}
+		l.held[g], l.must[g] = held, must
+	}
+	for i := range l.rows {
+		if row := &l.rows[i]; row.group >= 0 {
+			m.watchLeased(i, row)
+		}
+	}
+}
+
+func (m *Machine) poke() {
+	m.queue = append(m.queue, Input{Part: Failover, Failover: failover.Input{Kind: failover.Poke}})
+}
+
+// flags is what the node wants with a group, and knows of its data.
+func (m *Machine) flags(g int) (flags witnesswire.Flags) {
+	l := &m.leases
+	if m.groups.Uses(g) || m.now < l.wishes[g] {
+		flags |= witnesswire.Want
+	}
+	equal := true
+	for i := range l.rows {
+		if l.rows[i].group != g {
+			continue
+		}
+		s := m.resources[i].State()
+		together := s.Conn == drbdwire.Connected || s.Conn == drbdwire.VerifyS || s.Conn == drbdwire.VerifyT
+		equal = equal && together && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
+		if s.Role == drbdwire.Primary {
+			flags |= witnesswire.Want
+		}
+		alone := l.rows[i].call != 0 || s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected
+		if r := m.Resource(i); alone || r != nil && s.Conn < drbdwire.Connected && r.Ahead() {
+			flags |= witnesswire.Alone
+		}
+	}
+	if equal {
+		flags |= witnesswire.Equal
+	}
+	return flags
+}
+
+// watchLeased lets the users of a replica wait or go on, and answers it what
+// became of its peer.
+func (m *Machine) watchLeased(i int, row *leased) {
+	l := &m.leases
+	s := m.resources[i].State()
+	hold := s.Role == drbdwire.Primary && (row.failing || !l.client.Safe(m.now, row.group))
+	if s.Role != drbdwire.Primary {
+		row.failing = false
+	}
+	if hold != row.held {
+		row.held = hold
+		why := "the lease was renewed"
+		switch {
+		case hold:
+			why = "the lease is running out: " + l.client.Why(row.group)
+		case s.Role != drbdwire.Primary:
+			why = "nothing uses it any more"
+		}
+		m.queue = append(m.queue, holdInput(i, hold, row.failing, why))
+	}
+	switch {
+	case row.call == 0:
+	case row.primary && s.Role != drbdwire.Primary:
+		row.call = 0
+	case l.client.AloneSince(m.now, row.group, row.since), planted.On(planted.AloneUntold):
+		m.fenced(i, row, fencedOff, "this node has the lease, and the other one can't get it")
+	case !row.primary && l.client.Until(row.group) <= m.now:
+		m.fenced(i, row, notFenced, "this node does not have the lease: "+l.client.Why(row.group))
+	}
+}
+
+// Exit statuses of fence-peer. Source: DRBD 8.4 states, section 7.
+const (
+	notFenced = 1
+	fencedOff = 7
+)
+
+func (m *Machine) fenced(i int, row *leased, exit int, text string) {
+	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
+		Kind: replica.Called, ID: row.call, Exit: exit, Text: text,
+	}})
+	row.call = 0
+}
+
+func holdInput(i int, on, failing bool, why string) Input {
+	return Input{Part: Replica, Resource: i, Replica: replica.Input{
+		Kind: replica.Hold, Force: on, Failed: failing, Text: why,
+	}}
+}
+
+// takesCall keeps a call of fence-peer that the lease answers.
+func (m *Machine) takesCall(i int, e replica.Effect) bool {
+	row := &m.leases.rows[i]
+	if e.Kind != replica.Call || e.Text != replica.HandlerFencePeer || row.group < 0 || m.leases.client == nil {
+		return false
+	}
+	row.call, row.since, row.primary = e.ID, m.now, m.resources[i].State().Role == drbdwire.Primary
+	return true
+}
+
+// failUsers ends what waits on a replica below a group, when all that could be
+// saved is stopped and the device is about to be.
+func (m *Machine) failUsers(e failover.Effect) {
+	word := m.cfg.Failover.Groups[e.Group].Resources[e.Index]
+	if m.leases.client == nil || e.Action != failover.Stop || word.Script != "LVM" && word.Script != "drbddisk" {
+		return
+	}
+	for i := range m.leases.rows {
+		row := &m.leases.rows[i]
+		s := m.resources[i].State()
+		if row.group != e.Group || row.failing || s.Role != drbdwire.Primary || !s.Suspended && !s.SuspFencing {
+			continue
+		}
+		row.failing, row.held = true, true
+		m.queue = append(m.queue, holdInput(i, true, true, "its users are stopped, and the lease is not there"))
+	}
+}
+
+// wakeUp comes before anything else that a node does: it may have been paused,
+// and its lease may be over.
+func (m *Machine) wakeUp() {
+	if m.leases.client == nil || planted.On(planted.WakesUnfrozen) {
+		return
+	}
+	for i := range m.leases.rows {
+		row := &m.leases.rows[i]
+		if row.group < 0 || row.held || m.resources[i].State().Role != drbdwire.Primary ||
+			m.leases.client.Safe(m.now, row.group) {
+			continue
+		}
+		row.held = true
+		m.stepReplica(i, holdInput(i, true, false, "the lease is running out: "+m.leases.client.Why(row.group)).Replica)
+	}
+}
+
+// leaseDeadline is when something about a lease has to be done.
+func (m *Machine) leaseDeadline() time.Duration {
+	l := &m.leases
+	if l.client == nil {
+		return Never
+	}
+	next := l.client.Deadline()
+	for g := range l.held {
+		if l.wishes[g] > m.now {
+			next = min(next, l.wishes[g])
+		}
+		if l.held[g] && l.client.Until(g) > m.now {
+			next = min(next, l.client.Until(g))
+		}
+		if at := l.client.StopAt(g); at > m.now && m.groups.Uses(g) {
+			next = min(next, at)
+		}
+	}
+	for i := range l.rows {
+		if row := &l.rows[i]; row.group >= 0 && !row.held && m.resources[i].State().Role == drbdwire.Primary {
+			next = min(next, l.client.FreezeAt(row.group))
+		}
+	}
+	return next
+}
+
+// MayRun tells failover whether this node has the lease of a group, and wishes
+// for it.
+func (m *Machine) MayRun(group int) (bool, string) {
+	l := &m.leases
+	if l.client == nil {
+		return false, "this node has not started yet"
+	}
+	l.wishes[group] = m.now + wishFor
+	return l.client.Held(m.now, group)
+}
+
+// MustStop tells failover whether the lease of a group is about to end.
+func (m *Machine) MustStop(group int) (bool, string) {
+	l := &m.leases
+	if l.client == nil || m.now < l.client.StopAt(group) {
+		return false, ""
+	}
+	return true, l.client.Why(group)
+}
+
+// vouch takes an operator's word that the peer runs nothing.
+func (m *Machine) vouch(in failover.Input) {
+	if m.leases.client == nil || in.Kind != failover.Order || in.Order != failover.OrderTakeover || !in.Force {
+		return
+	}
+	for g, group := range m.cfg.Failover.Groups {
+		set := failover.Foreign
+		if strings.EqualFold(group.Node, m.cfg.Failover.Node) {
+			set = failover.Local
+		}
+		if in.Set&set != 0 && m.alive.Snapshot().Peer.State == liveness.Dead {
+			m.leases.client.Force(m.now, g)
+			m.leases.wishes[g] = m.now + wishFor
+			m.out = append(m.out, Effect{Part: Failover, Failover: failover.Effect{
+				Kind: failover.Note, Text: fmt.Sprintf("%s: an operator vouches that %s runs nothing", group.Key(), m.cfg.Failover.Peer),
+			}})
+		}
+	}
+}
