@@ -168,7 +168,8 @@ func (c *Core) hear(m hbwire.Message, own bool) {
 	}
 	switch kind {
 	case hbwire.MsgStarting:
-		c.peer.stable = false
+		// A report that was sent after it may have come before it.
+		c.peer.stable = c.peer.stable && !c.newer(m)
 		c.mustReport = true
 	case hbwire.MsgResource:
 		c.hearResource(m)

@@ -222,7 +222,8 @@ func (c *Client) answered(from int, data []byte) {
 }
 
 // granted takes one vote. It lasts from when it was asked for: who gives it
-// counts from later on. A hundredth is for clocks that differ.
+// counts from later on. An eighth is for clocks that go at different speeds: of
+// guests on a host that is overloaded they do, by a twentieth and more.
 func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	g := &c.groups[i]
 	g.verdict[from] = grant.Verdict
@@ -236,7 +237,7 @@ func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	if planted.On(planted.LeaseFromAnswer) {
 		since = c.now
 	}
-	g.until[from] = max(g.until[from], since+c.cfg.Lease-c.cfg.Lease/100)
+	g.until[from] = max(g.until[from], since+c.cfg.Lease-c.cfg.Lease/8)
 	g.flags &^= witnesswire.Force
 	if note.flags[i]&witnesswire.Alone != 0 {
 		g.alone = max(g.alone, note.at+1)
