@@ -100,7 +100,9 @@ func (o *Oracle) isExcused(reg *register, s int) bool {
 // fork gives node n a history of its own, that begins with its data.
 func (o *Oracle) fork(n int, data []uint64) {
 	o.Counts.Forks++
-	o.parted, o.went, o.at = append(o.parted[:0], data...), n, o.moment
+	if o.regs[0] == o.regs[1] || o.went != n { // else the peer has nothing but what it had when they parted
+		o.parted, o.went, o.at = append(o.parted[:0], data...), n, o.moment
+	}
 	o.regs[n] = o.regs[n].clone()
 	o.nodes[0].ahead, o.nodes[1].ahead = 0, 0
 	o.w.Tracef("the history of %s goes its own way", name(n))

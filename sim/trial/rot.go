@@ -16,9 +16,6 @@ import (
 // drawRot lets a block of some seeds' disks change by itself. Nobody but an
 // online verify notices that.
 func (s *setup) drawRot(luck *draw.Stream) {
-	if s.profile == Third {
-		return // histories that part and a block that changed by itself can't be told apart
-	}
 	if luck.Below(4) != 0 || s.resource().VerifyAlg == "" || s.world.Growth > 0 {
 		return
 	}
