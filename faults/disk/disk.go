@@ -10,6 +10,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,9 @@ import (
 // SectorSize is the unit of everything here, and what a disk writes as a
 // whole, in bytes.
 const SectorSize = 512
+
+// ErrMedium is why a sector that was made bad can't be read.
+var ErrMedium = errors.New("medium error")
 
 // Disk is a disk of sectors whose content is a C.
 type Disk[C any] struct {
@@ -56,7 +60,7 @@ func (d *Disk[C]) Read(sector int, dst []C) error {
 	}
 	for i := range dst {
 		if d.bad[sector+i] {
-			return fmt.Errorf("read of sector %d: medium error", sector+i)
+			return fmt.Errorf("read of sector %d: %w", sector+i, ErrMedium)
 		}
 	}
 	copy(dst, d.now[sector:])
@@ -129,6 +133,13 @@ func (d *Disk[C]) MakeBad(sector, n int) {
 		d.bad[sector+i] = true
 	}
 }
+
+// Bad is how many sectors are unreadable.
+func (d *Disk[C]) Bad() int { return len(d.bad) }
+
+// Heal makes every sector readable again: a disk that tries long enough
+// succeeds now and then.
+func (d *Disk[C]) Heal() { clear(d.bad) }
 
 // Clone is a disk of its own that is like d now, its cache included.
 func (d *Disk[C]) Clone() *Disk[C] {

@@ -87,6 +87,10 @@ func TestBadSectors(t *testing.T) {
 	g.Expect(d.Read(4, make([]int, 4))).To(Succeed())
 	g.Expect(d.Write(2, []int{1, 1}, false)).To(Succeed())
 	g.Expect(d.Read(0, make([]int, 4))).To(Succeed())
+	d.MakeBad(0, 3)
+	g.Expect(d.Bad()).To(Equal(3))
+	d.Heal()
+	g.Expect(d.Read(0, make([]int, 4))).To(Succeed())
 	g.Expect(d.Read(6, make([]int, 4))).To(MatchError(ContainSubstring("beyond the end")))
 }
 

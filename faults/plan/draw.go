@@ -16,6 +16,9 @@ type Profile struct {
 	Apart bool
 	// BadDisks: one node's disk may fail requests.
 	BadDisks bool
+	// Silent: disks may lose and misplace writes, and come back with old content.
+	// Nobody notices before the copies are compared.
+	Silent bool
 	// Detach: an operator may detach disks that are in use.
 	Detach bool
 	// Deadtime is after how long a silent node counts as dead. Without Apart
@@ -61,26 +64,37 @@ func Draw(seed uint64, p Profile) Plan {
 		}
 		out = append(out, f)
 	}
-	out = append(out, p.rare(draw.New(seed, "rare"))...)
+	out = append(out, p.rare(draw.New(seed, "rare"), fragile)...)
 	slices.SortStableFunc(out, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 	return out
 }
 
 // rare draws faults for every second plan that the others have nothing to do
-// with, by luck of its own.
-func (p Profile) rare(luck *draw.Stream) (out []Fault) {
-	if luck.Below(2) == 0 {
+// with, by luck of its own. The disk of one node alone fails.
+func (p Profile) rare(luck *draw.Stream, fragile int) (out []Fault) {
+	if luck.Below(2) == 0 && !p.Silent {
 		return nil
 	}
 	kinds := []Kind{Wall}
 	if p.Apart {
 		kinds = append(kinds, Sleep)
 	}
+	if p.BadDisks {
+		kinds = append(kinds, BadSpots, BadSpots, BadRange, BadMeta)
+	}
+	if p.Silent {
+		kinds = append(kinds, Unstored, Unstored, Astray, Astray, OldDisk)
+	}
 	for range 1 + luck.Below(3) {
 		f := Fault{
 			At: luck.Between(p.From, p.To).Round(time.Microsecond), Kind: kinds[luck.Below(len(kinds))], Node: luck.Below(2),
 		}
-		f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		if f.Kind >= BadSpots {
+			f.Node = fragile
+		}
+		if f.Kind.lasts() {
+			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		}
 		out = append(out, f)
 	}
 	return out
@@ -117,7 +131,7 @@ func (p Profile) duration(k Kind, luck *draw.Stream) time.Duration {
 		d += luck.Between(time.Second, 5*time.Second)
 	case k == CutBeats && !p.Apart:
 		d = min(d, p.Deadtime/3)
-	case k == HungDisk || k == SlowDisk || k == BadDisk:
+	case k == HungDisk || k == SlowDisk || k == BadDisk || k == BadRange || k == BadMeta:
 		d = min(d, 20*time.Second)
 	case k == Pause, k == Sleep:
 		d = min(d, 3*p.Deadtime)

@@ -52,7 +52,13 @@ const (
 	// CutWitness: nothing passes between the node and the witness for a time. A
 	// Crash of the Witness is the other thing that happens to it.
 	CutWitness Kind = 29
-	Kinds      Kind = 30 // how many there are, and one
+	BadSpots   Kind = 30 // sectors of its disk can't be read until they are written
+	BadRange   Kind = 31 // a part of its disk fails every request for a time
+	BadMeta    Kind = 32 // its disk fails every request for DRBD's metadata for a time
+	Unstored   Kind = 33 // its disk answers that it has written, and has not, once
+	Astray     Kind = 34 // its disk writes to a wrong place, once
+	OldDisk    Kind = 35 // the node loses power, and comes back after a time with its disk as it was some seconds before
+	Kinds      Kind = 36 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -63,6 +69,8 @@ var words = [Kinds]string{
 	Detach: "detach", Give: "discard-my-data", Fetch: "invalidate", Push: "invalidate-remote", Outdate: "outdate",
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
 	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
+	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
+	Astray: "misdirected-write", OldDisk: "old-disk",
 }
 
 // String is the kind's word.
@@ -76,7 +84,7 @@ func (k Kind) String() string {
 // lasts tells whether faults of the kind end by themselves.
 func (k Kind) lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray:
 		return false
 	default:
 		return true

@@ -76,7 +76,7 @@ func TestDraw(t *testing.T) {
 		}
 	}
 	g.Expect(kinds).NotTo(Or(HaveKey(plan.Pause), HaveKey(plan.Cut), HaveKey(plan.Split), HaveKey(plan.Sleep)))
-	profile.Apart, profile.BadDisks, profile.Detach = true, true, true
+	profile.Apart, profile.BadDisks, profile.Detach, profile.Silent = true, true, true, true
 	for seed := range uint64(200) {
 		for _, f := range plan.Draw(seed, profile) {
 			kinds[f.Kind]++

@@ -25,7 +25,7 @@ func (o *Oracle) Equal(still bool) {
 	o.markBusy()
 	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
 	for s := range a[:o.shared()] {
-		if o.busy[s/blockSectors] {
+		if o.busy[s/blockSectors] || o.w.Tainted(s) {
 			continue
 		}
 		o.Counts.Compared++

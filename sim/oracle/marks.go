@@ -25,7 +25,7 @@ func (o *Oracle) Marks() {
 	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
 	shared := o.shared()
 	for s := 0; s < shared; s++ {
-		if a[s] == b[s] || o.busy[s/blockSectors] {
+		if a[s] == b[s] || o.busy[s/blockSectors] || o.w.Tainted(s) {
 			continue
 		}
 		sector := uint64(s)

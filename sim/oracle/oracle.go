@@ -77,6 +77,7 @@ type Counts struct {
 	Forks                   int // histories that went apart
 	Resyncs                 int
 	Verified                int // blocks that an online verify compared
+	Found                   int // sectors that disks had lied about, and that a verify found
 	Compared                int // sectors that had to be equal, and were
 	Marked                  int // blocks that differed, and were marked
 	MarkChecks, EqualChecks int
@@ -98,6 +99,7 @@ func (c *Counts) Add(o Counts) {
 	c.Forks += o.Forks
 	c.Resyncs += o.Resyncs
 	c.Verified += o.Verified
+	c.Found += o.Found
 	c.Compared += o.Compared
 	c.Marked += o.Marked
 	c.MarkChecks += o.MarkChecks

@@ -26,7 +26,7 @@ func (o *Oracle) Exposed(n int) {
 		if s >= size {
 			value = nothing
 		}
-		if reg.may(s, value) {
+		if reg.may(s, value) || o.w.Tainted(s) {
 			continue
 		}
 		if stale == 0 || !missing && !o.isExcused(reg, s) {

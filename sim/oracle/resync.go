@@ -35,7 +35,7 @@ func (o *Oracle) covers(t int, reg *register, text string) {
 		if s >= size {
 			value = nothing
 		}
-		if !reg.may(s, value) {
+		if !reg.may(s, value) && !o.w.Tainted(s) {
 			o.w.Fail(promise5, text, name(t), s, value, reg.describe(s))
 			return
 		}

@@ -13,7 +13,8 @@ func (o *Oracle) Rots(sector uint64) {
 	}
 }
 
-// IsRotten tells whether a block that rotted differs still.
+// IsRotten tells whether a block that rotted, or that a disk has lied about,
+// differs still.
 func (o *Oracle) IsRotten() bool {
 	_, differs := o.differing()
 	return differs
@@ -29,15 +30,41 @@ func (o *Oracle) differing() (sector uint64, ok bool) {
 			}
 		}
 	}
+	for s := range a[:o.shared()] {
+		if a[s] != b[s] && o.w.Tainted(s) {
+			return uint64(s), true
+		}
+	}
 	return 0, false
 }
 
-// Found checks that an online verify that has just ended has marked a block that
-// rotted. From then on nothing is excused.
+// Found checks that an online verify that has just ended has marked all that
+// differs for a disk's sake. From then on nothing is excused; but what a disk
+// has lied about may be what it holds now.
 func (o *Oracle) Found() {
-	if s, differs := o.differing(); differs && !o.isMarked(s) {
+	if s, differs := o.differing(); differs && !o.w.Tainted(int(s)) && !o.isMarked(s) {
 		o.w.Fail(promise3, "sector %d differs, and a verify has not found that", s)
 	}
 	o.Counts.Rotten++
 	o.rotten = nil
+	o.markBusy()
+	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
+	for s := range a[:o.shared()] {
+		if !o.w.Tainted(s) {
+			continue
+		}
+		for _, reg := range o.regs {
+			reg.is(s, anything)
+		}
+		switch {
+		case a[s] == b[s] || o.busy[s/blockSectors]:
+		case !o.isMarked(uint64(s)):
+			o.w.Fail(promise3, "sector %d has version %d on %s and %d on %s, and a verify has not found that", s, a[s], name(0),
+				b[s], name(1))
+			return
+		default:
+			o.Counts.Found++
+		}
+	}
+	o.w.Trust()
 }

@@ -20,7 +20,7 @@ func sweep(args []string) error {
 	s := search.Sweep{Progress: os.Stderr}
 	seeds := flags.String("seeds", "", "run the seeds `A..B`, each once")
 	flags.DurationVar(&s.For, "for", 0, "run for that long, from a seed that nobody ran yet")
-	profile := flags.String("profile", "", "load, storm, disks or apart; each seed draws one unless this is given")
+	profile := flags.String("profile", "", "load, storm, disks, silent or apart; each seed draws one unless this is given")
 	flags.BoolVar(&s.Guided, "guide", false, "change the plans of seeds that reach something new")
 	flags.BoolVar(&s.KeepGoing, "keep-going", false, "go on after a broken promise")
 	hashes := flags.Bool("hashes", false, "print the hash of each run and nothing else: equal runs have equal ones")

@@ -15,7 +15,7 @@ func (r Result) counts() map[string]int {
 	return map[string]int{
 		"writes": c.Writes, "reads": c.Reads, "refused": c.Refused, "alone": c.Alone, "promotions": c.Promotions,
 		"accepted": c.Accepted, "early": c.Early, "forks": c.Forks, "resyncs": c.Resyncs, "starts": c.Starts,
-		"stops": c.Stops, "repairs": r.Repairs,
+		"stops": c.Stops, "repairs": r.Repairs, "found": c.Found, "unreadable": r.Unreadable,
 	}
 }
 

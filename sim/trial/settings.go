@@ -192,6 +192,7 @@ var setters = map[string]setter{
 	"tools-hang":   number(func(s *setup) *int { return &s.world.Tools.Hang }),
 	"tools-blind":  number(func(s *setup) *int { return &s.world.Tools.Blind }),
 	"calm":         span(func(s *setup) *time.Duration { return &s.calm }),
+	"verify-alg":   word(func(s *setup) *string { return &s.resource().VerifyAlg }),
 	"apart":        toggle(func(s *setup) *bool { return &s.rules.Apart }),
 }
 

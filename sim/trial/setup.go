@@ -37,6 +37,9 @@ const (
 	Apart Profile = "apart"
 	// Third is Apart with a witness at a third place.
 	Third Profile = "witness"
+	// Silent has disks that lose and misplace writes, or come back with old
+	// content; in the end the copies are compared, and made equal.
+	Silent Profile = "silent"
 	// Page is the wiki page's configuration, and nothing goes wrong: what a
 	// scenario starts from.
 	Page Profile = "page"
@@ -70,6 +73,9 @@ func draft(seed uint64, profile Profile) setup {
 		if drawn == Apart && draw.New(seed, "third").Below(2) == 0 {
 			profile = Third
 		}
+		if draw.New(seed, "silent").Below(12) == 0 {
+			profile = Silent
+		}
 	}
 	s := setup{profile: profile}
 	s.world = world.Config{
@@ -93,6 +99,9 @@ func draft(seed uint64, profile Profile) setup {
 	s.drawMachine(luck)
 	s.drawDigests(draw.New(seed, "digests"))
 	s.drawPolicies(seed)
+	if profile == Silent {
+		s.resource().VerifyAlg = "sha1"
+	}
 	s.drawPlan(seed, luck)
 	s.world.Bytes = draw.New(seed, "bytes").Below(10) == 0
 	s.drawClocks(draw.New(seed, "clocks"))
@@ -112,7 +121,7 @@ func draft(seed uint64, profile Profile) setup {
 // drawGrowth lets the disks of some seeds grow: by less than their metadata
 // takes, or by a few extents of the activity log.
 func (s *setup) drawGrowth(luck *draw.Stream) {
-	if luck.Below(4) != 0 {
+	if luck.Below(4) != 0 || s.profile == Silent { // an old disk would be a smaller one
 		return
 	}
 	s.world.Growth = [...]uint64{24, 8, 3 * mib, 12 * mib}[luck.Below(4)]
@@ -166,7 +175,7 @@ func (s *setup) drawMachine(luck *draw.Stream) {
 	case 1:
 		protocol = drbdwire.ProtocolB
 	}
-	if s.profile == Disks {
+	if s.profile == Disks || s.profile == Silent {
 		protocol = drbdwire.ProtocolC // A and B lose what a failed disk alone had
 	}
 	r := replica.Config{
@@ -264,6 +273,8 @@ func (s *setup) drawPlan(seed uint64, luck *draw.Stream) {
 		p.Faults, p.Together = 10+luck.Below(40), 500_000
 	case Disks:
 		p.BadDisks = true
+	case Silent:
+		p.Silent = true
 	case Apart, Third:
 		p.Apart = true
 		p.Faults += 4

@@ -46,6 +46,8 @@ type Result struct {
 	Counts oracle.Counts
 	// Repairs is how often the operator had to help after the faults.
 	Repairs int
+	// Unreadable is how many sectors could not be read when the faults ended.
+	Unreadable int
 	// Missed are the faults whose trigger never came.
 	Missed plan.Plan
 	// End is how the nodes were at last, and Equal whether their copies were.
@@ -84,7 +86,9 @@ type trial struct {
 	pending []pending
 	repairs int
 	helped  time.Duration // when the operator helped last
-	asked   bool          // he has tried to just connect the nodes
+	// unreadable is how many sectors can't be read when the faults end.
+	unreadable int
+	asked      bool // he has tried to just connect the nodes
 }
 
 // Run runs a seed.
@@ -111,6 +115,7 @@ func Run(seed uint64, opt Options) Result {
 	result.Broken = t.run()
 	result.Hash, result.Events, result.Time = w.Hash(), w.Events(), w.Now()
 	result.Counts, result.Repairs = t.o.Counts, t.repairs
+	result.Unreadable = t.unreadable
 	result.End, result.Equal = t.ends(), t.o.Same()
 	for _, p := range t.pending {
 		result.Missed = append(result.Missed, p.fault)
@@ -124,6 +129,8 @@ const (
 	helpEach   = 15 * time.Second
 	answersIn  = 60 * time.Second // after the faults
 	finalQuiet = 90 * time.Second
+	// restoredFrom is how old the content is of a disk that comes back.
+	restoredFrom = 10 * time.Second
 )
 
 func (t *trial) run() *world.Violation {
@@ -141,6 +148,15 @@ func (t *trial) run() *world.Violation {
 			continue
 		}
 		t.pending = append(t.pending, pending{fault: f, left: max(f.On.Nth, 1)})
+	}
+	for _, f := range t.plan {
+		if f.Kind == plan.OldDisk {
+			at := prelude
+			if f.On.Word == "" {
+				at = max(f.At-restoredFrom, 0)
+			}
+			w.After(at, w.Node(f.Node).Remember)
+		}
 	}
 	t.attend()
 	if t.world.Growth > 0 {
@@ -282,6 +298,20 @@ func (t *trial) strike(f plan.Fault) {
 		node.HangDisk(f.For)
 	case plan.BadDisk:
 		node.FailDisk(f.For)
+	case plan.BadSpots:
+		node.SpoilSectors()
+	case plan.BadRange:
+		node.FailRange(f.For)
+	case plan.BadMeta:
+		node.FailMetadata(f.For)
+	case plan.Unstored:
+		node.LoseWrite()
+	case plan.Astray:
+		node.MisplaceWrite()
+	case plan.OldDisk:
+		node.PowerLoss()
+		node.Revert()
+		w.After(f.For, func() { node.Boot(true) })
 	case plan.Restart:
 		node.Restart(f.For)
 	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
@@ -317,6 +347,7 @@ func (t *trial) cut(f plan.Fault, link string, cut, heal func(int)) {
 func (t *trial) end() {
 	w := t.w
 	w.Tracef("the faults end")
+	t.unreadable = w.Node(0).Unreadable() + w.Node(1).Unreadable()
 	t.calmed = true
 	w.Calm()
 	if t.resource().OnCongestion == replica.CongestionPullsAhead {

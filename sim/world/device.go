@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ type device struct {
 	slow  time.Duration  // until then everything takes slowness times as long
 	hung  time.Duration  // until then nothing completes
 	bad   time.Duration  // until then some requests fail
+	ill   illness
 }
 
 // slowness is how much longer a slow disk takes.
@@ -35,6 +37,7 @@ const slowness = 40
 type diskRequest struct {
 	write   bool
 	sector  int
+	size    int      // sectors of data, of reads too
 	row     []uint64 // data to write
 	blocks  []block  // metadata to write
 	durable bool
@@ -140,7 +143,7 @@ func (d *device) complete(q *diskRequest) {
 			break
 		}
 	}
-	if d.node.w.now < d.bad && d.node.w.luck.disk.Below(4) == 0 {
+	if d.node.w.now < d.bad && d.node.w.luck.disk.Below(4) == 0 || d.isIll(q) {
 		d.tear(q)
 		q.then(true)
 		return
@@ -175,9 +178,11 @@ func (d *device) apply(q *diskRequest) {
 		return
 	}
 	var err error
-	if q.onMeta {
+	switch {
+	case q.onMeta:
 		err = d.writeMeta(q.sector, q.blocks, q.durable)
-	} else {
+	case d.lies(q):
+	default:
 		err = d.writeData(q.sector, q.row, q.durable)
 	}
 	if err != nil {
@@ -269,13 +274,14 @@ func (d *device) carryOut(e replica.Effect) {
 	first, count := int(e.Sector), int(e.Size)/sectorSize
 	switch e.Kind {
 	case replica.Read:
-		d.submit(&diskRequest{then: func(failed bool) {
-			if failed {
+		d.submit(&diskRequest{sector: first, size: count, then: func(failed bool) {
+			row := make([]uint64, count)
+			err := d.data.Read(first, row)
+			if failed || errors.Is(err, disk.ErrMedium) {
 				answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: true})
 				return
 			}
-			row := make([]uint64, count)
-			if err := d.data.Read(first, row); err != nil {
+			if err != nil {
 				n.w.Fail(promiseInside, "%v", err)
 			}
 			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Buf: n.rows.add(row)})
@@ -293,7 +299,7 @@ func (d *device) carryOut(e replica.Effect) {
 		if e.FUA {
 			longest += times.Sync
 		}
-		d.submit(&diskRequest{write: true, sector: first, row: row, durable: e.FUA, then: func(failed bool) {
+		d.submit(&diskRequest{write: true, sector: first, size: count, row: row, durable: e.FUA, then: func(failed bool) {
 			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: failed})
 		}}, longest)
 	case replica.Flush:
@@ -301,7 +307,7 @@ func (d *device) carryOut(e replica.Effect) {
 			answer(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: e.ID, Failed: failed})
 		}}, times.Sync)
 	case replica.MetaRead:
-		d.submit(&diskRequest{then: func(failed bool) {
+		d.submit(&diskRequest{onMeta: true, then: func(failed bool) {
 			data := d.metadata(e.Offset, int64(e.Size))
 			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data, Failed: failed})
 		}}, times.Read)

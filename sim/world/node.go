@@ -120,7 +120,8 @@ func (n *Node) Boot(crashed bool) {
 	w.Tracef("%s boots", Name(n.id))
 	w.mix(1, uint64(n.id))
 	n.Attach(func(code int, text string) {
-		if code < int(drbdwire.Success) && n.disk.bad == 0 && n.disk.hung == 0 && n.disk.slow == 0 {
+		if code < int(drbdwire.Success) && n.disk.bad == 0 && n.disk.hung == 0 && n.disk.slow == 0 &&
+			n.disk.ill == (illness{}) {
 			w.Fail("a disk that was in use can be attached", "%s: %s", Name(n.id), text)
 			return
 		}

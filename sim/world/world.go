@@ -79,10 +79,11 @@ type World struct {
 	trace    func(string)
 	broken   *Violation
 	seen     Coverage // nil: nobody counts
+	tainted  []bool   // sectors that a disk has lied about; nil is none
 	messages bool     // packets go into the trace
 	listener func(n int, word string)
 
-	luck struct{ bytes, disk, net, tool, timer, node, boot, handler, third *draw.Stream }
+	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third *draw.Stream }
 }
 
 // New makes a world whose nodes are switched off. Trace, if not nil, gets a
@@ -90,8 +91,8 @@ type World struct {
 func New(cfg Config, trace func(string)) (*World, error) {
 	w := &World{cfg: cfg, trace: trace, hash: 14695981039346656037}
 	for name, s := range map[string]**draw.Stream{
-		"bytes": &w.luck.bytes, "disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool, "timer": &w.luck.timer,
-		"node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler, "witness": &w.luck.third,
+		"bytes": &w.luck.bytes, "ill": &w.luck.ill, "disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool,
+		"timer": &w.luck.timer, "node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler, "witness": &w.luck.third,
 	} {
 		*s = draw.New(cfg.Seed, name)
 	}
@@ -193,6 +194,7 @@ func (w *World) Calm() {
 		w.net.beats[n].Loss = 0
 		node.disk.slow, node.disk.hung = w.now, w.now
 		node.disk.bad = min(node.disk.bad, w.now)
+		node.disk.wellAgain()
 		if node.paused {
 			node.resume()
 		}
