@@ -14,7 +14,6 @@ import (
 var drivenRows = []row{
 	{
 		name: "the kernel's, driven by polluxd", smoke: true, fresh: true, only: "C",
-		options: options{rate: slowly},
 		body: func(ctx SpecContext, p pairing) {
 			d := drivenOn(milo1)
 			milo1.engine = d
@@ -84,6 +83,10 @@ func drivenRoles(ctx SpecContext, p pairing) {
 // drivenResync watches a resync from the driven side, to its end.
 func drivenResync(ctx SpecContext, p pairing, d *driven) {
 	GinkgoHelper()
+	before := milo1.options
+	crawling := before
+	crawling.rate = "resync-rate 128K; c-plan-ahead 0; c-min-rate 0;"
+	both(func(n *node) { n.adjusted(ctx, crawling) })
 	p.to.do(ctx, "disconnect")
 	p.from.isAlone(ctx, "WFConnection", "Primary", "UpToDate")
 	p.from.wrote(ctx, 4, write(4*mib, 6*mib, 10))
@@ -92,6 +95,7 @@ func drivenResync(ctx SpecContext, p pairing, d *driven) {
 	Eventually(func() *nodepkg.ResyncStatus { return d.by.status(ctx).Resync }).WithContext(ctx).WithTimeout(soon).
 		WithPolling(200*time.Millisecond).Should(And(Not(BeNil()), HaveField("PercentDone", BeNumerically(">", 0))),
 		func() string { return tail(d.by.log(ctx)) })
+	both(func(n *node) { n.adjusted(ctx, before) })
 	p.synced(ctx)
 	Expect(d.by.status(ctx).Resync).To(BeNil())
 	equal(ctx)
