@@ -95,6 +95,7 @@ func printStatus(w io.Writer, s *node.Status) error {
 				fmt.Fprintf(&b, "    %s\n", r)
 			}
 		}
+		printWitness(&b, c.Witness)
 		if c.Failback != "" {
 			fmt.Fprintf(&b, "  failback waits: %s\n", c.Failback)
 		}

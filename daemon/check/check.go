@@ -190,8 +190,7 @@ func (c *checker) cluster() {
 				m.Device, bridge, bridge)
 		}
 	}
-	c.note("ha.cf", "neither a witness nor fencing is configured: if the link is cut for longer than deadtime (%s), both "+
-		"nodes will run the guests, and one side's changes will have to be given up", ha.Deadtime)
+	c.note("ha.cf", "%s", cut(ha))
 }
 
 func (c *checker) groups() {

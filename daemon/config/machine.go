@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -10,9 +11,11 @@ import (
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/core/resync"
+	"github.com/optionc/pollux/daemon/core/witness"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -49,8 +52,15 @@ func (s *Site) Machine(id Identity) machine.Config {
 	c.Failover = failover.Config{
 		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
 	}
+	c.Witness = witness.Config{
+		Policy:  witness.Policy(slices.Index(policies, s.HA.Policy)),
+		Cluster: strings.Join(slices.Sorted(slices.Values(s.HA.Nodes)), "+"), Lease: s.HA.Lease.Round(time.Millisecond),
+	}
 	return c
 }
+
+// policies are the words of ha.cf in the order of witness.Policy.
+var policies = []string{haconf.PolicyLastMan, haconf.PolicyFreeze, haconf.PolicyWitness}
 
 func (s *Site) media() []string {
 	var names []string

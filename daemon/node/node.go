@@ -30,6 +30,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/buffer"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/driver/witness"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -83,6 +84,7 @@ type Node struct {
 	pool     *buffer.Pool
 	devices  []*device // by resource, as in site
 	link     *beatlink.Link
+	witness  *witness.Client // nil: there is none
 	agents   agent.Finder
 	control  *control.Server
 	answers  answers
@@ -191,6 +193,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}()
 	for _, d := range n.devices {
 		n.working.Go(d.up)
+	}
+	if err := n.openWitness(); err != nil {
+		return err
 	}
 	n.log.Info("running", "node", n.site.Node, "peer", n.site.Peer, "config", n.site.Dir)
 	n.begin(ctx)

@@ -116,6 +116,8 @@ type ClusterStatus struct {
 	Nodes []Member `json:"nodes,omitempty"`
 	// Differs has the files of which the peer has others.
 	Differs []string `json:"differs,omitempty"`
+	// Witness is there with the policies freeze and witness.
+	Witness *WitnessStatus `json:"witness,omitempty"`
 }
 
 // What a node can be.
@@ -220,6 +222,7 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		PeerState: l.Peer.State.String(), Stage: f.Stage, Holding: f.Holding, Failback: f.Failback,
 		BadPackets: l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
 	}
+	c.Witness = n.witnessStatus(st)
 	if l.Peer.HeardAt > 0 {
 		c.PeerJitter, c.PeerLongestSilence = l.Peer.Jitter.Seconds(), l.Peer.Longest.Seconds()
 		c.RecommendedDeadtime = l.Peer.Recommends.Seconds()

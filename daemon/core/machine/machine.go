@@ -333,7 +333,8 @@ type Status struct {
 	Cluster   bool
 	Liveness  liveness.Snapshot
 	Failover  failover.Snapshot
-	PeerFiles Files // what the peer said of its files
+	PeerFiles Files             // what the peer said of its files
+	Lease     *witness.Snapshot // nil: there are no leases
 }
 
 // Status describes the node as it is now.
@@ -344,6 +345,10 @@ func (m *Machine) Status() Status {
 	}
 	if m.cfg.Cluster {
 		s.Liveness, s.Failover, s.PeerFiles = m.alive.Snapshot(), m.groups.Snapshot(), m.peerFiles
+	}
+	if m.leases.client != nil {
+		lease := m.leases.client.Snapshot(m.now)
+		s.Lease = &lease
 	}
 	return s
 }

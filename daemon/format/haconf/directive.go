@@ -59,6 +59,9 @@ func haDirectives() []directive {
 		{"ping_group", "", true, readPingGroup},
 		{"hbaping", "", true, refuseFibreChannel},
 		{"stonith", "", true, readStonith},
+		{"witness", "", false, readWitness},
+		{"policy", "", false, readPolicy},
+		{"lease", "", false, readTime(func(h *HA) *time.Duration { return &h.Lease })},
 		{"stonith_host", "", true, readStonithHost},
 	}
 }

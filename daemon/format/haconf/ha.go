@@ -41,6 +41,10 @@ type HA struct {
 	Children []Child
 	Stonith  []Stonith
 
+	Witness Witness
+	Policy  string        // one of the policies
+	Lease   time.Duration // how long a promise of the witness, or of the peer, lasts
+
 	Warnings   []Warning
 	parameters []parameter
 }

@@ -174,6 +174,7 @@ func (p *haParser) finish() {
 		p.compute("initdead", &h.Initdead, 2*h.Deadtime)
 	}
 	p.checkTimes()
+	p.finishWitness()
 	p.addDefaultClients()
 	for _, d := range p.table {
 		if value, ok := p.values[d.name]; ok {

@@ -1,0 +1,60 @@
+package haconf_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/format/haconf"
+)
+
+var pin = strings.Repeat("0123456789abcdef", 4)
+
+func TestWitness(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lines   string
+		witness haconf.Witness
+		policy  string
+		lease   time.Duration
+	}{
+		"without one both nodes go on": {policy: haconf.PolicyLastMan, lease: 30 * time.Second},
+		"a witness is asked": {
+			lines: "deadtime 5\nwitness third.example:7790 " + pin, policy: haconf.PolicyWitness, lease: 10 * time.Second,
+			witness: haconf.Witness{Address: "third.example:7790", Pin: pin},
+		},
+		"guests wait":          {lines: "policy freeze\ndeadtime 90", policy: haconf.PolicyFreeze, lease: time.Minute},
+		"a lease of one's own": {lines: "policy freeze\nlease 20", policy: haconf.PolicyFreeze, lease: 20 * time.Second},
+		"an address of version six": {
+			lines: "witness [fd00::1]:7790 " + pin, policy: haconf.PolicyWitness, lease: 30 * time.Second,
+			witness: haconf.Witness{Address: "[fd00::1]:7790", Pin: pin},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			ha, err := haconf.ParseHA("ha.cf", []byte(base+tc.lines+"\n"))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(ha.Witness).To(Equal(tc.witness))
+			g.Expect(ha.Policy).To(Equal(tc.policy))
+			g.Expect(ha.Lease).To(Equal(tc.lease))
+		})
+	}
+}
+
+func TestWitnessesThatAreRefused(t *testing.T) {
+	for line, want := range map[string]string{
+		"witness third:7790":     "and the witness's pin",
+		"witness third " + pin:   "want HOST:PORT",
+		"witness third:7790 abc": "64 hexadecimal digits",
+		"policy both":            "want last-man, freeze or witness",
+		"policy witness":         "a line with the witness",
+		"lease 30s":              "want a time",
+		"policy":                 "last-man, freeze or witness behind policy",
+	} {
+		t.Run(line, func(t *testing.T) {
+			_, err := haconf.ParseHA("ha.cf", []byte(base+line+"\n"))
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)))
+		})
+	}
+}
