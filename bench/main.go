@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/bench/counted"
+	"github.com/optionc/pollux/bench/heartbeat"
 	"github.com/optionc/pollux/bench/host"
 	"github.com/optionc/pollux/bench/simulated"
 	"github.com/optionc/pollux/qemu/machine"
@@ -33,6 +34,7 @@ var benchmarks = []benchmark{
 	{"frontend", "The block device of a resource without a peer, against its disk", counted.Conditions, counted.FrontEnd},
 	{"host", "A pair on this machine, against its disks", host.Conditions, host.Host},
 	{"resync", "A resync on this machine, against a copy", host.ResyncConditions, host.Resync},
+	{"heartbeat", "Failover, against Heartbeat 3.0.6", heartbeat.Conditions, heartbeat.Times},
 	{"simulator", "The simulator", simulated.Conditions, simulated.Speed},
 	{"pair", "A pair, against the kernel's DRBD", counted.Conditions + " " + counted.PairConditions, counted.Pair},
 }

@@ -37,7 +37,7 @@ var lossRows = []row{
 		p.wire.Both("milo1", "milo2", func(d *link.Direction) { d.Loss = 0 })
 	}},
 	{name: "partition, healing", body: func(ctx SpecContext, p *pair) {
-		p.wire.Both("milo1", "milo2", func(d *link.Direction) { d.Cut() })
+		p.wire.Both("milo1", "milo2", cut)
 		p.bothRunAll(ctx)
 		p.wire.Heal("milo1", "milo2")
 		Expect(p.oneGivesUp(ctx)).NotTo(ContainElement(HaveSuffix("runs twice")), p.logs)
@@ -57,6 +57,8 @@ var lossRows = []row{
 		p.oneGivesUp(ctx)
 	}},
 }
+
+func cut(d *link.Direction) { d.Cut() }
 
 // powerLoss is a node's death and return.
 func (p *pair) powerLoss(ctx SpecContext, dies, lives *node) {

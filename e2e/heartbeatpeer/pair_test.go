@@ -58,7 +58,10 @@ const resource = `#!/bin/sh
 name=${0##*/}
 for action; do :; done
 mine=/opt/pollux/running/$(uname -n).$name
-say() { echo "$(uname -n) $name $*" >>/opt/pollux/calls; }
+say() {
+  echo "$(date +%s.%N) $(uname -n) $name $*" >>/opt/pollux/times
+  echo "$(uname -n) $name $*" >>/opt/pollux/calls
+}
 case $action in
 status) if [ -e $mine ]; then echo running; else echo stopped; fi ;;
 start)
