@@ -10,7 +10,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/command"
 )
 
-// logLine is a line of dmesg --raw: priority, time, text.
+// logLine is a line of dmesg -r: priority, time, text.
 var logLine = regexp.MustCompile(`^<(\d+)>\[[^]]*\] (.*)$`)
 
 // contact is what the driver prints when it looks for its peer, and when a
@@ -25,7 +25,8 @@ const warning = 4
 // about the last try to connect, "" if there is none. Nothing but the kernel's
 // log has it.
 func (r Resource) Complaint(ctx context.Context) (string, error) {
-	out, err := r.Run(ctx, command.Program{Name: "dmesg", Args: []string{"--raw"}})
+	// BusyBox knows no long options.
+	out, err := r.Run(ctx, command.Program{Name: "dmesg", Args: []string{"-r"}})
 	if err != nil {
 		return "", fmt.Errorf("the kernel's log about resource %s: %w", r.Name, err)
 	}

@@ -6,7 +6,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-const dmesg = "dmesg --raw"
+const dmesg = "dmesg -r"
 
 func TestTheKernelsLogSaysWhyThePeerWasGivenUp(t *testing.T) {
 	const (
