@@ -51,6 +51,7 @@ func (s *Site) Machine(id Identity) machine.Config {
 	}
 	c.Failover = failover.Config{
 		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
+		Monitor: failover.Monitor(s.HA.Monitor), Fence: s.Stonith() != nil,
 	}
 	c.Witness = witness.Config{
 		Policy:  witness.Policy(slices.Index(policies, s.HA.Policy)),
@@ -61,6 +62,18 @@ func (s *Site) Machine(id Identity) machine.Config {
 
 // policies are the words of ha.cf in the order of witness.Policy.
 var policies = []string{haconf.PolicyLastMan, haconf.PolicyFreeze, haconf.PolicyWitness}
+
+// Stonith is the device of ha.cf that this node uses, or nil: the last one that
+// is for it.
+func (s *Site) Stonith() *haconf.Stonith {
+	var found *haconf.Stonith
+	for i := range s.HA.Stonith {
+		if d := &s.HA.Stonith[i]; d.Host == "*" || strings.EqualFold(d.Host, s.Node) {
+			found = d
+		}
+	}
+	return found
+}
 
 func (s *Site) media() []string {
 	var names []string

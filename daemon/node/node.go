@@ -289,6 +289,9 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.answers.give(e.ID, control.Answer{OK: e.OK, Text: e.Text})
 	case failover.Note:
 		n.tell("%s", e.Text)
+	case failover.Fence:
+		id := e.ID
+		n.working.Go(func() { n.fencePeer(id) })
 	case failover.Left:
 		n.once.Do(func() { close(n.left) })
 	case failover.Held, failover.Say:

@@ -122,7 +122,11 @@ func (n *Node) do(e failover.Effect) {
 			n.tell("stop %s", word)
 			err = resource.Stop(n.ctx)
 		default:
-			in.State, in.Text, err = resource.Status(n.ctx)
+			look := resource.Status
+			if m, ok := resource.(agent.Monitor); ok && e.Watch {
+				look = m.Monitor
+			}
+			in.State, in.Text, err = look(n.ctx)
 		}
 	}
 	if err != nil {

@@ -58,7 +58,8 @@ const (
 	Unstored   Kind = 33 // its disk answers that it has written, and has not, once
 	Astray     Kind = 34 // its disk writes to a wrong place, once
 	OldDisk    Kind = 35 // the node loses power, and comes back after a time with its disk as it was some seconds before
-	Kinds      Kind = 36 // how many there are, and one
+	Die        Kind = 36 // the guest that runs on the node dies
+	Kinds      Kind = 37 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -70,7 +71,7 @@ var words = [Kinds]string{
 	Verify: "verify", Suspend: "pause-sync", Freeze: "suspend-io",
 	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
 	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
-	Astray: "misdirected-write", OldDisk: "old-disk",
+	Astray: "misdirected-write", OldDisk: "old-disk", Die: "die",
 }
 
 // String is the kind's word.
@@ -84,7 +85,7 @@ func (k Kind) String() string {
 // lasts tells whether faults of the kind end by themselves.
 func (k Kind) lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray, Die:
 		return false
 	default:
 		return true

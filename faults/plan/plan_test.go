@@ -92,7 +92,8 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-3), Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage)))))
+	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-4),
+		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die)))))
 }
 
 func ordered(p plan.Plan) plan.Plan {

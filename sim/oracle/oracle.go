@@ -59,6 +59,8 @@ type Rules struct {
 	// before its Lease ends.
 	Stops bool
 	Lease time.Duration
+	// Shot: nobody starts anything in place of a peer that was not switched off.
+	Shot bool
 	// PassesOn: errors of the only good copy's disk reach its users.
 	PassesOn bool
 	// First is what the sectors of the first node's disk hold at the beginning:

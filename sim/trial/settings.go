@@ -191,6 +191,13 @@ var setters = map[string]setter{
 	"tools-lie":    number(func(s *setup) *int { return &s.world.Tools.Lie }),
 	"tools-hang":   number(func(s *setup) *int { return &s.world.Tools.Hang }),
 	"tools-blind":  number(func(s *setup) *int { return &s.world.Tools.Blind }),
+	"stonith":      toggle(func(s *setup) *bool { return &s.world.Machine.Failover.Fence }),
+	"fence-fails":  number(func(s *setup) *int { return &s.world.Handlers.Fail }),
+	"watch-lies":   number(func(s *setup) *int { return &s.world.Tools.WatchLies }),
+	"watch-late":   number(func(s *setup) *int { return &s.world.Tools.WatchLate }),
+	"monitor":      span(func(s *setup) *time.Duration { return &s.world.Machine.Failover.Monitor.Every }),
+	"restarts":     number(func(s *setup) *int { return &s.world.Machine.Failover.Monitor.Restarts }),
+	"period":       span(func(s *setup) *time.Duration { return &s.world.Machine.Failover.Monitor.Period }),
 	"calm":         span(func(s *setup) *time.Duration { return &s.calm }),
 	"verify-alg":   word(func(s *setup) *string { return &s.resource().VerifyAlg }),
 	"apart":        toggle(func(s *setup) *bool { return &s.rules.Apart }),
@@ -228,6 +235,7 @@ func (s *setup) judge() {
 		}
 	}
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
+	s.rules.Shot = s.world.Machine.Failover.Fence
 	s.rules.PassesOn = r.PassOn
 	s.rules.AfterSB0, s.rules.AfterSB1 = r.AfterSB0, r.AfterSB1
 	s.judgeLease()

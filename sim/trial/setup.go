@@ -40,6 +40,9 @@ const (
 	// Silent has disks that lose and misplace writes, or come back with old
 	// content; in the end the copies are compared, and made equal.
 	Silent Profile = "silent"
+	// Watched has nodes that look after what runs, guests that die, monitors that
+	// are wrong or late, and fencing devices. No seed draws it by itself.
+	Watched Profile = "watched"
 	// Page is the wiki page's configuration, and nothing goes wrong: what a
 	// scenario starts from.
 	Page Profile = "page"
@@ -113,6 +116,10 @@ func draft(seed uint64, profile Profile) setup {
 		s.drawGrowth(draw.New(seed, "growth"))
 		s.drawRot(draw.New(seed, "rot"))
 		s.drawDamage(draw.New(seed, "damage"))
+		if profile == Watched {
+			s.drawMonitor(draw.New(seed, "monitor"))
+			s.world.Machine.Failover.Fence = draw.New(seed, "stonith").Below(4) == 0
+		}
 	}
 	s.judge()
 	return s

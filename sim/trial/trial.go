@@ -317,6 +317,8 @@ func (t *trial) strike(f plan.Fault) {
 	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
 		plan.Suspend, plan.Freeze:
 		t.administer(f)
+	case plan.Die:
+		node.Die()
 	case plan.Standby:
 		node.Move(failover.OrderStandby, failover.All, false)
 	case plan.Takeover:

@@ -65,4 +65,7 @@ type ToolLuck struct {
 	Lie     int           // it succeeds and has done nothing
 	Hang    int           // it is given up after half a minute, and may still do it
 	Blind   int           // a look does not see anything
+	// Of looks at what is to run: WatchLies say the opposite, WatchLate come
+	// after up to half a minute, and nothing is seen by half of those.
+	WatchLies, WatchLate int
 }

@@ -3,6 +3,8 @@ package world
 import (
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -39,6 +41,34 @@ func (n *Node) fencePeer(e *replica.Effect) {
 		if does && n.epoch == epoch && n.alive {
 			n.fence(answer)
 		}
+	})
+}
+
+// shoot is a fencing device that takes the peer's power away. What it says is
+// true unless it fails, or is given up: then it may have done it all the same.
+func (n *Node) shoot(id uint64) {
+	w, cfg, luck, epoch := n.w, n.w.cfg.Handlers, n.w.luck.shot, n.epoch
+	took, fate, does := luck.Between(0, cfg.Latency), luck.Below(1_000_000), luck.Below(2) == 0
+	in := failover.Input{Kind: failover.Fenced, ID: id}
+	switch {
+	case fate < cfg.Fail:
+		in.Failed, in.Text = true, "the device failed"
+	case fate < cfg.Fail+cfg.Hang:
+		in.Failed, in.Text = true, "the device was given up"
+		took += luck.Between(0, HandlerLimit)
+	default:
+		does = true
+	}
+	w.After(took, func() {
+		if n.epoch != epoch || !n.alive {
+			return // a device is worked by the node that asked it
+		}
+		if peer := w.nodes[1-n.id]; does {
+			w.Tracef("%s is shot", Name(peer.id))
+			peer.PowerLoss()
+			w.After(luck.Between(5*time.Second, 40*time.Second), func() { peer.Boot(true) })
+		}
+		n.deliverAll(machine.Input{Part: machine.Failover, Failover: in})
 	})
 }
 

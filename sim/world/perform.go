@@ -159,6 +159,8 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.w.Tracef("%s %s", Name(n.id), e.Text)
 	case failover.Left:
 		n.shutDown()
+	case failover.Fence:
+		n.shoot(e.ID)
 	case failover.Held, failover.Say:
 	}
 }

@@ -49,7 +49,11 @@ func (n *Node) runTool(e *failover.Effect) {
 			}
 		})
 	}
-	if action == failover.Status {
+	switch {
+	case e.Watch:
+		n.watch(tool, took, answer)
+		return
+	case action == failover.Status:
 		n.look(tool, took, fate, answer)
 		return
 	}
@@ -113,6 +117,39 @@ func (n *Node) look(tool Tool, took time.Duration, fate int, answer func(time.Du
 		}
 		answer(0, in)
 	})
+}
+
+// watch is a look at what is to run.
+func (n *Node) watch(tool Tool, took time.Duration, answer func(time.Duration, failover.Input)) {
+	luck, cfg, epoch := n.w.luck.watch, n.w.cfg.Tools, n.epoch
+	fate, blind := luck.Below(1_000_000), luck.Below(2) == 0
+	lies := fate < cfg.WatchLies
+	late := time.Duration(0)
+	if !lies && fate < cfg.WatchLies+cfg.WatchLate {
+		late = luck.Between(0, hanging)
+	}
+	if late > 0 && blind {
+		answer(late, failover.Input{State: failover.Unknown, Text: "the program was given up"})
+		return
+	}
+	n.w.After(took+late, func() {
+		if n.epoch != epoch {
+			return
+		}
+		in := failover.Input{State: failover.Stopped}
+		if runs := tool == VG && n.vg || tool == Guests && n.guest; runs != lies {
+			in.State = failover.Running
+		}
+		answer(0, in)
+	})
+}
+
+// Die ends the guest that runs here, as a crash of its kernel does.
+func (n *Node) Die() {
+	if n.guest {
+		n.w.Tracef("the guest on %s dies", Name(n.id))
+		n.stopGuest()
+	}
 }
 
 // act changes the truth, and tells whether that was possible.

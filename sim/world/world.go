@@ -83,7 +83,7 @@ type World struct {
 	messages bool     // packets go into the trace
 	listener func(n int, word string)
 
-	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third *draw.Stream }
+	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third, watch, shot *draw.Stream }
 }
 
 // New makes a world whose nodes are switched off. Trace, if not nil, gets a
@@ -93,6 +93,7 @@ func New(cfg Config, trace func(string)) (*World, error) {
 	for name, s := range map[string]**draw.Stream{
 		"bytes": &w.luck.bytes, "ill": &w.luck.ill, "disk": &w.luck.disk, "net": &w.luck.net, "tool": &w.luck.tool,
 		"timer": &w.luck.timer, "node": &w.luck.node, "boot": &w.luck.boot, "handler": &w.luck.handler, "witness": &w.luck.third,
+		"watch": &w.luck.watch, "shot": &w.luck.shot,
 	} {
 		*s = draw.New(cfg.Seed, name)
 	}

@@ -78,9 +78,12 @@ func (c *Core) consider(i int) {
 	}
 	if g.failed != "" {
 		g.waiting = ""
-		return
+		if !c.triesAgain(i) {
+			return
+		}
+		g.failed = ""
 	}
-	if c.mayStart(i) {
+	if c.mayStart(i) && (!c.peer.absent() || c.surelyOff(g)) {
 		g.waiting = ""
 		g.aim(run, c.now)
 	}

@@ -15,6 +15,8 @@ type Config struct {
 	// a real Heartbeat is in legacy.go.
 	Failback haconf.Failback
 	Groups   haconf.Resources // at most 64
+	Monitor  Monitor
+	Fence    bool // there is a device that switches the peer off
 }
 
 // maxGroups is how many groups fit into a groupSet.
@@ -70,6 +72,10 @@ func (cfg Config) check() error {
 	}
 	if len(cfg.Groups) > maxGroups {
 		return fmt.Errorf("found %d groups, want at most %d", len(cfg.Groups), maxGroups)
+	}
+	if m := cfg.Monitor; m.Every < 0 || m.Every > 0 && (m.Restarts < 1 || m.Period <= 0) {
+		return fmt.Errorf("found monitor %v with %d restarts within %v, want times, and at least one restart",
+			m.Every, m.Restarts, m.Period)
 	}
 	for i, g := range cfg.Groups {
 		if len(g.Resources) == 0 {

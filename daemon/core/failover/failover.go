@@ -101,6 +101,8 @@ type Core struct {
 
 	lastID     uint64
 	doing      doing
+	fence      fencing
+	watching   int // looks under way at what runs; see Monitor
 	mustReport bool
 	reported   string
 }
@@ -145,7 +147,11 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 	case Order:
 		c.obey(in)
 	case Done:
-		c.done(in)
+		if !c.sawWatched(in) {
+			c.done(in)
+		}
+	case Fenced:
+		c.fenced(in)
 	case Poke:
 		c.pollAt, c.failbackAt = now, now
 	default:
@@ -155,6 +161,8 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 	for c.work() {
 		c.settle()
 	}
+	c.shoot()
+	c.watchOver()
 	c.report()
 	out, c.out = c.out, nil
 	return out
@@ -327,8 +335,9 @@ func (c *Core) Deadline() time.Duration {
 		if g.conflict != 0 && !c.peer.detailed {
 			at = min(at, g.conflict+c.conflictFor(g))
 		}
-		poll = poll || g.waiting != "" || g.owed || g.failed != "" && !g.handed
+		poll = poll || g.waiting != "" || g.owed || g.failed != "" && (!g.handed || c.cfg.Monitor.Every > 0)
 	}
+	at = min(at, c.watchDeadline(), c.fenceDeadline())
 	if poll && c.stage == stable {
 		at = min(at, c.pollAt)
 	}

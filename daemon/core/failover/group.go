@@ -38,15 +38,25 @@ type group struct {
 	goal    goal
 	retryAt time.Duration
 	tries   int
-	looked  bool // every resource has been looked at since the daemon started
-	held    bool // Held was said
+	turn    uint64 // of its goals: what was asked at an earlier one says nothing now
+	looked  bool   // every resource has been looked at since the daemon started
+	held    bool   // Held was said
 
-	failed   string        // why the last start failed; empty after a start or an order
-	handed   bool          // the peer was asked to take over after that failure, or handed it to us: not again
-	waiting  string        // why it is not started though it should be
-	unfit    bool          // it waits for this node's data
-	since    time.Duration // when the waiting began
-	stuck    string        // why the stop does not end
+	failed  string        // why the last start failed; empty after a start or an order
+	handed  bool          // the peer was asked to take over after that failure, or handed it to us: not again
+	waiting string        // why it is not started though it should be
+	unfit   bool          // it waits for this node's data
+	since   time.Duration // when the waiting began
+	stuck   string        // why the stop does not end
+	again   int           // how often a failed start was tried again here
+	againAt time.Duration // when it is next; 0: not decided
+
+	// A restart of what has died: goal halt comes to the step from, then goal run
+	// starts the step mend-1 whatever a look says of it; see Monitor.
+	restarting bool
+	from, mend int
+	watch      watch
+
 	owed     bool          // a legacy peer has asked for it
 	gave     bool          // it ran here when it was asked for
 	allowed  bool          // a legacy peer has answered that it may start here
@@ -89,10 +99,11 @@ func (g *group) claims() bool { return !g.empty() || g.goal == run }
 
 // aim gives the group a goal. What was seen for an earlier one does not count.
 func (g *group) aim(to goal, now time.Duration) {
-	if g.goal == to {
+	if g.goal == to && !g.restarting {
 		return
 	}
 	g.goal, g.retryAt, g.tries, g.stuck = to, now, 0, ""
+	g.restarting, g.from, g.turn = false, 0, g.turn+1
 	for i := range g.steps {
 		g.steps[i].fresh, g.steps[i].tried = false, false
 	}
@@ -121,7 +132,7 @@ func (g *group) next() (index int, action Action, ok bool) {
 			}
 		}
 	case halt:
-		for k := range g.steps {
+		for k := range g.steps[g.from:] {
 			i := len(g.steps) - 1 - k
 			if planted.On(planted.StopFromLeft) {
 				i = k

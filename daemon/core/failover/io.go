@@ -34,6 +34,9 @@ const (
 	Done InputKind = 9
 	// Poke: what Copies answers may have changed.
 	Poke InputKind = 10
+	// Fenced answers the Fence of number ID: the peer is off; or Failed, and Text
+	// says how.
+	Fenced InputKind = 20
 )
 
 // An OrderKind says what an administrator wants.
@@ -94,7 +97,8 @@ type EffectKind uint8
 // The effects, with the fields of Effect that each one uses.
 const (
 	// Do Action with resource Index of Group; answered by Done with the same ID.
-	// There is one at a time.
+	// There is one at a time, but for those with Watch: a look at what is to run,
+	// of which Stopped says that it does not work as it should.
 	Do EffectKind = 1
 	// Say: send Message through the liveness core.
 	Say EffectKind = 2
@@ -106,6 +110,8 @@ const (
 	Held EffectKind = 5
 	// Left: everything is stopped and the peer was told; heartbeats may end.
 	Left EffectKind = 6
+	// Fence: switch the peer off; answered by Fenced with the same ID.
+	Fence EffectKind = 20
 )
 
 // An Action is what to do with a resource.
@@ -135,6 +141,7 @@ type Effect struct {
 	Kind    EffectKind
 	Action  Action
 	OK      bool
+	Watch   bool
 	Group   int // index into Config.Groups
 	Index   int // of the resource in its group
 	ID      uint64

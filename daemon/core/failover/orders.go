@@ -147,6 +147,9 @@ func (c *Core) obeyTakeover(in Input) {
 	c.order = order{open: true, own: in.Own, id: in.ID, kind: OrderTakeover, mask: mask}
 	if c.peer.absent() {
 		c.crashed = false
+		if in.Force {
+			c.fence = fencing{off: true}
+		}
 		return
 	}
 	if c.runsAll(mask) {

@@ -46,7 +46,7 @@ func (p *peer) stopping(i int) bool { return i < len(p.letters) && p.letters[i] 
 func (c *Core) hearPeer(ask time.Duration, how string) {
 	c.notef("%s %s", c.cfg.Peer, how)
 	c.cancel(c.cfg.Peer + " " + how)
-	c.peer = peer{present: true}
+	c.peer, c.fence = peer{present: true}, fencing{}
 	for i := range c.groups {
 		c.groups[i].owed, c.groups[i].allowed = false, false
 	}
@@ -66,6 +66,7 @@ func (c *Core) hearShutdone() {
 	c.notef("%s has stopped everything and leaves", c.cfg.Peer)
 	c.cancel(c.cfg.Peer + " leaves")
 	c.peer.left, c.peer.claims, c.peer.stable, c.crashed = true, 0, false, false
+	c.fence = fencing{off: true}
 	c.inherit()
 }
 

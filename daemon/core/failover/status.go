@@ -1,6 +1,9 @@
 package failover
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // Snapshot is what can be said about a core at one moment, for status output, failed tests and recordings.
 type Snapshot struct {
@@ -26,7 +29,7 @@ type PeerSnapshot struct {
 type GroupSnapshot struct {
 	Key       string
 	Preferred string
-	State     string // unknown, stopped, waiting, failed, starting, running, stopping, running in part
+	State     string // unknown, stopped, waiting, failed, starting, running, restarting, stopping, running in part
 	Step      int    // while starting and stopping: how many resources are there already
 	Claimed   bool   // something of it may run here
 	Held      bool   // all of it is confirmed to run here
@@ -70,12 +73,14 @@ func (c *Core) snapshotOf(g *group) GroupSnapshot {
 		s.Resources = append(s.Resources, ResourceSnapshot{Name: r.name, State: r.state})
 	}
 	switch {
+	case g.restarting:
+		s.State = "restarting"
 	case g.goal == run:
 		s.State, s.Step = "starting", at[Running]
 	case g.goal == halt && !g.empty():
 		s.State, s.Step, s.Reason = "stopping", at[Stopped], g.stuck
 	case g.full():
-		s.State = "running"
+		s.State, s.Reason = "running", cmp.Or(g.watch.trouble, g.watch.blind)
 	case g.empty() && g.failed != "":
 		s.State, s.Reason = "failed", g.failed+c.afterFailure(g)
 	case g.empty() && g.waiting != "":

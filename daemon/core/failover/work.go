@@ -78,13 +78,18 @@ func (g *group) freshThrough() bool {
 // reach ends a goal.
 func (c *Core) reach(i int) {
 	g := &c.groups[i]
+	if g.restarting {
+		g.restopped(c.now)
+		return
+	}
 	g.goal, g.tries = leave, 0
 	if g.unknown() {
 		g.retryAt = c.now + lookEach
 	}
 	switch {
 	case g.full():
-		g.failed, g.handed = "", false
+		g.failed, g.handed, g.again, g.againAt = "", false, 0, 0
+		g.watch.index, g.watch.at, g.watch.suspect = 0, c.now+c.cfg.Monitor.Every, false
 		if !g.held {
 			g.held = true
 			c.emit(Effect{Kind: Held, Group: i, OK: true})

@@ -65,6 +65,9 @@ type machine struct {
 
 	uuid                          hbwire.UUID
 	keepalive, deadtime, initdead time.Duration
+	monitor                       failover.Monitor
+	fence                         bool
+	shots                         []uint64
 
 	running     map[string]bool
 	refuseStart map[string]bool
@@ -186,7 +189,7 @@ func (m *machine) boot(crashed bool) {
 	})
 	Expect(err).NotTo(HaveOccurred())
 	m.fail, err = failover.New(failover.Config{
-		Node: m.name, Peer: m.peer, Failback: m.failback, Groups: m.groups,
+		Node: m.name, Peer: m.peer, Failback: m.failback, Groups: m.groups, Monitor: m.monitor, Fence: m.fence,
 	}, m)
 	Expect(err).NotTo(HaveOccurred())
 	m.decide(failover.Input{Kind: failover.Started, Crashed: crashed})
@@ -289,6 +292,8 @@ func (m *machine) decide(in failover.Input) {
 			if g := m.groups[e.Group]; e.OK != m.runsAll(g) || e.OK != m.holds(g) {
 				m.w.broken = append(m.w.broken, fmt.Sprintf("%v: %s: held is %v of %s", m.w.now, m.name, e.OK, g.Key()))
 			}
+		case failover.Fence:
+			m.shots = append(m.shots, e.ID)
 		case failover.Left:
 			m.left = true
 			m.w.later(0, func() { m.run = 0 })

@@ -45,7 +45,7 @@ func Digest(effects []machine.Effect) uint32 {
 		case machine.Failover:
 			f := &e.Failover
 			d.numbers(uint64(f.Kind), uint64(f.Action), uint64(f.Group), uint64(f.Index), f.ID)
-			d.flags(f.OK)
+			d.flags(f.OK, f.Watch)
 			d.bytes([]byte(f.Text))
 			d.message(f.Message)
 		case machine.Lease:

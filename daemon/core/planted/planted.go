@@ -155,4 +155,16 @@ const (
 	AloneUntold Bug = 77
 	// LeaseNeverEnds: a lease that was won is kept until it is given back.
 	LeaseNeverEnds Bug = 78
+	// MonitorDeaf: what a monitor sees stopped is left stopped.
+	MonitorDeaf Bug = 60
+	// MonitorBlindActs: what a monitor can't see counts as dead.
+	MonitorBlindActs Bug = 61
+	// MonitorStale: what a monitor saw before a group moved counts afterwards.
+	MonitorStale Bug = 62
+	// RestartsUnlimited: what dies again and again is restarted for ever.
+	RestartsUnlimited Bug = 63
+	// FenceUnconfirmed: a takeover does not wait for the fencing device's answer.
+	FenceUnconfirmed Bug = 64
+	// FenceFailureCounts: a fencing device that failed counts as one that did it.
+	FenceFailureCounts Bug = 65
 )

@@ -48,6 +48,13 @@ type Resource interface {
 	Stop(ctx context.Context) error
 }
 
+// A Monitor is a Resource that knows more of itself than whether anything of
+// it runs.
+type Monitor interface {
+	// Monitor is Status, but Stopped if not all of it works as it should.
+	Monitor(ctx context.Context) (failover.State, string, error)
+}
+
 // A Maker makes a Resource that is built in, from the arguments of its word.
 type Maker func(args []string) (Resource, error)
 

@@ -38,6 +38,8 @@ type Program struct {
 	// Env are NAME=VALUE pairs that are added to the daemon's own environment;
 	// LC_ALL=C is always there, because drivers read what programs print.
 	Env []string
+	// Stdin is what it can read, at most 32 KiB; nothing else is on its stdin.
+	Stdin []byte
 	// Limit is how long it may run; 0 is DefaultLimit.
 	Limit time.Duration
 	// Keep is how many bytes at the end of each output are kept; 0 is 64 KiB.

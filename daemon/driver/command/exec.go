@@ -49,6 +49,16 @@ func Exec(ctx context.Context, p Program) (Result, error) {
 	cmd := exec.Command(p.Name, p.Args...)
 	cmd.Env = environment(p.Env)
 	cmd.Stdout, cmd.Stderr = stdout.w, stderr.w
+	stdin, err := stdinOf(p)
+	if err != nil {
+		stdout.abandon()
+		stderr.abandon()
+		return Result{Code: -1}, fmt.Errorf("%s: %w", p, err)
+	}
+	if stdin != nil {
+		defer func() { _ = stdin.Close() }()
+		cmd.Stdin = stdin
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	started := time.Now()
 	if err := cmd.Start(); err != nil {
@@ -82,6 +92,27 @@ func Exec(ctx context.Context, p Program) (Result, error) {
 	default:
 		return r, fmt.Errorf("%s: after %s: %w", p, r.Took.Round(time.Millisecond), err)
 	}
+}
+
+// maxStdin fits into a pipe that nobody has read from yet.
+const maxStdin = 32 << 10
+
+// stdinOf is a pipe that holds a program's input, and ends; nil if there is none.
+func stdinOf(p Program) (*os.File, error) {
+	if len(p.Stdin) == 0 {
+		return nil, nil
+	}
+	if len(p.Stdin) > maxStdin {
+		return nil, fmt.Errorf("its input has %d bytes, want at most %d", len(p.Stdin), maxStdin)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("pipe for its input: %w", err)
+	}
+	if _, err = w.Write(p.Stdin); err != nil {
+		return nil, errors.Join(err, r.Close(), w.Close())
+	}
+	return r, w.Close()
 }
 
 // wait waits for the process of number pid; when ctx ends first it kills the

@@ -82,6 +82,31 @@ func (g Guests) Status(ctx context.Context) (failover.State, string, error) {
 	return failover.Running, strings.Join(notes, "; "), nil
 }
 
+// Monitor is Stopped if a guest does not run, has crashed or was shut down, or is
+// paused: Start mends that, and touches no other guest.
+func (g Guests) Monitor(ctx context.Context) (failover.State, string, error) {
+	guests, domains, err := g.look(ctx)
+	if err != nil {
+		return failover.Unknown, err.Error(), fmt.Errorf("monitor the guests of %s: %w", g.dir(), err)
+	}
+	var notes []string
+	for _, guest := range guests {
+		d, ok := domains[guest.name]
+		switch trouble := d.trouble(); {
+		case !ok:
+			notes = append(notes, guest.name+" does not run")
+		case trouble == "is dying":
+			// It is on its way out or into a reboot; the next look will tell.
+		case trouble != "":
+			notes = append(notes, guest.name+" "+trouble)
+		}
+	}
+	if len(notes) > 0 {
+		return failover.Stopped, strings.Join(notes, "; "), nil
+	}
+	return failover.Running, fmt.Sprintf("%d guests run", len(guests)), nil
+}
+
 // look reads the configurations and asks Xen.
 func (g Guests) look(ctx context.Context) ([]guest, map[string]domain, error) {
 	guests, err := g.configured()

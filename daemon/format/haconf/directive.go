@@ -36,6 +36,7 @@ func haDirectives() []directive {
 		{"max_rexmit_delay", "250", false, readResendWait},
 		{"hbgenmethod", "file", false, readChoice("file", "time", func(h *HA) *bool { return &h.GenerationFromClock })},
 		{"auto_failback", "legacy", false, readFailback},
+		{"monitor", "", false, readMonitor},
 		{"nice_failback", "", false, readNiceFailback},
 		{"hopfudge", "1", false, readInt(0, 255, func(h *HA) *int { return &h.HopFudge })},
 		{"msgfmt", "classic", false, readChoice("classic", "netstring", func(h *HA) *bool { return &h.BareNetstring })},

@@ -24,6 +24,7 @@ type HA struct {
 	Media        []Medium
 	UDPPort      int // of the last udpport line; each Medium has the port that was in force at its line
 	AutoFailback Failback
+	Monitor      Monitor
 	HopFudge     int // added to the number of nodes in the field ttl
 
 	GenerationFromClock bool // hbgenmethod time
@@ -47,6 +48,13 @@ type HA struct {
 
 	Warnings   []Warning
 	parameters []parameter
+}
+
+// Monitor says how what runs is looked after: the directive monitor, which Heartbeat has not. Without it all is zero.
+type Monitor struct {
+	Every    time.Duration // from one look to the next
+	Restarts int           // of a group within Period, before the other node is asked
+	Period   time.Duration
 }
 
 // Failback says whether groups return to their preferred node.

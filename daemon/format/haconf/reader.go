@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 func readNode(p *haParser, s statement) {
@@ -40,6 +41,35 @@ func readFailback(p *haParser, s statement) {
 	default:
 		p.ha.AutoFailback = FailbackOff
 	}
+}
+
+// The restarts that monitor allows unless it says so.
+const (
+	defaultRestarts = 3
+	defaultPeriod   = time.Hour
+)
+
+// readMonitor reads "monitor EVERY [RESTARTS PERIOD]".
+func readMonitor(p *haParser, s statement) {
+	const most = 1000
+	if !p.count(s, 1, 3, "EVERY [RESTARTS PERIOD], as 30 3 3600") {
+		return
+	}
+	m := Monitor{Restarts: defaultRestarts, Period: defaultPeriod}
+	var ok bool
+	if m.Every, ok = parseTime(s.args[0].text); !ok || m.Every < time.Second {
+		p.fail(s.args[0], "at least 1s between two looks; %s", wantTime)
+	}
+	if len(s.args) == 2 {
+		p.fail(s.args[1], "RESTARTS and PERIOD, as 3 3600")
+	}
+	if len(s.args) == 3 {
+		m.Restarts = p.integer(s.args[1], 1, most)
+		if m.Period, ok = parseTime(s.args[2].text); !ok || m.Period < time.Second {
+			p.fail(s.args[2], "a period of at least 1s; %s", wantTime)
+		}
+	}
+	p.ha.Monitor = m
 }
 
 // readNiceFailback takes the old directive for what it meant. (Heartbeat 3.0.6 means the same, but does legacy for
