@@ -23,10 +23,14 @@ type Direction struct {
 	Jitter  time.Duration // added to Latency, 0 to Jitter, evenly
 	// Loss and Duplication of datagrams, of a million.
 	Loss, Duplication int
-	Rate              int64 // bytes per second; 0 is without limit
+	// Burst is how long everything is lost at most once a datagram is, as on a
+	// radio link or a queue that is full.
+	Burst time.Duration
+	Rate  int64 // bytes per second; 0 is without limit
 
 	cut   bool
 	stall time.Duration // nothing arrives before
+	lossy time.Duration // the burst of losses ends
 	busy  time.Duration // the wire has room again
 }
 
@@ -51,7 +55,11 @@ func (d *Direction) Stall(until time.Duration) { d.stall = max(d.stall, until) }
 // Datagram appends the times at which a datagram of size bytes that is sent
 // now arrives: none if it is lost, two if it is duplicated.
 func (d *Direction) Datagram(now time.Duration, size int, luck *draw.Stream, out []time.Duration) []time.Duration {
-	if d.cut || luck.Chance(d.Loss) {
+	if d.cut || now < d.lossy {
+		return out
+	}
+	if luck.Chance(d.Loss) {
+		d.lossy = now + luck.Between(0, d.Burst)
 		return out
 	}
 	at := d.arrival(now, size, luck)

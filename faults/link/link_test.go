@@ -59,3 +59,23 @@ func TestLossAndDuplication(t *testing.T) {
 	}
 	g.Expect(arrived).To(BeNumerically("~", 8800, 200))
 }
+
+// Losses that come in bursts are as many datagrams in fewer places.
+func TestBursts(t *testing.T) {
+	g := NewWithT(t)
+	luck := draw.New(3, "bursts")
+	d := link.Direction{Loss: 20_000, Burst: 5 * time.Second}
+	lost, runs, last := 0, 0, false
+	for i := range 10_000 {
+		arrived := len(d.Datagram(time.Duration(i)*time.Second, 100, luck, nil)) > 0
+		if !arrived {
+			lost++
+			if !last {
+				runs++
+			}
+		}
+		last = !arrived
+	}
+	g.Expect(runs).To(BeNumerically(">", 50))
+	g.Expect(lost).To(BeNumerically(">", 2*runs))
+}

@@ -107,6 +107,9 @@ func draft(seed uint64, profile Profile) setup {
 	}
 	s.drawPlan(seed, luck)
 	s.world.Bytes = draw.New(seed, "bytes").Below(10) == 0
+	if bursts := draw.New(seed, "bursts"); bursts.Below(3) == 0 {
+		s.world.Net.Burst = bursts.Between(0, s.deadtime/10) // shorter than what a live node may be silent for
+	}
 	s.drawClocks(draw.New(seed, "clocks"))
 	s.drawWitness(seed)
 	s.rules = oracle.Rules{Apart: profile == Apart || profile == Third}

@@ -292,6 +292,31 @@ func (t *trial) strike(f plan.Fault) {
 		w.Break()
 	case plan.Stall:
 		w.StallData(f.Node, min(f.For, 20*time.Second))
+	case plan.SlowDisk, plan.HungDisk, plan.BadDisk, plan.BadSpots, plan.BadRange, plan.BadMeta, plan.Unstored, plan.Astray,
+		plan.OldDisk:
+		t.sicken(node, f)
+	case plan.Restart:
+		node.Restart(f.For)
+	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
+		plan.Suspend, plan.Freeze:
+		t.administer(f)
+	case plan.Die:
+		node.Die()
+	case plan.Standby:
+		node.Move(failover.OrderStandby, failover.All, false)
+	case plan.Takeover:
+		node.Move(failover.OrderTakeover, failover.All, false)
+	case plan.Rot:
+		t.rot(f.Node)
+	case plan.Damage:
+		node.Damage()
+	case plan.Kinds:
+	}
+}
+
+// sicken carries out what goes wrong with a disk.
+func (t *trial) sicken(node *world.Node, f plan.Fault) {
+	switch f.Kind {
 	case plan.SlowDisk:
 		node.SlowDisk(f.For)
 	case plan.HungDisk:
@@ -311,23 +336,8 @@ func (t *trial) strike(f plan.Fault) {
 	case plan.OldDisk:
 		node.PowerLoss()
 		node.Revert()
-		w.After(f.For, func() { node.Boot(true) })
-	case plan.Restart:
-		node.Restart(f.For)
-	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
-		plan.Suspend, plan.Freeze:
-		t.administer(f)
-	case plan.Die:
-		node.Die()
-	case plan.Standby:
-		node.Move(failover.OrderStandby, failover.All, false)
-	case plan.Takeover:
-		node.Move(failover.OrderTakeover, failover.All, false)
-	case plan.Rot:
-		t.rot(f.Node)
-	case plan.Damage:
-		node.Damage()
-	case plan.Kinds:
+		t.w.After(f.For, func() { node.Boot(true) })
+	default: // strike carries the others out
 	}
 }
 

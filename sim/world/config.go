@@ -53,6 +53,8 @@ type NetTimes struct {
 	Latency, Jitter time.Duration
 	// Loss and Duplication of datagrams, of a million.
 	Loss, Duplication int
+	// Burst is how long all datagrams are lost at most once one is.
+	Burst time.Duration
 	// Rate of the link that carries the data, bytes per second; 0 is no limit.
 	Rate int64
 }

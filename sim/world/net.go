@@ -60,6 +60,7 @@ func (t *network) init(w *World) {
 		t.data[n] = link.Direction{Latency: cfg.Latency, Jitter: cfg.Jitter, Rate: cfg.Rate}
 		t.beats[n] = link.Direction{
 			Latency: cfg.Latency, Jitter: cfg.Jitter, Loss: cfg.Loss, Duplication: cfg.Duplication,
+			Burst: cfg.Burst,
 		}
 	}
 }
