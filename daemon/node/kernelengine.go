@@ -75,12 +75,14 @@ func (k *kernelEngine) follow() {
 	if a := k.upOrDown(ctx, false); !a.OK {
 		d.tell("not up: " + a.Text)
 	}
-	d.node.working.Go(func() { k.poll(ctx) })
+	changed := make(chan struct{}, 1)
+	d.node.working.Go(func() { k.keepLooking(ctx, changed) })
 	said := ""
 	for ctx.Err() == nil {
 		err := k.drbd.Watch(ctx, func() {
-			if err := k.look(ctx); err != nil {
-				d.tell(err.Error())
+			select {
+			case changed <- struct{}{}:
+			default: // a look that is due sees this, too
 			}
 		})
 		if err != nil && err.Error() != said {
@@ -94,21 +96,23 @@ func (k *kernelEngine) follow() {
 	}
 }
 
-// poll looks at what changes without an event.
-func (k *kernelEngine) poll(ctx context.Context) {
+// keepLooking looks when something has changed, once for many lines of one
+// change, and again and again at what changes without an event.
+func (k *kernelEngine) keepLooking(ctx context.Context, changed <-chan struct{}) {
 	again := time.NewTicker(lookAgain)
 	defer again.Stop()
 	for {
 		select {
+		case <-changed:
 		case <-again.C:
+			k.looking.Lock()
+			moves := k.last.Moves()
+			k.looking.Unlock()
+			if !moves {
+				continue
+			}
 		case <-ctx.Done():
 			return
-		}
-		k.looking.Lock()
-		moves := k.last.Moves()
-		k.looking.Unlock()
-		if !moves {
-			continue
 		}
 		if err := k.look(ctx); err != nil {
 			k.device.tell(err.Error())
