@@ -13,7 +13,7 @@ import (
 
 var drivenRows = []row{
 	{
-		name: "the kernel's, driven by polluxd", smoke: true, fresh: true, only: "C",
+		name: "the kernel's, driven by polluxd", fresh: true, only: "C",
 		body: func(ctx SpecContext, p pairing) {
 			d := drivenOn(milo1)
 			milo1.engine = d
