@@ -84,7 +84,7 @@ func newRoot() *cobra.Command {
 	f.StringVar(&p.configDir, "config-dir", p.configDir, "directory with drbd.conf and ha.d")
 	f.StringVar(&p.runDir, "run-dir", p.runDir, "directory with the daemon's sockets")
 	f.StringVar(&p.node, "node", p.node, "name of this node, if not what uname -n says (for tests)")
-	root.AddCommand(newStatus(&p), newWhy(&p), newRecord(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(), newProc(&p), newDissect(),
+	root.AddCommand(newStatus(&p), newWhy(&p), newHistory(&p), newRecord(&p), newEvents(&p), newCheck(&p), newCreateMD(&p), newMeta(), newProc(&p), newDissect(),
 		demo.Command(), demo.GuestCommand())
 	root.AddCommand(resourceOrders(&p)...)
 	root.AddCommand(newVerify(&p))

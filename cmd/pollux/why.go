@@ -1,22 +1,27 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/node"
 )
 
 func newWhy(p *place) *cobra.Command {
 	return &cobra.Command{
-		Use: "why [RESOURCE]", Short: "tell what was refused or decided last, by which rule and on what evidence",
+		Use: "why [RESOURCE|GROUP]", Short: "tell what was refused or decided last, by which rule and on what evidence",
 		Long: `Tell what this node has refused or decided about its resources since the daemon
 started, newest first: handshakes with the rule and both sides' generations,
-promotions, resyncs, fencing. The last 64 of each resource are kept; what was
-decided again with the same outcome on the same evidence stands there once.`,
+promotions, resyncs, fencing; and about groups of haresources, named by their
+first word: what was started, given, refused or left alone, and what else could
+have been done. The last 64 of each resource are kept, and of all groups; what
+was decided again with the same outcome on the same evidence stands there once.
+"pollux history" has what was decided before the daemon started.`,
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: p.completeResource,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := p.status(cmd.Context())
@@ -44,11 +49,58 @@ func printWhy(w io.Writer, s *node.Status, names []string) error {
 			printDecision(&b, d)
 		}
 	}
+	if s.Cluster != nil {
+		found = printGroups(&b, s.Cluster, names) || found
+	}
 	if !found && len(names) > 0 {
 		return exitError{fmt.Errorf("%s: No such resource", names[0]), exitFailed}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printGroups writes the decisions about groups, one group after the other, and
+// tells whether there is one of the names.
+func printGroups(b *strings.Builder, c *node.ClusterStatus, names []string) (found bool) {
+	for _, g := range c.Groups {
+		if len(names) > 0 && g.Key != names[0] {
+			continue
+		}
+		found = true
+		fmt.Fprintf(b, "group %s\n", g.Key)
+		for _, d := range c.Decisions {
+			if d.About == g.Key {
+				d.About = "group"
+				printDecision(b, d)
+			}
+		}
+	}
+	return found
+}
+
+func newHistory(p *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "history", Short: "tell what this node has decided about its groups, over all runs of the daemon",
+		Long: `Tell what this node has decided about the groups of haresources, oldest first,
+with the rule, the evidence and what else could have been done. It is kept over
+restarts, up to 1 MiB.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := p.dial()
+			if err != nil {
+				return err
+			}
+			a, err := client.Order(cmd.Context(), control.Order{Order: "history"})
+			if err != nil {
+				return err
+			}
+			if !a.OK {
+				return exitError{errors.New(a.Text), exitFailed}
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), a.Text)
+			return err
+		},
+	}
 }
 
 func printDecision(b *strings.Builder, d node.Decision) {
@@ -62,5 +114,8 @@ func printDecision(b *strings.Builder, d node.Decision) {
 	}
 	if d.Inputs != "" {
 		fmt.Fprintf(b, "      inputs: %s\n", d.Inputs)
+	}
+	if d.Instead != "" {
+		fmt.Fprintf(b, "      instead of: %s\n", d.Instead)
 	}
 }

@@ -104,6 +104,7 @@ type Node struct {
 	corked    []*device // those with something that is ready to leave
 	changes   uint64    // of states so far
 	recording recording
+	history   *history
 }
 
 // New makes a node of a configuration. Nothing runs before Run.
@@ -125,6 +126,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 	if n.identity, err = identify(o.StateDir, o.HeartbeatDir); err != nil {
 		return nil, fmt.Errorf("state of this node in %s: %w", o.StateDir, err)
 	}
+	n.history = newHistory(n.identity.path(historyFile))
 	if err := n.assemble(); err != nil {
 		return nil, errors.Join(err, n.identity.lock.Close())
 	}
@@ -294,6 +296,8 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.working.Go(func() { n.fencePeer(id) })
 	case failover.Left:
 		n.once.Do(func() { close(n.left) })
+	case failover.Decided:
+		n.history.note(e.Text)
 	case failover.Held, failover.Say:
 	}
 }

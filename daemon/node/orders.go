@@ -67,8 +67,15 @@ func (n *Node) Order(ctx context.Context, o control.Order) control.Answer {
 		}
 		return about(ctx, n.devices[i])
 	}
-	if o.Order == "record" {
+	switch o.Order {
+	case "record":
 		return n.saveRecording(ctx, o)
+	case "history":
+		text, err := n.history.read()
+		if err != nil {
+			return control.Answer{Text: err.Error()}
+		}
+		return control.Answer{OK: true, Text: text}
 	}
 	kind, ok := map[string]failover.OrderKind{
 		"standby": failover.OrderStandby, "takeover": failover.OrderTakeover,

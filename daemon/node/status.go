@@ -69,6 +69,7 @@ type Decision struct {
 	Outcome string    `json:"outcome"`
 	Rule    string    `json:"rule,omitempty"`
 	Inputs  string    `json:"inputs,omitempty"`
+	Instead string    `json:"instead,omitempty"` // what else could have been done
 }
 
 // Counters count since the daemon started, in bytes and requests.
@@ -118,6 +119,8 @@ type ClusterStatus struct {
 	Differs []string `json:"differs,omitempty"`
 	// Witness is there with the policies freeze and witness.
 	Witness *WitnessStatus `json:"witness,omitempty"`
+	// Decisions are the last ones of this node about groups, newest first.
+	Decisions []Decision `json:"decisions,omitempty"`
 }
 
 // What a node can be.
@@ -242,6 +245,12 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		if strings.EqualFold(other.Name, n.site.Peer) {
 			c.Links = other.Links
 		}
+	}
+	for _, x := range slices.Backward(f.Decisions) {
+		c.Decisions = append(c.Decisions, Decision{
+			Time: n.start.Add(x.At), Times: x.Times, About: x.Group, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
+			Instead: x.Instead,
+		})
 	}
 	for _, g := range f.Groups {
 		gs := GroupStatus{Key: g.Key, Preferred: g.Preferred, State: g.State, Reason: g.Reason}

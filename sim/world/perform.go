@@ -161,6 +161,6 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.shutDown()
 	case failover.Fence:
 		n.shoot(e.ID)
-	case failover.Held, failover.Say:
+	case failover.Held, failover.Say, failover.Decided:
 	}
 }

@@ -85,6 +85,8 @@ func (c *Core) consider(i int) {
 	}
 	if c.mayStart(i) && (!c.peer.absent() || c.surelyOff(g)) {
 		g.waiting = ""
+		rule, instead := c.whyStart()
+		c.decided(i, tookOver, rule, instead)
 		g.aim(run, c.now)
 	}
 }
@@ -115,6 +117,7 @@ func (c *Core) wait(g *group, why string, unfit bool) {
 	}
 	if g.waiting != why {
 		c.notef("%s waits: %s", g.key, why)
+		c.decided(c.indexOf(g), stayed, why, "to start it here")
 	}
 	g.waiting, g.unfit = why, unfit
 }
@@ -143,6 +146,7 @@ func (c *Core) settleConflicts() {
 		}
 		if yield {
 			c.notef("%s is given up here: %s keeps it", g.key, c.cfg.Peer)
+			c.decided(i, gaveUp, "both nodes hold it, and "+c.cfg.Peer+" keeps it", "to keep it, and run it twice")
 			g.conflict = 0
 			g.aim(halt, c.now)
 		}
@@ -174,6 +178,7 @@ func (c *Core) failBack() {
 	reason := c.cannotGive(held)
 	if reason != "" && reason != c.failbackWait {
 		c.notef("failback to %s waits: %s", c.cfg.Peer, reason)
+		c.decidedAll(held, stayed, "failback waits: "+reason, "to give it back now")
 	}
 	c.failbackWait = reason
 	if reason == "" {

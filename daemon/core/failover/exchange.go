@@ -123,6 +123,10 @@ func (c *Core) give(set Set, mask groupSet, why string) {
 		m = append(m, hbwire.Text(fieldOnly, string(only)))
 	}
 	c.notef("%v groups are offered to %s (%s)", set, c.cfg.Peer, why)
+	c.decidedAll(mask&c.claimed(), gaveAway, map[string]string{
+		whyOrder: "an operator wants it", whyFailback: c.cfg.Peer + " is preferred, and fit again",
+		whyFailed: "it could not run here", whyUnfit: "the data here may not be used",
+	}[why], "to keep it here")
 	c.say(m)
 }
 

@@ -102,7 +102,8 @@ type Core struct {
 	lastID     uint64
 	doing      doing
 	fence      fencing
-	watching   int // looks under way at what runs; see Monitor
+	decisions  []Decision // oldest first
+	watching   int        // looks under way at what runs; see Monitor
 	mustReport bool
 	reported   string
 }

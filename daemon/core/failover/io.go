@@ -112,6 +112,8 @@ const (
 	Left EffectKind = 6
 	// Fence: switch the peer off; answered by Fenced with the same ID.
 	Fence EffectKind = 20
+	// Decided: Text is a new decision, for whoever keeps a history.
+	Decided EffectKind = 21
 )
 
 // An Action is what to do with a resource.

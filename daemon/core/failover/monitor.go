@@ -154,6 +154,7 @@ func (c *Core) fell(i int, text string) {
 	case c.betterThere(i):
 		c.notef("%s: %s, after %d restarts within %v: %s can run it, and is asked", g.key, what, len(w.restarts), m.Period,
 			c.cfg.Peer)
+		c.decided(i, gaveAway, what+", after all restarts that it had", "to restart it here at a slower pace")
 		w.restarts, w.trouble, w.index = nil, "", 0
 		g.fail(fmt.Sprintf("%s, after all restarts that it had", what))
 	case c.now-w.restarts[len(w.restarts)-1] >= m.Period/time.Duration(m.Restarts):
@@ -164,6 +165,7 @@ func (c *Core) fell(i int, text string) {
 			len(w.restarts), m.Period, c.cfg.Peer)
 		if w.trouble == "" {
 			c.notef("%s: %s", g.key, trouble)
+			c.decided(i, stayed, trouble, "to stop it here, and have it down on both nodes")
 		}
 		w.trouble, w.at = trouble, c.now+min(m.Every, pollEach)
 	}
@@ -183,6 +185,7 @@ func (c *Core) restart(g *group, what string) {
 	w.trouble = ""
 	c.notef("%s: %s; it is started again (restart %d of %d within %v)", g.key, what, len(w.restarts),
 		c.cfg.Monitor.Restarts, c.cfg.Monitor.Period)
+	c.decided(c.indexOf(g), restarted, what, "to move the group, before its restarts are used up")
 	index := w.index
 	w.index, w.at = 0, c.now+c.cfg.Monitor.Every
 	if index+1 < len(g.steps) {

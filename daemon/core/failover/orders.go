@@ -93,6 +93,7 @@ func (c *Core) obeyStandby(in Input) {
 		return
 	}
 	if reason := c.cannotGive(held); reason != "" {
+		c.decidedAll(held, refused, "standby ordered: "+reason, "to give it to "+c.cfg.Peer)
 		c.answer(in.ID, in.Own, false, "standby refused: "+reason)
 		return
 	}
@@ -118,7 +119,10 @@ func (c *Core) hearTakeover(m hbwire.Message) {
 
 func (c *Core) obeyTakeover(in Input) {
 	mask := c.members(in.Set)
-	refuse := func(why string) { c.answer(in.ID, in.Own, false, "takeover refused: "+why) }
+	refuse := func(why string) {
+		c.decidedAll(mask, refused, "takeover ordered: "+why, "to start it here all the same")
+		c.answer(in.ID, in.Own, false, "takeover refused: "+why)
+	}
 	switch {
 	case c.stage != stable:
 		refuse(fmt.Sprintf("this node is %v", c.stage))

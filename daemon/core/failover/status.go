@@ -14,6 +14,8 @@ type Snapshot struct {
 	Failback string // why groups that are to go back to the peer still run here; empty if none are
 	Peer     PeerSnapshot
 	Groups   []GroupSnapshot
+	// Decisions are the last ones, oldest first.
+	Decisions []Decision
 }
 
 // PeerSnapshot is what the peer has said.
@@ -53,6 +55,7 @@ func (c *Core) Snapshot() Snapshot {
 			Holding: c.peer.holds,
 		},
 	}
+	s.Decisions = append(s.Decisions, c.decisions...)
 	if s.Settled {
 		s.Holding = c.holds().String()
 	}

@@ -27,6 +27,7 @@ func (c *Core) hearOffer(set Set, m hbwire.Message) {
 	}
 	if reason := c.cannotTake(mask, why); reason != "" {
 		c.notef("%s offers %v groups; refused: %s", c.cfg.Peer, set.turned(), reason)
+		c.decidedAll(mask, refused, "offered by "+c.cfg.Peer+": "+reason, "to take it")
 		c.refuse(set, round, reason)
 		return
 	}
