@@ -266,6 +266,23 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))
 	})
 
+	It("begins a generation when it has its disk again and goes on alone, for the peer has begun one", func() {
+		p := synced()
+		p.b.hold[replica.MetaWrite] = true // it tells nobody of a generation that it has not on record
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.part()
+		p.b.release()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.crash()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.a.disk[4096]).To(Equal(byte('x')), "the peer's generation has nothing that this node lacks")
+	})
+
 	DescribeTable("reports a flush done over the peer's copy", func(protocol drbdwire.WireProtocol) {
 		p := synced(func(c *replica.Config) { c.Protocol = protocol })
 		p.a.write(1, 8, 'x', 4096)

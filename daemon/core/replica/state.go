@@ -136,7 +136,8 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	primary := s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary
 	promotedBeyond := s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent &&
 		(old.Peer != drbdwire.Primary || old.Disk != drbdwire.UpToDate)
-	if primary && had && gone || promotedBeyond {
+	back := s.Role == drbdwire.Primary && old.Disk < drbdwire.Inconsistent // the peer went, or was promoted, without it
+	if primary && (had || back) && gone || promotedBeyond {
 		r.fence.postponed = true
 	}
 	switch {
