@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -67,15 +68,7 @@ func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 		return
 	}
 	if r.state.Disk < drbdwire.Negotiating {
-		for _, size := range []uint64{s.Current, s.User, s.Disk} {
-			if size != 0 && size >= r.size {
-				grown := r.size != 0 && size > r.size
-				if r.size = size; grown {
-					r.showSize()
-				}
-				break
-			}
-		}
+		r.sizeFollows(s)
 		return
 	}
 	if s.Disk == 0 {
@@ -105,6 +98,23 @@ func (r *Resource) sizesArrived(s drbdwire.Sizes) {
 		return
 	}
 	r.growInHandshake(size, s.Current)
+}
+
+// sizeFollows takes over the size of the peer's device, without a disk of one's
+// own. Users that have seen a larger one keep that.
+func (r *Resource) sizeFollows(s drbdwire.Sizes) {
+	if s.Current == 0 && r.state.Conn >= drbdwire.Connected {
+		r.sendSizes() // the peer asks whether it may grow; it has not done so yet
+		return
+	}
+	size := cmp.Or(s.Current, s.User, s.Disk)
+	if size == 0 || size < r.size {
+		return
+	}
+	grown := r.size != 0 && size > r.size
+	if r.size = size; grown {
+		r.showSize()
+	}
 }
 
 // uuidsArrived keeps the peer's generations; a peer that declares that nothing

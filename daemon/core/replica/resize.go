@@ -41,6 +41,8 @@ func (r *Resource) resize(in Input) {
 	case s.Conn > drbdwire.Unconnected && s.Conn < drbdwire.Connected && s.Conn != drbdwire.WFConnection,
 		r.resizing.measuring, r.resizing.source, r.meta.move.stage != moveNone:
 		r.refuse(drbdwire.InTransientState, "the handshake with the peer, or another change of the size, is not over")
+	case s.Conn == drbdwire.Connected && s.PeerDisk < drbdwire.Inconsistent:
+		r.refuse(drbdwire.NotSupported, "the peer has no disk attached, and may not have the room")
 	case s.Role == drbdwire.Secondary && s.Peer == drbdwire.Secondary:
 		r.refuse(drbdwire.NotSupported, "both nodes are Secondary, and the Primary's data are what is copied: promote one")
 	default:

@@ -157,6 +157,27 @@ var _ = Describe("A resize", func() {
 		Expect(p.a.resize().Code).To(Equal(drbdwire.IsDiskless))
 	})
 
+	It("is refused while the peer has no disk", func() {
+		p := synced()
+		p.a.enlarge(8 * mib)
+		p.b.mustOrder(replica.OrderDetach, false)
+		answer := p.a.resize()
+		Expect(answer.Code).To(Equal(drbdwire.NotSupported))
+		Expect(answer.Text).To(Equal("the peer has no disk attached, and may not have the room"))
+	})
+
+	It("that a peer asks for is no size yet for a node without a disk", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.a.sent = nil
+		wish := drbdwire.Sizes{Disk: of40, MaxBio: 1 << 20}
+		p.a.step(replica.Input{
+			Kind: replica.Packet, Conn: p.a.conn, Command: drbdwire.CmdSizes, Data: wish.Append(nil),
+		})
+		Expect(p.a.size).To(BeEquivalentTo(of32))
+		Expect(p.a.sent).To(Equal([]drbdwire.Command{drbdwire.CmdSizes}), "the peer waits for an answer")
+	})
+
 	It("does not guess what room a peer has that is not there", func() {
 		p := synced()
 		p.part()
