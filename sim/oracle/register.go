@@ -57,6 +57,20 @@ func (r *register) may(s int, value uint64) bool {
 // is makes a value the only one.
 func (r *register) is(s int, value uint64) { r.base[s], r.open[s] = value, r.open[s][:0] }
 
+// doubt lets a sector hold anything from now on, besides what is under way.
+func (r *register) doubt(s int, now uint64) {
+	kept := r.open[s][:0]
+	for _, c := range r.open[s] {
+		if c.ended == 0 {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) > 0 {
+		kept = append(kept, candidate{value: anything, ended: now})
+	}
+	r.base[s], r.open[s] = anything, kept
+}
+
 func (r *register) write(s int, value, began uint64) {
 	if len(r.open[s]) == 0 {
 		r.open[s] = append(r.open[s], candidate{value: r.base[s], ended: 1})

@@ -54,6 +54,18 @@ func TestRegister(t *testing.T) {
 			},
 			may: []uint64{2}, cant: []uint64{0, 1},
 		},
+		"what a disk has lied about is what is written next": {
+			do: func(r *register) {
+				r.write(0, 1, 10)
+				r.doubt(0, 12)
+				r.end(0, 10, 13)
+				r.decide(0, 10, 10, none)
+				r.write(0, 2, 14)
+				r.end(0, 14, 15)
+				r.decide(0, 14, 14, none)
+			},
+			may: []uint64{2}, cant: []uint64{1, 7},
+		},
 		"what a read found stays": {
 			do: func(r *register) {
 				r.write(0, 1, 10)

@@ -53,8 +53,9 @@ func (o *Oracle) Found() {
 		if !o.w.Tainted(s) {
 			continue
 		}
+		now := o.tick()
 		for _, reg := range o.regs {
-			reg.is(s, anything)
+			reg.doubt(s, now)
 		}
 		switch {
 		case a[s] == b[s] || o.busy[s/blockSectors]:
