@@ -145,14 +145,15 @@ func (t *trial) unfreeze() bool {
 }
 
 // rejoin connects a node. Where a policy decides, it does so before the order
-// to discard counts: then the data has to be called bad first.
+// to discard counts: then the data has to be called bad first. The order counts
+// all the same where the copies have lost their common past.
 func (t *trial) rejoin(n int, discard bool) {
 	node := t.w.Node(n)
 	connect := func(int, string) { node.Order(replica.OrderConnect, discard, func(int, string) {}) }
 	if discard && (t.rules.AfterSB0 != drbdwire.AfterSBDisconnect || t.rules.AfterSB1 != drbdwire.AfterSBDisconnect) {
 		connect = func(int, string) {
 			node.Order(replica.OrderInvalidate, false, func(int, string) {
-				node.Order(replica.OrderConnect, false, func(int, string) {})
+				node.Order(replica.OrderConnect, true, func(int, string) {})
 			})
 		}
 	}

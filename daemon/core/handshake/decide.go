@@ -68,7 +68,9 @@ type Decision struct {
 // Decide goes from the comparison to what has to be done. Without data on both
 // sides there is nothing to compare, and the nodes are just Connected.
 //
-// In one thing it is more careful than the kernel: a split brain in which the
+// Where the copies have no common past it obeys discard-my-data; the kernel wants
+// the metadata of one to be created anew. A copy that is Outdated is kept by no
+// policy. And in one more thing it is more careful than the kernel: a split brain in which the
 // bitmaps do not tell what differs (Compare gave -SplitBrain) ends in a full
 // sync also when discard-my-data solved it. The peer gets all bits in the
 // bitmap exchange, so it need not think alike.
@@ -86,8 +88,8 @@ func Decide(in Input) Decision {
 		in: in, result: verdict.Result, role: in.Own.Role,
 		out: Decision{Rule: verdict.Rule, Own: verdict.Own, Peer: verdict.Peer, Text: verdict.Text},
 	}
-	if verdict.Result <= Unrelated {
-		return d.giveUp("%s", verdict.Text)
+	if verdict.Result <= Unrelated && !d.unrelated() {
+		return d.giveUp("%s", d.out.Text)
 	}
 	d.diskStates()
 	if planted.On(planted.SplitUnseen) && abs(d.result) == SplitBrain {
@@ -112,6 +114,26 @@ type decider struct {
 	out    Decision
 	result int
 	role   drbdwire.Role // the own role, after a demotion that was decided
+}
+
+// unrelated asks the administrator's orders about copies without a common past,
+// and tells whether they decide.
+func (d *decider) unrelated() bool {
+	own, peer := d.in.Own.DiscardMyData, d.in.Peer.DiscardMyData
+	switch {
+	case d.result != Unrelated || own && peer:
+		return false
+	case own:
+		d.result = -FullSync
+		d.out.Text += ", and this node's data are given up by order"
+	case peer:
+		d.result = FullSync
+		d.out.Text += ", and the peer's data are given up by order"
+	default:
+		d.out.Text += "; to have one overwritten, connect its node with discard-my-data"
+		return false
+	}
+	return true
 }
 
 // diskStates lets an Inconsistent disk lose, whatever the identifiers say.
@@ -139,6 +161,7 @@ func (d *decider) splitBrain() {
 	incomparable := d.result == -SplitBrain
 	if !incomparable || d.in.AlwaysASBP {
 		d.result = d.policy()
+		d.spareNewer()
 	}
 	if d.result == -SplitBrain {
 		own, peer := d.in.Own.DiscardMyData, d.in.Peer.DiscardMyData
@@ -153,6 +176,19 @@ func (d *decider) splitBrain() {
 	}
 	if incomparable && abs(d.result) < SplitBrain {
 		d.result *= 2
+	}
+}
+
+// spareNewer takes a policy's choice back that would keep a copy which is known to
+// be old. Nobody wrote there since it was outdated; but generations that only
+// interrupted resyncs have made can look like a split brain. The kernel does as
+// the policy says.
+func (d *decider) spareNewer() {
+	own, peer := d.in.Own.usable(), d.in.Peer.usable()
+	if d.result > 0 && own == drbdwire.Outdated && peer > drbdwire.Outdated ||
+		-SplitBrain < d.result && d.result < 0 && peer == drbdwire.Outdated && own > drbdwire.Outdated {
+		d.result = -SplitBrain
+		d.out.Text += ", but the copy that it keeps is Outdated, and the other is not"
 	}
 }
 

@@ -107,6 +107,19 @@ func TestDecide(t *testing.T) {
 			in:     meeting(ownUUIDs(uuids(genA, 0, genB, genC)), peerUUIDs(uuids(genD, 0, genE, genE+2))),
 			giveUp: true, text: "no common past",
 		},
+		"unless one is given up by order": {
+			in:   meeting(ownUUIDs(uuids(genA, 0, genB, genC)), peerUUIDs(uuids(genD, 0, genE, genE+2)), discardOwn),
+			conn: target, full: true,
+		},
+		"or the other": {
+			in:   meeting(ownUUIDs(uuids(genA, 0, genB, genC)), peerUUIDs(uuids(genD, 0, genE, genE+2)), discardPeer),
+			conn: source, full: true,
+		},
+		"but not both": {
+			in: meeting(ownUUIDs(uuids(genA, 0, genB, genC)), peerUUIDs(uuids(genD, 0, genE, genE+2)), discardOwn,
+				discardPeer),
+			giveUp: true, text: "no common past",
+		},
 		"a missing feature parts": {
 			in: meeting(roles(pri, sec), func(in *handshake.Input) {
 				in.Own.Features, in.Peer.Features, in.Peer.CrashedPrimary = 0, 0, true
@@ -277,6 +290,9 @@ func TestPolicies(t *testing.T) {
 		"0pri older, the peer was Primary":        {edits(afterSB(older, 0, 0), bits(0, 1)), 1},
 		"0pri older, this was Primary":            {edits(afterSB(older, 0, 0), bits(1, 0)), -1},
 		"0pri older, none was, equal changes":     {edits(afterSB(older, 0, 0), dirty(4, 4)), 1},
+		"0pri older, but the peer is Outdated":    {edits(afterSB(older, 0, 0), bits(1, 0), disks(drbdwire.UpToDate, drbdwire.Outdated)), 0},
+		"0pri older, but this is Outdated":        {edits(afterSB(older, 0, 0), bits(0, 1), disks(drbdwire.Outdated, drbdwire.UpToDate)), 0},
+		"0pri older, and the loser is Outdated":   {edits(afterSB(older, 0, 0), bits(0, 1), disks(drbdwire.UpToDate, drbdwire.Outdated)), 1},
 		"0pri zero changes, both":                 {edits(afterSB(zero, 0, 0)), 1},
 		"0pri zero changes, both, resolved here":  {edits(afterSB(zero, 0, 0), resolveHere), -1},
 		"0pri zero changes at the peer":           {edits(afterSB(zero, 0, 0), dirty(3, 0)), 1},
