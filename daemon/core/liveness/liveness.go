@@ -79,8 +79,7 @@ type Core struct {
 	nodesCame bool
 
 	sent    history
-	report  hbwire.Message // the newest one of what this node holds, as it was to be said
-	reports uint64         // how many of those there were
+	reports uint64 // of what this node holds, so far
 	peer    peer
 	links   []link
 	drops   [dropReasons]uint64

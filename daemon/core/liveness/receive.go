@@ -130,7 +130,8 @@ func (c *Core) admit(m hbwire.Message, e hbwire.Envelope) bool {
 	return isNew
 }
 
-// meet forgets what was known of the peer: it is heard for the first time, or has restarted.
+// meet forgets what was known of the peer: it is heard for the first time, or has restarted. The first that it hears
+// of this node must be a status: a Heartbeat that hears anything else first goes on as if there were no other node.
 func (c *Core) meet(e hbwire.Envelope, restarted bool) {
 	c.peer = peer{
 		state: Init, generation: e.Generation, heardAt: c.now, deadtime: c.cfg.Deadtime,
@@ -138,6 +139,7 @@ func (c *Core) meet(e hbwire.Envelope, restarted bool) {
 	}
 	c.nodesCame = false
 	c.askNodes = c.now
+	c.beat()
 	c.emit(Effect{Kind: PeerUp, Restarted: restarted})
 }
 
@@ -172,7 +174,9 @@ func (c *Core) deliver(m hbwire.Message, e hbwire.Envelope) {
 		}
 	case hbwire.MsgCannotResend:
 		if seq, err := m.Hex(hbwire.FieldFirstSeq); err == nil && c.peer.numbers.drop(seq) {
-			c.notef("message %d of %s is lost for good: %s", seq, c.cfg.Peer, m.Text(hbwire.FieldInfo))
+			if why := m.Text(hbwire.FieldInfo); why != replaced {
+				c.notef("message %d of %s is lost for good: %s", seq, c.cfg.Peer, why)
+			}
 			c.acknowledge()
 		}
 	case hbwire.MsgPing:

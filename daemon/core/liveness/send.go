@@ -54,7 +54,6 @@ func (c *Core) say(m hbwire.Message, loop bool) {
 		return
 	}
 	if m.Text(hbwire.FieldType) == hbwire.MsgResource && m.Text(hbwire.FieldReport) != "" {
-		c.report = append(hbwire.Message(nil), m...)
 		c.reports++
 	}
 	if m = c.send(append(hbwire.Message(nil), m...)); m != nil && loop {
@@ -62,10 +61,13 @@ func (c *Core) say(m hbwire.Message, loop bool) {
 	}
 }
 
+// replaced is why a report of what this node holds is not resent.
+const replaced = "a newer report replaces it"
+
 // resend answers a request for numbers. Source: Heartbeat wire, section 5.4.
 //
-// Heartbeat takes messages as they come. An old report of what this node holds that comes after a newer one would count
-// until the next, and that may be for ever: so the newest is said again.
+// Heartbeat takes messages as they come. An old report of what this node holds that came after a newer one would count
+// until the next, and that may be for ever: it is not resent.
 func (c *Core) resend(m hbwire.Message) {
 	first, err := m.Decimal(hbwire.FieldFirstSeq)
 	if err != nil {
@@ -75,29 +77,28 @@ func (c *Core) resend(m hbwire.Message) {
 	if err != nil {
 		return
 	}
-	overtaken := false
 	first = max(first, c.sent.acked+1)
 	last = min(last, c.sent.seq)
 	for n := 0; first <= last && n < maxAsked; n++ {
 		k := c.sent.get(first)
 		switch {
 		case k == nil:
-			c.send(hbwire.Message{
-				hbwire.Text(hbwire.FieldType, hbwire.MsgCannotResend), hbwire.Hex(hbwire.FieldFirstSeq, first),
-				hbwire.Text(hbwire.FieldDest, c.cfg.Peer), hbwire.Text(hbwire.FieldInfo, "too old"),
-			})
+			c.cannotResend(first, "too old")
+		case k.report != 0 && k.report < c.reports:
+			c.cannotResend(first, replaced)
 		case c.now-k.sentAt >= c.cfg.MaxResendDelay-10*time.Millisecond:
 			k.sentAt = c.now
 			c.emit(Effect{Kind: Transmit, Data: k.data})
-			if k.report != 0 && k.report < c.reports {
-				overtaken, k.report = true, 0 // once for each
-			}
 		}
 		first++
 	}
-	if overtaken {
-		c.send(append(hbwire.Message(nil), c.report...))
-	}
+}
+
+func (c *Core) cannotResend(seq uint64, why string) {
+	c.send(hbwire.Message{
+		hbwire.Text(hbwire.FieldType, hbwire.MsgCannotResend), hbwire.Hex(hbwire.FieldFirstSeq, seq),
+		hbwire.Text(hbwire.FieldDest, c.cfg.Peer), hbwire.Text(hbwire.FieldInfo, why),
+	})
 }
 
 // askForMissing asks for lost messages whose delay is over: without the delay every message that overtook another one

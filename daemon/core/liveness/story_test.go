@@ -38,6 +38,15 @@ var _ = Describe("A node that starts, with keepalive 5 s and deadtime 90 s", fun
 		Expect(n.core.Snapshot().State).To(Equal(liveness.Active))
 	})
 
+	It("greets a peer that has restarted with a status, before anything else", func() {
+		n, p := joined()
+		n.seen = nil
+		p.generation, p.seq = 4, 0
+		n.hear(p.status("init"))
+		Expect(n.seen[0].Kind).To(Equal(liveness.Transmit))
+		Expect(n.said("status")).To(HaveLen(1))
+	})
+
 	It("gives the peer up after initdead, and is active then", func() {
 		n := newNode(config())
 		n.until(120*time.Second - 1)
