@@ -129,7 +129,7 @@ func (n *node) thaw(ctx context.Context) {
 func (n *node) standby(ctx context.Context, set string) {
 	GinkgoHelper()
 	if n.engine == heartbeat {
-		n.sh(ctx, "/usr/share/heartbeat/hb_standby "+set)
+		n.order(ctx, "/usr/share/heartbeat/hb_standby "+set)
 		return
 	}
 	n.sh(ctx, cell.ProgramsDir+"/hb_standby "+set)
@@ -138,10 +138,33 @@ func (n *node) standby(ctx context.Context, set string) {
 func (n *node) takeover(ctx context.Context, set string) {
 	GinkgoHelper()
 	if n.engine == heartbeat {
-		n.sh(ctx, "/usr/share/heartbeat/hb_takeover "+set)
+		n.order(ctx, "/usr/share/heartbeat/hb_takeover "+set)
 		return
 	}
 	n.sh(ctx, "pollux takeover "+set)
+}
+
+// order gives an order to Heartbeat, and gives it again for as long as it gets lost on the way: the reader of its FIFO
+// may find it empty, and says so.
+func (n *node) order(ctx context.Context, script string) {
+	GinkgoHelper()
+	count := func(text string) (count int) {
+		for _, n := range n.pair.nodes() {
+			count += strings.Count(n.log(), text)
+		}
+		return count
+	}
+	for {
+		begun := count("wants to go standby") + count("groups are offered")
+		lost := count("Message with zero fields")
+		n.sh(ctx, script)
+		Eventually(func() bool {
+			return count("wants to go standby")+count("groups are offered") > begun || count("Message with zero fields") > lost
+		}).WithContext(ctx).WithTimeout(patience).Should(BeTrue(), n.pair.logs)
+		if count("wants to go standby")+count("groups are offered") > begun {
+			return
+		}
+	}
 }
 
 // clStatus is the command on this node: pollux's is a link of that name.

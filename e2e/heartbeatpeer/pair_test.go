@@ -47,6 +47,9 @@ auto_failback on
 realtime off
 `
 
+// ample are the times of the whole matrix: on a machine that is busy with it a node may be silent for seconds.
+var ample = strings.NewReplacer("deadtime 2", "deadtime 6", "initdead 4", "initdead 10")
+
 // haresources has a group of three for milo1 and one of one for milo2.
 const haresources = `milo1 first second::two third
 milo2 fourth
@@ -105,9 +108,13 @@ func newPair(ctx context.Context, digest string, milo1, milo2 engine, change ...
 	p.wire, err = cable.New(p.dir, 1, "milo1", "milo2")
 	Expect(err).NotTo(HaveOccurred())
 	p.Cleanup(func() { _ = p.wire.Close() })
+	conf := strings.NewReplacer(change...).Replace(haCF)
+	if full() {
+		conf = ample.Replace(conf)
+	}
 	p.files = map[string]string{
 		"/etc/hosts":            "127.0.0.1 localhost\n192.168.0.1 milo1\n192.168.0.2 milo2\n",
-		"/etc/ha.d/ha.cf":       strings.NewReplacer(change...).Replace(haCF),
+		"/etc/ha.d/ha.cf":       conf,
 		"/etc/ha.d/haresources": haresources,
 		"/etc/ha.d/authkeys":    digests[digest],
 	}

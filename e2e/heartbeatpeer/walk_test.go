@@ -134,12 +134,17 @@ var startRows = []row{
 		} {
 			Expect(ours.says(ctx, ask)).To(Equal(theirs.says(ctx, ask)), "cl_status %s", ask)
 		}
-		Consistently(p.since).WithContext(ctx).WithTimeout(2*deadtime).Should(BeEmpty(), p.logs)
+		Consistently(p.since).WithContext(ctx).WithTimeout(2*deadtime()).Should(BeEmpty(), p.logs)
 	}},
 }
 
-// deadtime is that of haCF.
-const deadtime = 2 * time.Second
+// deadtime is that of the pairs.
+func deadtime() time.Duration {
+	if full() {
+		return 6 * time.Second
+	}
+	return 2 * time.Second
+}
 
 var moveRows = []row{
 	{name: "hb_standby all by the real one, hb_takeover", smoke: true, body: func(ctx SpecContext, p *pair) {
