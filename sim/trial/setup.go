@@ -41,7 +41,7 @@ const (
 	// content; in the end the copies are compared, and made equal.
 	Silent Profile = "silent"
 	// Watched has nodes that look after what runs, guests that die, monitors that
-	// are wrong or late, and fencing devices. No seed draws it by itself.
+	// are wrong or late, and fencing devices. A quarter of the other seeds has them.
 	Watched Profile = "watched"
 	// Page is the wiki page's configuration, and nothing goes wrong: what a
 	// scenario starts from.
@@ -119,7 +119,7 @@ func draft(seed uint64, profile Profile) setup {
 		s.drawGrowth(draw.New(seed, "growth"))
 		s.drawRot(draw.New(seed, "rot"))
 		s.drawDamage(draw.New(seed, "damage"))
-		if profile == Watched {
+		if profile == Watched || profile != Third && draw.New(seed, "watched").Below(4) == 0 {
 			s.drawMonitor(draw.New(seed, "monitor"))
 			s.world.Machine.Failover.Fence = draw.New(seed, "stonith").Below(4) == 0
 		}
