@@ -48,7 +48,12 @@ type watch struct {
 // lives as far as is known, and has not yet been heard or missed for long
 // enough to tell whether it went on alone.
 func (m *Machine) mayHaveGoneOn(i int) bool {
-	return !planted.On(planted.HastyTakeover) && m.watches[i].lost && m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
+	return !planted.On(planted.HastyTakeover) && m.watches[i].lost && m.peerLives()
+}
+
+// peerLives tells whether the peer is not known to be dead.
+func (m *Machine) peerLives() bool {
+	return m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
 }
 
 // watchReplica compares a replica with what it was after the last input.

@@ -117,6 +117,10 @@ func (m *Machine) MayStart(group int) (bool, string) {
 				m.cfg.Resources[r.resource].Name)
 		}
 		code, why := m.resources[r.resource].MayPromote(false)
+		if code == drbdwire.PrimaryNOP && m.resources[r.resource].State().Disk == drbdwire.Consistent && m.peerLives() {
+			return false, fmt.Sprintf("resource %s: this copy may be old, and the peer lives: it is heard before it is fenced off",
+				m.cfg.Resources[r.resource].Name)
+		}
 		if code == drbdwire.NoUpToDateDisk {
 			return false, fmt.Sprintf("resource %s: %s", m.cfg.Resources[r.resource].Name, why)
 		}
