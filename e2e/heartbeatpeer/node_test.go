@@ -132,7 +132,7 @@ func (n *node) standby(ctx context.Context, set string) {
 		n.order(ctx, "/usr/share/heartbeat/hb_standby "+set)
 		return
 	}
-	n.sh(ctx, cell.ProgramsDir+"/hb_standby "+set)
+	n.ask(ctx, cell.ProgramsDir+"/hb_standby "+set)
 }
 
 func (n *node) takeover(ctx context.Context, set string) {
@@ -141,7 +141,17 @@ func (n *node) takeover(ctx context.Context, set string) {
 		n.order(ctx, "/usr/share/heartbeat/hb_takeover "+set)
 		return
 	}
-	n.sh(ctx, "pollux takeover "+set)
+	n.ask(ctx, "pollux takeover "+set)
+}
+
+// ask gives an order to pollux, again while it is refused: when packets get lost it can take some time until the peer is
+// known to be settled.
+func (n *node) ask(ctx context.Context, script string) {
+	GinkgoHelper()
+	Eventually(func() error {
+		_, err := n.at.Shell(ctx, script)
+		return err
+	}).WithContext(ctx).WithTimeout(patience).Should(Succeed(), n.pair.logs)
 }
 
 // order gives an order to Heartbeat, and gives it again for as long as it gets lost on the way: the reader of its FIFO
