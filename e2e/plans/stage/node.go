@@ -68,8 +68,10 @@ func (n *node) goOn(ctx context.Context, set settings, cluster bool) error {
 			return fmt.Errorf("%s: %w", n.name, err)
 		}
 	}
-	// Random numbers must not be those of the time before.
-	_, err := n.vm.Shell(ctx, "guest reseed && mount /dev/disk/state /var/lib/pollux")
+	// Random numbers must not be those of the time before, and who the node is has to outlive it: the clock goes back to
+	// where it was when the machine was saved.
+	_, err := n.vm.Shell(ctx, "guest reseed && mount /dev/disk/state /var/lib/pollux && "+
+		"mkdir -p /var/lib/pollux/heartbeat && ln -sfn pollux/heartbeat /var/lib/heartbeat")
 	return err
 }
 
