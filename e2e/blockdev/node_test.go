@@ -127,10 +127,7 @@ type report struct {
 // stop ends the writer and takes its report.
 func (l load) stop(ctx SpecContext) (r report) {
 	GinkgoHelper()
-	Expect(l.process.Signal(ctx, syscall.SIGTERM)).To(Succeed())
-	status, err := l.process.Wait(ctx)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(status).To(BeZero(), l.process.Stderr())
+	Expect(l.process.End(ctx)).To(Succeed())
 	Expect(json.Unmarshal([]byte(l.process.Stdout()), &r)).To(Succeed())
 	return r
 }

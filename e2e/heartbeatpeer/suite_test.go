@@ -5,8 +5,6 @@ package heartbeatpeer_test
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"github.com/optionc/pollux/qemu/cell"
 	"github.com/optionc/pollux/qemu/debian"
+	"github.com/optionc/pollux/qemu/image"
 )
 
 func TestHeartbeatPeer(t *testing.T) {
@@ -53,14 +52,9 @@ func build(ctx SpecContext) string {
 	dir, err := os.MkdirTemp("", "pollux")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(os.RemoveAll, dir)
-	for name, pkg := range map[string]string{
+	_, err = image.Programs(ctx, dir, map[string]string{
 		"polluxd": "cmd/polluxd", "pollux": "cmd/pollux", cell.First: "qemu/cell/first",
-	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(dir, name),
-			"github.com/optionc/pollux/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		said, err := cmd.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(said))
-	}
+	})
+	Expect(err).NotTo(HaveOccurred())
 	return dir
 }

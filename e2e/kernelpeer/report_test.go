@@ -1,51 +1,24 @@
 package kernelpeer_test
 
 import (
-	"cmp"
-	"fmt"
-
 	. "github.com/onsi/ginkgo/v2"
-	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/optionc/pollux/e2e/matrix"
 	"github.com/optionc/pollux/qemu/image"
 )
 
-// The table of the matrix is printed when all is over: a line a row, a column
-// for who is the Primary in which protocol, and how many seconds it took.
+// The table of the matrix is printed when all is over: a column for who is the
+// Primary in which protocol.
 var _ = ReportAfterSuite("table of the matrix", func(report Report) {
-	cells := map[[2]string]string{}
-	failed := 0
-	for _, s := range report.SpecReports {
-		in := s.ContainerHierarchyTexts
-		if len(in) != 2 || in[0] != theMatrix || !s.State.Is(types.SpecStatePassed|types.SpecStateFailureStates) {
-			continue
-		}
-		word := "ok"
-		if s.Failed() {
-			word = "FAIL"
-			failed++
-		}
-		cells[[2]string{s.LeafNodeText, in[1]}] = fmt.Sprintf("%s %.1f", word, s.RunTime.Seconds())
+	t := matrix.Table{
+		Container: theMatrix,
+		Title:     "Pollux and the DRBD of Linux " + image.DefaultKernel() + ": who is Primary, and the protocol",
 	}
-	if len(cells) == 0 {
-		return
-	}
-	width := 0
 	for _, r := range rows() {
-		width = max(width, len(r.name))
+		t.Rows = append(t.Rows, r.name)
 	}
-	fmt.Printf("\nPollux and the DRBD of Linux %s: who is Primary, and the protocol; seconds\n%-*s",
-		image.DefaultKernel(), width, "")
-	for _, p := range columns() {
-		fmt.Printf("  %9s", p)
+	for _, c := range columns() {
+		t.Columns = append(t.Columns, c.String())
 	}
-	fmt.Println()
-	for _, r := range rows() {
-		fmt.Printf("%-*s", width, r.name)
-		for _, p := range columns() {
-			fmt.Printf("  %9s", cmp.Or(cells[[2]string{r.name, p.String()}], "-"))
-		}
-		fmt.Println()
-	}
-	fmt.Printf("%d of %d failed; %.0f s in all\n---\n", failed, len(cells), report.RunTime.Seconds())
+	t.Print(report)
 })

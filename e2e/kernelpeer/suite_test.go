@@ -6,8 +6,6 @@ package kernelpeer_test
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -58,17 +56,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 // programs builds what both places need of ours.
 func programs(ctx SpecContext, dir string) image.Files {
-	files := image.Files{}
-	for name, pkg := range map[string]string{
+	files, err := image.Programs(ctx, dir, map[string]string{
 		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux", "/usr/bin/blockio": "e2e/kernelpeer/blockio",
 		"/usr/bin/" + cell.First: "qemu/cell/first",
-	} {
-		out := filepath.Join(dir, filepath.Base(name))
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/optionc/pollux/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		said, err := cmd.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(said))
-		files[name] = out
-	}
+	})
+	Expect(err).NotTo(HaveOccurred())
 	return files
 }

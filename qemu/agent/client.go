@@ -193,6 +193,18 @@ func (p *Process) Wait(ctx context.Context) (status int, err error) {
 	}
 }
 
+// End ends a program in order, by SIGTERM, and fails if it does not end well.
+func (p *Process) End(ctx context.Context) error {
+	if err := p.Signal(ctx, syscall.SIGTERM); err != nil {
+		return err
+	}
+	status, err := p.Wait(ctx)
+	if err == nil && status != 0 {
+		err = fmt.Errorf("exit status %d: %s", status, p.Stderr())
+	}
+	return err
+}
+
 // Start runs a program and does not wait for it.
 func (c *Client) Start(argv ...string) (*Process, error) {
 	p, err := c.give(Order{Op: OpRun, Argv: argv})

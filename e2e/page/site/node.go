@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/optionc/pollux/daemon/node"
@@ -179,14 +178,7 @@ const runningLine = "msg=running"
 
 // Stop ends polluxd cleanly.
 func (n *Node) Stop(ctx context.Context) error {
-	if err := n.daemon.Signal(ctx, syscall.SIGTERM); err != nil {
-		return err
-	}
-	status, err := n.daemon.Wait(ctx)
-	if err == nil && status != 0 {
-		err = fmt.Errorf("exit status %d: %s", status, n.daemon.Stderr())
-	}
-	if err != nil {
+	if err := n.daemon.End(ctx); err != nil {
 		return fmt.Errorf("%s: end polluxd: %w", n.Name, err)
 	}
 	return nil

@@ -112,14 +112,7 @@ func (n *node) serve(ctx context.Context, set settings, hear func(line string)) 
 
 // stop ends polluxd in order.
 func (n *node) stop(ctx context.Context) error {
-	if err := n.daemon.Signal(ctx, syscall.SIGTERM); err != nil {
-		return err
-	}
-	status, err := n.daemon.Wait(ctx)
-	if err == nil && status != 0 {
-		err = fmt.Errorf("exit status %d: %s", status, n.daemon.Stderr())
-	}
-	if err != nil {
+	if err := n.daemon.End(ctx); err != nil {
 		return fmt.Errorf("%s: end polluxd: %w", n.name, err)
 	}
 	return nil
