@@ -19,9 +19,8 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/optionc/pollux/e2e/kernelpeer/workload"
+	"github.com/optionc/pollux/qemu/entropy"
 )
 
 func main() {
@@ -34,7 +33,7 @@ func main() {
 func run(args []string) (err error) {
 	depth := 1
 	if len(args) == 1 && args[0] == "--reseed" {
-		return reseed()
+		return entropy.Reseed()
 	}
 	if len(args) > 1 && args[0] == "--depth" {
 		if depth, err = strconv.Atoi(args[1]); err != nil {
@@ -58,16 +57,6 @@ func run(args []string) (err error) {
 		return err
 	}
 	return errors.Join(carryOut(d, ops, depth), d.Close())
-}
-
-// reseed has the kernel ask the processor for new randomness.
-func reseed() error {
-	f, err := os.Open("/dev/urandom")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	return unix.IoctlSetInt(int(f.Fd()), unix.RNDRESEEDCRNG, 0)
 }
 
 func open(name string) (device, error) {

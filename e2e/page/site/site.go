@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/optionc/pollux/qemu/block"
 	"github.com/optionc/pollux/qemu/cable"
 	"github.com/optionc/pollux/qemu/image"
 	"github.com/optionc/pollux/qemu/machine"
@@ -84,26 +82,14 @@ func New(ctx context.Context, test machine.Test, kernel string, timers Timers, s
 			Name: n.Name, Address: n.Address + "/24", Image: dom0, Cable: p.Wire.Socket(n.Name),
 			MAC: fmt.Sprintf("52:54:00:00:00:0%d", i+1), Lifetime: lifetime,
 		}
-		if n.data, err = n.plug(dir, "data", dataSize); err != nil {
+		if n.data, err = n.config.Plug(test, dir, "data", dataSize); err != nil {
 			return nil, err
 		}
-		if n.state, err = n.plug(dir, "state", stateSize); err != nil {
+		if n.state, err = n.config.Plug(test, dir, "state", stateSize); err != nil {
 			return nil, err
 		}
 	}
 	return p, p.Both(func(n *Node) error { return n.Boot(ctx) })
-}
-
-// plug gives a machine a disk.
-func (n *Node) plug(dir, name string, size int64) (*block.Disk, error) {
-	disk := block.New(size)
-	socket := filepath.Join(dir, name+"-"+n.Name)
-	if err := disk.Serve(socket); err != nil {
-		return nil, err
-	}
-	n.pair.test.Cleanup(func() { _ = disk.Close() })
-	n.config.Disks = append(n.config.Disks, machine.Disk{Name: name, Socket: socket})
-	return disk, nil
 }
 
 // Wait looks until the condition holds. The error says what it was waiting for.

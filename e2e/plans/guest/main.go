@@ -26,9 +26,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/optionc/pollux/daemon/driver/export/nbdclient"
+	"github.com/optionc/pollux/qemu/entropy"
 )
 
 // socketName is where serve is told what to do.
@@ -42,7 +41,7 @@ func main() {
 	case len(args) == 3 && args[0] == "tell":
 		err = tell(args[1] + " " + args[2])
 	case len(args) == 1 && args[0] == "reseed":
-		err = reseed()
+		err = entropy.Reseed()
 	default:
 		err = errors.New("want serve SOCKET EXPORT CLIENTS THINK FAIL LIE, tell WHAT ORDER, or reseed")
 	}
@@ -71,16 +70,6 @@ func tell(order string) error {
 	}
 	fmt.Print(answer)
 	return nil
-}
-
-// reseed has the kernel ask the processor for new randomness.
-func reseed() error {
-	f, err := os.Open("/dev/urandom")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	return unix.IoctlSetInt(int(f.Fd()), unix.RNDRESEEDCRNG, 0)
 }
 
 // host is a machine that groups run on.

@@ -87,22 +87,10 @@ var setters = map[string]func(s *settings, value string) error{
 		s.rate, err = strconv.ParseInt(value, 10, 64)
 		return err
 	},
-	"disk-keeps": func(s *settings, value string) (err error) {
-		s.keeps, err = strconv.Atoi(value)
-		return err
-	},
-	"tools-fail": func(s *settings, value string) (err error) {
-		s.fail, err = strconv.Atoi(value)
-		return err
-	},
-	"tools-lie": func(s *settings, value string) (err error) {
-		s.lie, err = strconv.Atoi(value)
-		return err
-	},
-	"clients": func(s *settings, value string) (err error) {
-		s.clients, err = strconv.Atoi(value)
-		return err
-	},
+	"disk-keeps": number(func(s *settings) *int { return &s.keeps }),
+	"tools-fail": number(func(s *settings) *int { return &s.fail }),
+	"tools-lie":  number(func(s *settings) *int { return &s.lie }),
+	"clients":    number(func(s *settings) *int { return &s.clients }),
 	"apart": func(s *settings, value string) error {
 		s.apart = value == "yes"
 		return nil
@@ -113,6 +101,13 @@ func policy(option string) func(s *settings, value string) error {
 	return func(s *settings, value string) error {
 		s.net[option], s.solves = value, true
 		return nil
+	}
+}
+
+func number(at func(s *settings) *int) func(s *settings, value string) error {
+	return func(s *settings, value string) (err error) {
+		*at(s), err = strconv.Atoi(value)
+		return err
 	}
 }
 

@@ -96,27 +96,15 @@ func build(test machine.Test, plain image.Image, say func(text string)) (*Stage,
 			Name: n.name, Address: address(i) + "/24", Image: plain, Cable: s.wire.Socket(n.name),
 			MAC: fmt.Sprintf("52:54:00:00:00:0%d", i+1), Lifetime: lifetime,
 		}
-		if n.data, err = n.plug(dir, "data", dataSize); err != nil {
+		if n.data, err = n.config.Plug(test, dir, "data", dataSize); err != nil {
 			return nil, err
 		}
-		if n.state, err = n.plug(dir, "state", stateSize); err != nil {
+		if n.state, err = n.config.Plug(test, dir, "state", stateSize); err != nil {
 			return nil, err
 		}
 		s.nodes[i] = n
 	}
 	return s, nil
-}
-
-// plug gives a machine a disk.
-func (n *node) plug(dir, name string, size int64) (*block.Disk, error) {
-	disk := block.New(size)
-	socket := filepath.Join(dir, name+"-"+n.name)
-	if err := disk.Serve(socket); err != nil {
-		return nil, err
-	}
-	n.stage.test.Cleanup(func() { _ = disk.Close() })
-	n.config.Disks = append(n.config.Disks, machine.Disk{Name: name, Socket: socket})
-	return disk, nil
 }
 
 // rehearse makes the disks that scenarios begin with: both nodes are in sync
