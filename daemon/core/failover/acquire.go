@@ -165,8 +165,8 @@ func (c *Core) failBack() {
 		c.failbackWait = ""
 		return
 	}
-	held := c.claimed() & c.members(Foreign)
-	if held == 0 {
+	held := c.claimed().and(c.members(Foreign))
+	if held.empty() {
 		c.failback = !c.peer.stable || !c.settled()
 		c.failbackWait = ""
 		return
@@ -202,8 +202,8 @@ func (c *Core) handOver() {
 	}
 	for _, set := range []Set{Local, Foreign} {
 		for _, why := range []string{whyFailed, whyUnfit} {
-			wanted := c.handable(why) & c.members(set)
-			if wanted == 0 {
+			wanted := c.handable(why).and(c.members(set))
+			if wanted.empty() {
 				continue
 			}
 			mask := c.offer(set, wanted)
@@ -228,9 +228,9 @@ func (c *Core) handable(why string) (set groupSet) {
 				g.handed = true
 				continue
 			}
-			set = set.with(i)
+			set.add(i)
 		case why == whyUnfit && g.failed == "" && g.waiting != "" && g.unfit && g.local && c.now-g.since >= unfitFor:
-			set = set.with(i)
+			set.add(i)
 		}
 	}
 	return set

@@ -14,13 +14,10 @@ type Config struct {
 	// once it has returned and its copy of the data is fit. What legacy does with
 	// a real Heartbeat is in legacy.go.
 	Failback haconf.Failback
-	Groups   haconf.Resources // at most 64
+	Groups   haconf.Resources // at most 1024
 	Monitor  Monitor
 	Fence    bool // there is a device that switches the peer off
 }
-
-// maxGroups is how many groups fit into a groupSet.
-const maxGroups = 64
 
 // Copies says what the data below a group allows. The answers may change at any time; after a change the shell gives
 // Poke. A reason is for people and says what would change the answer.
@@ -87,9 +84,3 @@ func (cfg Config) check() error {
 	}
 	return nil
 }
-
-// A groupSet is a set of groups by index.
-type groupSet uint64
-
-func (s groupSet) has(i int) bool      { return s>>i&1 == 1 }
-func (s groupSet) with(i int) groupSet { return s | 1<<i }

@@ -113,17 +113,17 @@ func (c *Core) give(set Set, mask groupSet, why string) {
 	}
 	m := append(ask(set, infoMe, c.exchange.round), hbwire.Text(fieldWhy, why))
 	if mask != c.members(set) {
-		only := make([]byte, len(c.groups))
+		meant := make([]byte, len(c.groups))
 		for i := range c.groups {
-			only[i] = '0'
+			meant[i] = '0'
 			if mask.has(i) {
-				only[i] = '1'
+				meant[i] = '1'
 			}
 		}
-		m = append(m, hbwire.Text(fieldOnly, string(only)))
+		m = append(m, hbwire.Text(fieldOnly, string(meant)))
 	}
 	c.notef("%v groups are offered to %s (%s)", set, c.cfg.Peer, why)
-	c.decidedAll(mask&c.claimed(), gaveAway, map[string]string{
+	c.decidedAll(mask.and(c.claimed()), gaveAway, map[string]string{
 		whyOrder: "an operator wants it", whyFailback: c.cfg.Peer + " is preferred, and fit again",
 		whyFailed: "it could not run here", whyUnfit: "the data here may not be used",
 	}[why], "to keep it here")
@@ -186,7 +186,7 @@ func (c *Core) endGiving(m hbwire.Message) {
 		c.hearGroups(m)
 	}
 	if !detailed {
-		c.peer.claims |= e.mask
+		c.peer.claims = c.peer.claims.or(e.mask)
 	}
 	text := fmt.Sprintf("%s has the %v groups", c.cfg.Peer, e.set)
 	ok := true

@@ -236,7 +236,7 @@ func (c *Core) lookedAtAll() bool {
 
 // leave ends the graceful stop.
 func (c *Core) leave() {
-	if c.stage == leaving && c.idle() && c.claimed() == 0 {
+	if c.stage == leaving && c.idle() && c.claimed().empty() {
 		c.stage, c.leftAt = lingered, c.now+lingerFor
 		c.report()
 		c.say(shutdone())
@@ -281,7 +281,7 @@ func (c *Core) atRest(conflicts bool) bool {
 func (c *Core) claimed() (set groupSet) {
 	for i := range c.groups {
 		if c.groups[i].claims() {
-			set = set.with(i)
+			set.add(i)
 		}
 	}
 	return set
@@ -291,7 +291,7 @@ func (c *Core) claimed() (set groupSet) {
 func (c *Core) members(set Set) (members groupSet) {
 	for i := range c.groups {
 		if c.groups[i].local && set&Local != 0 || !c.groups[i].local && set&Foreign != 0 {
-			members = members.with(i)
+			members.add(i)
 		}
 	}
 	return members

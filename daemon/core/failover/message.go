@@ -101,11 +101,11 @@ func (c *Core) report() {
 
 // holds is the claim in Heartbeat's words. A node that no line names says local once it is stable, as Heartbeat does.
 func (c *Core) holds() (set Set) {
-	claimed := c.claimed()
-	if claimed&c.members(Local) != 0 || c.members(Local) == 0 && c.stage == stable {
+	claimed, local := c.claimed(), c.members(Local)
+	if !claimed.and(local).empty() || local.empty() && c.stage == stable {
 		set |= Local
 	}
-	if claimed&c.members(Foreign) != 0 {
+	if !claimed.and(c.members(Foreign)).empty() {
 		set |= Foreign
 	}
 	return set

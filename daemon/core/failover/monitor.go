@@ -175,7 +175,7 @@ func (c *Core) fell(i int, text string) {
 // was handed over after that, stays.
 func (c *Core) betterThere(i int) bool {
 	return !c.peer.absent() && c.peer.known && !c.peer.leaving && !c.peer.failed(i) && !c.groups[i].handed &&
-		c.fitThere(groupSet(0).with(i))
+		c.fitThere(only(i))
 }
 
 // restart begins to mend a group: see Monitor. The state of what has died is not known: perhaps part of it runs.

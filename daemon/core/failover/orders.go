@@ -87,8 +87,8 @@ func (c *Core) obeyStop(in Input) {
 }
 
 func (c *Core) obeyStandby(in Input) {
-	held := c.claimed() & c.members(in.Set)
-	if held == 0 {
+	held := c.claimed().and(c.members(in.Set))
+	if held.empty() {
 		c.answer(in.ID, in.Own, true, fmt.Sprintf("nothing to give: this node holds none of the %v groups", in.Set))
 		return
 	}

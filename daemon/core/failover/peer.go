@@ -65,7 +65,7 @@ func (c *Core) losePeer(silent time.Duration) {
 func (c *Core) hearShutdone() {
 	c.notef("%s has stopped everything and leaves", c.cfg.Peer)
 	c.cancel(c.cfg.Peer + " leaves")
-	c.peer.left, c.peer.claims, c.peer.stable, c.crashed = true, 0, false, false
+	c.peer.left, c.peer.claims, c.peer.stable, c.crashed = true, groupSet{}, false, false
 	c.fence = fencing{off: true}
 	c.inherit()
 }
@@ -137,12 +137,12 @@ func (c *Core) hearGroups(m hbwire.Message) {
 		p.claims = c.members(p.holds.turned())
 		return
 	}
-	p.claims = 0
+	p.claims = groupSet{}
 	for i := range letters {
 		switch letters[i] {
 		case '-', 'w', 'f':
 		default:
-			p.claims = p.claims.with(i)
+			p.claims.add(i)
 		}
 	}
 }

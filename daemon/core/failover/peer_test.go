@@ -293,7 +293,7 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 			failover.Config{Node: "milo1", Peer: "milo2", Groups: haconf.Resources{{Node: "milo1"}}}, "at least one",
 		},
 		"too many groups": {
-			failover.Config{Node: "milo1", Peer: "milo2", Groups: make(haconf.Resources, 65)}, "at most 64",
+			failover.Config{Node: "milo1", Peer: "milo2", Groups: make(haconf.Resources, 1025)}, "at most 1024",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,10 +14,10 @@ const unfitFor = 30 * time.Second
 func (c *Core) hearOffer(set Set, m hbwire.Message) {
 	round, why := m.Text(fieldRound), m.Text(fieldWhy)
 	mask := c.members(set.turned())
-	if only := m.Text(fieldOnly); len(only) == len(c.groups) {
-		for i := range only {
-			if only[i] != '1' {
-				mask &^= 1 << i
+	if meant := m.Text(fieldOnly); len(meant) == len(c.groups) {
+		for i := range meant {
+			if meant[i] != '1' {
+				mask.remove(i)
 			}
 		}
 	}
@@ -74,7 +74,7 @@ func (c *Core) startTaking(m hbwire.Message) {
 		c.peer.holds &^= c.exchange.set
 		c.hearGroups(m)
 	}
-	c.peer.claims &^= c.exchange.mask
+	c.peer.claims = c.peer.claims.without(c.exchange.mask)
 	for i := range c.groups {
 		if g := &c.groups[i]; c.exchange.mask.has(i) {
 			g.failed, g.waiting = "", ""

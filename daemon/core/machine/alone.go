@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,7 +36,8 @@ const lastPackets = time.Second
 
 // watch is what a machine remembers of a replica between two inputs.
 type watch struct {
-	state drbdwire.State
+	state   drbdwire.State
+	stirred bool // it is in Machine.stirred
 	// lost: the connection to a Primary ended at since, and this copy still
 	// counts as UpToDate.
 	lost  bool
@@ -54,6 +56,29 @@ func (m *Machine) mayHaveGoneOn(i int) bool {
 // peerLives tells whether the peer is not known to be dead.
 func (m *Machine) peerLives() bool {
 	return m.alive != nil && m.alive.Snapshot().Peer.State != liveness.Dead
+}
+
+// stir has a replica looked at that may have changed.
+func (m *Machine) stir(i int) {
+	if w := &m.watches[i]; !w.stirred {
+		w.stirred = true
+		m.stirred = append(m.stirred, i)
+	}
+}
+
+// watchReplicas looks at the replicas that were stepped, and at those that wait
+// for a heartbeat. Nothing else changes one: a node may have hundreds, and is
+// stepped several times for each write.
+func (m *Machine) watchReplicas() {
+	slices.Sort(m.stirred)
+	left := m.stirred[:0]
+	for _, i := range m.stirred {
+		m.watchReplica(i)
+		if m.watches[i].stirred = m.watches[i].lost; m.watches[i].lost {
+			left = append(left, i)
+		}
+	}
+	m.stirred = left
 }
 
 // watchReplica compares a replica with what it was after the last input.

@@ -8,6 +8,10 @@ import (
 // depend lets the resyncs of this node wait for those that resync-after puts
 // before them.
 func (m *Machine) depend() {
+	if !m.chained || !m.restless {
+		return
+	}
+	m.restless = false
 	for i, r := range m.resources {
 		if wait := m.mustWait(i); wait != r.State().AfterPause {
 			m.stepReplica(i, replica.Input{Kind: replica.Depend, Force: wait})

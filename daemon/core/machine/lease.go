@@ -47,6 +47,16 @@ type leases struct {
 	held    []bool          // by group: what failover was told last
 	must    []bool          // by group: failover was told to stop it
 	rows    []leased        // by resource
+	below   [][]int         // by group: its resources
+	quiet   quiet
+}
+
+// quiet says that nothing about leases can change before some part is stepped that matters, or a time comes. A node with
+// hundreds of groups must not look at all of them for each write.
+type quiet struct {
+	on    bool
+	until time.Duration // then a lease ends, users must wait, a group must stop, or a wish is over
+	due   time.Duration // what leaseDeadline says, without the client's own
 }
 
 // leased is a replica whose group has a lease.
@@ -57,6 +67,7 @@ type leased struct {
 	call    uint64        // of fence-peer, that waits for the lease; 0 is none
 	since   time.Duration // when it was made
 	primary bool          // by a Primary
+	seen    facts         // when the leases were last watched
 }
 
 // setUpLeases finds which replicas a lease is about, before they are made.
@@ -92,6 +103,12 @@ func (m *Machine) setUpLeases() error {
 			}
 		}
 	}
+	m.leases.below = make([][]int, len(m.cfg.Witness.Groups))
+	for i, row := range m.leases.rows {
+		if row.group >= 0 {
+			m.leases.below[row.group] = append(m.leases.below[row.group], i)
+		}
+	}
 	return m.cfg.Witness.Check()
 }
 
@@ -107,6 +124,7 @@ func (m *Machine) stepLease(in witness.Input) {
 	if l.client == nil {
 		return
 	}
+	l.quiet.on = false
 	l.effects = l.client.Step(m.now, in, l.effects[:0])
 	for _, e := range l.effects {
 		field := fieldAsk
@@ -150,24 +168,74 @@ func (m *Machine) heardVote(e liveness.Effect) bool {
 // watchLeases tells each core what it must know of the others, about leases.
 func (m *Machine) watchLeases() {
 	l := &m.leases
-	if l.client == nil {
+	if l.client == nil || m.quiet() {
 		return
 	}
+	l.quiet.on = true
 	for g := range l.held {
-		l.client.Say(m.now, g, m.flags(g))
+		flags := m.flags(g)
+		l.client.Say(m.now, g, flags)
 		held, _ := l.client.Held(m.now, g)
 		must, _ := m.MustStop(g)
 		must = must && m.groups.Uses(g)
 		if held != l.held[g] || must && !l.must[g] {
 			m.poke()
 		}
+		if held != l.held[g] || must != l.must[g] || held != (flags&witnesswire.Want != 0) {
+			l.quiet.on = false
+		}
 		l.held[g], l.must[g] = held, must
 	}
 	for i := range l.rows {
 		if row := &l.rows[i]; row.group >= 0 {
 			m.watchLeased(i, row)
+			row.seen = m.factsOf(i)
 		}
 	}
+	if l.quiet.on {
+		l.quiet.until, l.quiet.due = m.nextOfLeases(), m.dueOfLeases()
+	}
+}
+
+// quiet tells whether nothing about leases has changed since they were watched.
+func (m *Machine) quiet() bool { return m.leases.quiet.on && m.now < m.leases.quiet.until }
+
+// facts are what is to know of a replica to say what its group's lease is for.
+type facts struct {
+	state drbdwire.State
+	ahead bool
+}
+
+func (m *Machine) factsOf(i int) (f facts) {
+	f.state = m.resources[i].State()
+	r := m.Resource(i)
+	f.ahead = r != nil && f.state.Conn < drbdwire.Connected && r.Ahead()
+	return f
+}
+
+// unquiet has the leases watched if a replica that was stepped is another one now.
+func (m *Machine) unquiet(i int) {
+	if row := &m.leases.rows[i]; row.group >= 0 && m.leases.quiet.on {
+		m.leases.quiet.on = row.seen == m.factsOf(i)
+	}
+}
+
+// nextOfLeases is the first time from now on at which something about a lease changes by itself.
+func (m *Machine) nextOfLeases() time.Duration {
+	l := &m.leases
+	next := Never
+	at := func(t time.Duration) {
+		if t > m.now {
+			next = min(next, t)
+		}
+	}
+	for g := range l.held {
+		at(l.wishes[g])
+		at(l.client.Until(g))
+		at(l.client.StopAt(g))
+		at(l.client.FreezeAt(g))
+	}
+	return next
 }
 
 func (m *Machine) poke() {
@@ -181,10 +249,7 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 		flags |= witnesswire.Want
 	}
 	equal := true
-	for i := range l.rows {
-		if l.rows[i].group != g {
-			continue
-		}
+	for _, i := range l.below[g] {
 		s := m.resources[i].State()
 		together := s.Conn == drbdwire.Connected || s.Conn == drbdwire.VerifyS || s.Conn == drbdwire.VerifyT
 		equal = equal && together && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
@@ -212,7 +277,7 @@ func (m *Machine) watchLeased(i int, row *leased) {
 		row.failing = false
 	}
 	if hold != row.held {
-		row.held = hold
+		row.held, l.quiet.on = hold, false
 		why := "the lease was renewed"
 		switch {
 		case hold:
@@ -225,7 +290,7 @@ func (m *Machine) watchLeased(i int, row *leased) {
 	switch {
 	case row.call == 0:
 	case row.primary && s.Role != drbdwire.Primary:
-		row.call = 0
+		row.call, l.quiet.on = 0, false
 	case l.client.AloneSince(m.now, row.group, row.since), planted.On(planted.AloneUntold):
 		m.fenced(i, row, fencedOff, "this node has the lease, and the other one can't get it")
 	case !row.primary && l.client.Until(row.group) <= m.now:
@@ -243,7 +308,7 @@ func (m *Machine) fenced(i int, row *leased, exit int, text string) {
 	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
 		Kind: replica.Called, ID: row.call, Exit: exit, Text: text,
 	}})
-	row.call = 0
+	row.call, m.leases.quiet.on = 0, false
 }
 
 func holdInput(i int, on, failing bool, why string) Input {
@@ -258,6 +323,7 @@ func (m *Machine) takesCall(i int, e replica.Effect) bool {
 	if e.Kind != replica.Call || e.Text != replica.HandlerFencePeer || row.group < 0 || m.leases.client == nil {
 		return false
 	}
+	m.leases.quiet.on = false
 	row.call, row.since, row.primary = e.ID, m.now, m.resources[i].State().Role == drbdwire.Primary
 	return true
 }
@@ -275,7 +341,7 @@ func (m *Machine) failUsers(e failover.Effect) {
 		if row.group != e.Group || row.failing || s.Role != drbdwire.Primary || !s.Suspended && !s.SuspFencing {
 			continue
 		}
-		row.failing, row.held = true, true
+		row.failing, row.held, m.leases.quiet.on = true, true, false
 		m.queue = append(m.queue, holdInput(i, true, true, "its users are stopped, and the lease is not there"))
 	}
 }
@@ -283,7 +349,7 @@ func (m *Machine) failUsers(e failover.Effect) {
 // wakeUp comes before anything else that a node does: it may have been paused,
 // and its lease may be over.
 func (m *Machine) wakeUp() {
-	if m.leases.client == nil || planted.On(planted.WakesUnfrozen) {
+	if m.leases.client == nil || m.quiet() || planted.On(planted.WakesUnfrozen) {
 		return
 	}
 	for i := range m.leases.rows {
@@ -292,7 +358,7 @@ func (m *Machine) wakeUp() {
 			m.leases.client.Safe(m.now, row.group) {
 			continue
 		}
-		row.held = true
+		row.held, m.leases.quiet.on = true, false
 		m.stepReplica(i, holdInput(i, true, false, "the lease is running out: "+m.leases.client.Why(row.group)).Replica)
 	}
 }
@@ -303,7 +369,15 @@ func (m *Machine) leaseDeadline() time.Duration {
 	if l.client == nil {
 		return Never
 	}
-	next := l.client.Deadline()
+	if m.quiet() {
+		return min(l.client.Deadline(), l.quiet.due)
+	}
+	return min(l.client.Deadline(), m.dueOfLeases())
+}
+
+func (m *Machine) dueOfLeases() time.Duration {
+	l := &m.leases
+	next := Never
 	for g := range l.held {
 		if l.wishes[g] > m.now {
 			next = min(next, l.wishes[g])

@@ -16,7 +16,7 @@ package machine
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -107,9 +107,14 @@ type Machine struct {
 	out       []Effect
 	resources []engine
 	watches   []watch
+	due       []time.Duration // by resource: its Deadline
+	stepped   []int           // resources since the last Recycle, some more than once
+	stirred   []int           // resources that watchReplica has yet to look at
+	chained   bool            // resyncs of some wait for others
+	restless  bool            // a replica was stepped since depend has looked
 	alive     *liveness.Core
 	groups    *failover.Core
-	roles     []role // of Config.Failover.Groups, flat
+	roles     [][]role // by group of Config.Failover.Groups
 	task      task
 	orders    uint64
 	peerFiles Files
@@ -124,16 +129,22 @@ type Machine struct {
 // New makes a node. It fails on a configuration that would make it misjudge
 // its peer, or that names a resource in haresources that there is not.
 func New(cfg Config) (*Machine, error) {
-	m := &Machine{cfg: cfg, watches: make([]watch, len(cfg.Resources)), task: task{due: Never}}
+	m := &Machine{
+		cfg: cfg, watches: make([]watch, len(cfg.Resources)), task: task{due: Never},
+		chained: slices.ContainsFunc(cfg.ResyncAfter, func(i int) bool { return i >= 0 }),
+	}
 	if err := m.setUpLeases(); err != nil {
 		return nil, fmt.Errorf("witness: %w", err)
 	}
 	for i, c := range m.cfg.Resources {
+		var r engine
 		if i < len(cfg.Foreign) && cfg.Foreign[i] {
-			m.resources = append(m.resources, foreign.New(c))
-			continue
+			r = foreign.New(c)
+		} else {
+			r = replica.New(c)
 		}
-		m.resources = append(m.resources, replica.New(c))
+		m.resources, m.due = append(m.resources, r), append(m.due, r.Deadline())
+		m.stir(i)
 	}
 	if !cfg.Cluster {
 		return m, nil
@@ -148,18 +159,8 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Witness.Policy != witness.LastMan {
 		m.groups.Lease(m)
 	}
-	for g, group := range cfg.Failover.Groups {
-		for i, word := range group.Resources {
-			name, ok := strings.CutPrefix(word.Text, "drbddisk::")
-			if !ok {
-				continue
-			}
-			at := m.find(name)
-			if at < 0 {
-				return nil, fmt.Errorf("haresources: %s names a resource that drbd.conf does not have", word.Text)
-			}
-			m.roles = append(m.roles, role{group: g, index: i, resource: at})
-		}
+	if err := m.findRoles(); err != nil {
+		return nil, fmt.Errorf("haresources: %w", err)
 	}
 	return m, nil
 }
@@ -176,9 +177,10 @@ func (m *Machine) find(resource string) int {
 // Recycle gives the memory of the last effects back: they have been carried
 // out.
 func (m *Machine) Recycle() {
-	for _, r := range m.resources {
-		r.Recycle()
+	for _, i := range m.stepped {
+		m.resources[i].Recycle()
 	}
+	m.stepped = m.stepped[:0]
 }
 
 // Step applies one input and appends what must be done about it to out.
@@ -202,9 +204,7 @@ func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
 // settle looks at what the last input changed that other parts must know.
 func (m *Machine) settle() {
 	m.depend()
-	for i := range m.resources {
-		m.watchReplica(i)
-	}
+	m.watchReplicas()
 	m.watchLeases()
 }
 
@@ -224,8 +224,8 @@ func (m *Machine) take(in Input) {
 
 // tick steps every part whose time has come.
 func (m *Machine) tick() {
-	for i, r := range m.resources {
-		if r.Deadline() <= m.now {
+	for i := range m.resources {
+		if m.due[i] <= m.now {
 			m.stepReplica(i, replica.Input{Kind: replica.Tick})
 		}
 	}
@@ -249,8 +249,8 @@ func (m *Machine) tick() {
 // Deadline is the time at which a tick is wanted.
 func (m *Machine) Deadline() time.Duration {
 	next := Never
-	for _, r := range m.resources {
-		next = min(next, r.Deadline())
+	for _, due := range m.due {
+		next = min(next, due)
 	}
 	if m.alive != nil {
 		next = min(next, m.alive.Deadline(), m.groups.Deadline(), m.task.due, m.leaseDeadline())
@@ -260,6 +260,9 @@ func (m *Machine) Deadline() time.Duration {
 
 func (m *Machine) stepReplica(i int, in replica.Input) {
 	m.replicas = m.resources[i].Step(m.now, in, m.replicas[:0])
+	m.due[i], m.stepped, m.restless = m.resources[i].Deadline(), append(m.stepped, i), true
+	m.stir(i)
+	m.unquiet(i)
 	for _, e := range m.replicas {
 		if e.Kind == replica.Answer && e.ID&ownOrder != 0 {
 			m.roleAnswered(e)
@@ -308,6 +311,7 @@ func (m *Machine) stepFailover(in failover.Input) {
 	if in.Kind == failover.Started {
 		m.startLeases()
 	}
+	m.leases.quiet.on = false
 	m.vouch(in)
 	m.steps = m.groups.Step(m.now, in, m.steps[:0])
 	for _, e := range m.steps {

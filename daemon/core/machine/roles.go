@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -12,7 +13,7 @@ import (
 
 // role is a step of a group that is not a program's but a replica's:
 // drbddisk::NAME.
-type role struct{ group, index, resource int }
+type role struct{ index, resource int }
 
 // How often a promotion is tried, and how long to wait between: what is in
 // transition settles. The original drbddisk script does the same.
@@ -35,9 +36,32 @@ func (m *Machine) isRole(e failover.Effect) bool {
 	return m.roleOf(e.Group, e.Index) >= 0
 }
 
+// findRoles makes the roles of all groups.
+func (m *Machine) findRoles() error {
+	numbers := make(map[string]int, len(m.cfg.Resources))
+	for i, c := range m.cfg.Resources {
+		numbers[c.Name] = i
+	}
+	m.roles = make([][]role, len(m.cfg.Failover.Groups))
+	for g, group := range m.cfg.Failover.Groups {
+		for i, word := range group.Resources {
+			name, ok := strings.CutPrefix(word.Text, "drbddisk::")
+			if !ok {
+				continue
+			}
+			at, ok := numbers[name]
+			if !ok {
+				return fmt.Errorf("%s names a resource that drbd.conf does not have", word.Text)
+			}
+			m.roles[g] = append(m.roles[g], role{index: i, resource: at})
+		}
+	}
+	return nil
+}
+
 func (m *Machine) roleOf(group, index int) int {
-	for _, r := range m.roles {
-		if r.group == group && r.index == index {
+	for _, r := range m.roles[group] {
+		if r.index == index {
 			return r.resource
 		}
 	}
@@ -108,10 +132,7 @@ func (m *Machine) roleDone(done failover.Input) {
 
 // MayStart tells whether the data below a group may be used on this node.
 func (m *Machine) MayStart(group int) (bool, string) {
-	for _, r := range m.roles {
-		if r.group != group {
-			continue
-		}
+	for _, r := range m.roles[group] {
 		if m.mayHaveGoneOn(r.resource) {
 			return false, fmt.Sprintf("resource %s: the connection broke a moment ago, and the peer may have gone on alone",
 				m.cfg.Resources[r.resource].Name)
@@ -130,10 +151,7 @@ func (m *Machine) MayStart(group int) (bool, string) {
 
 // MayGive tells whether the peer could go on with the data below a group.
 func (m *Machine) MayGive(group int) (bool, string) {
-	for _, r := range m.roles {
-		if r.group != group {
-			continue
-		}
+	for _, r := range m.roles[group] {
 		s := m.resources[r.resource].State()
 		if planted.On(planted.BlindFailback) {
 			continue

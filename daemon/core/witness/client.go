@@ -83,7 +83,7 @@ type Client struct {
 type asked struct {
 	sequence uint64
 	at       time.Duration
-	flags    [witnesswire.MaxGroups]witnesswire.Flags
+	flags    []witnesswire.Flags // of each group
 }
 
 // claim is what this node wants with a group, and has.
@@ -173,7 +173,7 @@ func (c *Client) ask() {
 		Groups: make([]witnesswire.Group, len(c.groups)),
 	}
 	note := &c.asked[c.sequence%uint64(len(c.asked))]
-	*note = asked{sequence: c.sequence, at: c.now}
+	*note = asked{sequence: c.sequence, at: c.now, flags: note.flags[:0]}
 	wanted, missing := false, false
 	for i := range c.groups {
 		flags := c.groups[i].flags
@@ -182,7 +182,7 @@ func (c *Client) ask() {
 		}
 		wanted = wanted || flags&witnesswire.Want != 0
 		missing = missing || flags&witnesswire.Want != 0 && flags&witnesswire.Held == 0
-		note.flags[i] = flags
+		note.flags = append(note.flags, flags)
 		ask.Groups[i] = witnesswire.Group{Flags: flags, Name: c.cfg.Groups[i]}
 	}
 	c.askAt = c.now + c.cfg.Lease/6

@@ -1,6 +1,8 @@
 package witness_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,7 +141,7 @@ func TestConfigurationsThatDoNotWork(t *testing.T) {
 	for name, change := range map[string]func(c *witness.Config){
 		"a lease that is too short":  func(c *witness.Config) { c.Lease = time.Second },
 		"a lease that is too long":   func(c *witness.Config) { c.Lease = 2 * time.Hour },
-		"too many groups":            func(c *witness.Config) { c.Groups = make([]string, 65) },
+		"too many groups":            func(c *witness.Config) { c.Groups = make([]string, 1025) },
 		"no name of the cluster":     func(c *witness.Config) { c.Cluster = "" },
 		"two nodes of the same name": func(c *witness.Config) { c.Peer = c.Node },
 	} {
@@ -150,4 +152,18 @@ func TestConfigurationsThatDoNotWork(t *testing.T) {
 			g.Expect(c.Check()).NotTo(Succeed())
 		})
 	}
+}
+
+func TestNamesMustFitIntoOnePacket(t *testing.T) {
+	g := NewWithT(t)
+	cfg := witness.Config{Policy: witness.ByWitness, Cluster: "site", Node: "milo1", Peer: "milo2", Lease: lease}
+	for i := range 1024 {
+		cfg.Groups = append(cfg.Groups, fmt.Sprint("drbddisk::resource-", i))
+	}
+	g.Expect(cfg.Check()).To(Succeed())
+	cfg.Groups[0] += strings.Repeat("x", 200)
+	for i := range cfg.Groups {
+		cfg.Groups[i] += "-of-the-third-floor"
+	}
+	g.Expect(cfg.Check()).To(MatchError(ContainSubstring("all of them go into one packet of 30720 bytes")))
 }

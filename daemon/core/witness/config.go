@@ -47,10 +47,22 @@ func (cfg Config) Check() error {
 		return fmt.Errorf("found lease %v, want 3s to 1h", cfg.Lease)
 	case len(cfg.Groups) > witnesswire.MaxGroups:
 		return fmt.Errorf("found %d groups, want at most %d", len(cfg.Groups), witnesswire.MaxGroups)
+	case cfg.size() > witnesswire.MaxSize:
+		return fmt.Errorf("found %d bytes of names of groups, want fewer: all of them go into one packet of %d bytes",
+			cfg.size(), witnesswire.MaxSize)
 	case cfg.Node == "" || cfg.Peer == "" || cfg.Node == cfg.Peer:
 		return fmt.Errorf("found nodes %q and %q, want two different names", cfg.Node, cfg.Peer)
 	case cfg.Cluster == "" && cfg.Policy == ByWitness:
 		return errors.New("found no name of the cluster, want one that no other pair of the witness has")
 	}
 	return nil
+}
+
+// size is that of a question.
+func (cfg Config) size() int {
+	ask := witnesswire.Ask{Cluster: cfg.Cluster, Node: cfg.Node}
+	for _, name := range cfg.Groups {
+		ask.Groups = append(ask.Groups, witnesswire.Group{Name: name})
+	}
+	return len(ask.Append(nil))
 }

@@ -3,14 +3,14 @@
 // with the same packets, inside a message of their heartbeats.
 //
 //	offset  size  field
-//	0       1     Version   1
+//	0       1     Version   1, or 2 with more than 64 groups
 //	1       1     kind      1 Ask, 2 Answer
 //	2       8     Incarnation of the one that is asked; 0: not heard yet
 //	10      8     Sequence  of the question; grows over restarts of the asker
 //	18      4     Lease     milliseconds: wanted in an Ask, longest in an Answer
 //	22      1+n   Cluster   an Ask alone: length and text
 //	-       1+n   Node      an Ask alone
-//	-       1     number of groups, and of each:
+//	-       1     number of groups (2 bytes in version 2), and of each:
 //	        1       Flags of an Ask, Verdict of an Answer
 //	        1+n     Name in an Ask; in an Answer 4 bytes, what is Left of
 //	                another's lease in milliseconds
@@ -26,13 +26,18 @@ import (
 	"time"
 )
 
-// Version is the only one there is.
-const Version = 1
-
-// MaxGroups is how many groups fit into a packet, MaxSize its bytes at most.
+// The versions. Who has few groups is understood by those who know Few alone.
 const (
-	MaxGroups = 64
-	MaxSize   = 22 + 2*256 + 1 + MaxGroups*257
+	Few  = 1
+	Many = 2
+)
+
+// MaxGroups is how many groups fit into a packet, and maxFew into one of version Few. MaxSize is its bytes at most: in
+// hexadecimal digits it fits into a heartbeat.
+const (
+	MaxGroups = 1024
+	maxFew    = 64
+	MaxSize   = 30 << 10
 )
 
 // ErrShort is wrapped by errors about packets that end too early.
@@ -90,7 +95,7 @@ type Ask struct {
 	Lease       time.Duration // whole milliseconds
 	Cluster     string        // at most 255 bytes, as all names
 	Node        string
-	Groups      []Group // at most MaxGroups
+	Groups      []Group // at most MaxGroups, and together with the names at most MaxSize
 }
 
 // Group is what a node says of one.
@@ -119,11 +124,22 @@ const (
 	headSize   = 22
 )
 
-func appendHead(b []byte, kind byte, incarnation, sequence uint64, lease time.Duration) []byte {
-	b = append(b, Version, kind)
+func appendHead(b []byte, kind byte, groups int, incarnation, sequence uint64, lease time.Duration) []byte {
+	version := byte(Few)
+	if groups > maxFew {
+		version = Many
+	}
+	b = append(b, version, kind)
 	b = binary.BigEndian.AppendUint64(b, incarnation)
 	b = binary.BigEndian.AppendUint64(b, sequence)
 	return binary.BigEndian.AppendUint32(b, uint32(lease.Milliseconds()))
+}
+
+func appendCount(b []byte, groups int) []byte {
+	if groups > maxFew {
+		return binary.BigEndian.AppendUint16(b, uint16(groups))
+	}
+	return append(b, byte(groups))
 }
 
 func appendText(b []byte, s string) []byte {
@@ -133,9 +149,8 @@ func appendText(b []byte, s string) []byte {
 
 // Append encodes a question.
 func (a Ask) Append(b []byte) []byte {
-	b = appendHead(b, kindAsk, a.Incarnation, a.Sequence, a.Lease)
-	b = appendText(appendText(b, a.Cluster), a.Node)
-	b = append(b, byte(len(a.Groups)))
+	b = appendHead(b, kindAsk, len(a.Groups), a.Incarnation, a.Sequence, a.Lease)
+	b = appendCount(appendText(appendText(b, a.Cluster), a.Node), len(a.Groups))
 	for _, g := range a.Groups {
 		b = appendText(append(b, byte(g.Flags)), g.Name)
 	}
@@ -144,8 +159,7 @@ func (a Ask) Append(b []byte) []byte {
 
 // Append encodes an answer.
 func (a Answer) Append(b []byte) []byte {
-	b = appendHead(b, kindAnswer, a.Incarnation, a.Sequence, a.Lease)
-	b = append(b, byte(len(a.Groups)))
+	b = appendCount(appendHead(b, kindAnswer, len(a.Groups), a.Incarnation, a.Sequence, a.Lease), len(a.Groups))
 	for _, g := range a.Groups {
 		b = binary.BigEndian.AppendUint32(append(b, byte(g.Verdict)), uint32(g.Left.Milliseconds()))
 	}
@@ -183,8 +197,9 @@ func DecodeAnswer(b []byte) (a Answer, err error) {
 
 // reader takes a packet apart; after an error all is zero.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	many bool // it is of version Many
+	err  error
 }
 
 func (r *reader) take(n int) []byte {
@@ -208,16 +223,21 @@ func (r *reader) text() string { return string(r.take(int(r.number(1)))) }
 
 func (r *reader) head(kind uint64) (incarnation, sequence uint64, lease time.Duration) {
 	version, found := r.number(1), r.number(1)
-	if r.err == nil && (version != Version || found != kind) {
-		r.err = fmt.Errorf("found version %d and kind %d, want %d and %d", version, found, Version, kind)
+	if r.err == nil && (version != Few && version != Many || found != kind) {
+		r.err = fmt.Errorf("found version %d and kind %d, want %d or %d and %d", version, found, Few, Many, kind)
 	}
+	r.many = version == Many
 	return r.number(8), r.number(8), time.Duration(r.number(4)) * time.Millisecond
 }
 
 func (r *reader) count() int {
-	n := int(r.number(1))
-	if n > MaxGroups && r.err == nil {
-		r.err = fmt.Errorf("found %d groups, want at most %d", n, MaxGroups)
+	size, least, most := 1, 0, maxFew
+	if r.many {
+		size, least, most = 2, maxFew+1, MaxGroups
+	}
+	n := int(r.number(size))
+	if (n < least || n > most) && r.err == nil {
+		r.err = fmt.Errorf("found %d groups, want %d to %d", n, least, most)
 	}
 	return n
 }

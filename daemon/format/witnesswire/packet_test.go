@@ -2,6 +2,7 @@ package witnesswire_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,11 +42,13 @@ func TestAnswerAsBytes(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	whole := ask.Append(nil)
 	for name, b := range map[string][]byte{
-		"nothing":                nil,
-		"a packet cut short":     whole[:len(whole)-1],
-		"one with more behind":   append(bytes.Clone(whole), 0),
-		"an answer":              answer.Append(nil),
-		"another version":        append([]byte{2}, whole[1:]...),
+		"nothing":              nil,
+		"a packet cut short":   whole[:len(whole)-1],
+		"one with more behind": append(bytes.Clone(whole), 0),
+		"an answer":            answer.Append(nil),
+		"another version":      append([]byte{3}, whole[1:]...),
+		"few groups in the form of many": append([]byte{2}, bytes.Replace(whole, []byte("milo1\x02"),
+			[]byte("milo1\x00\x02"), 1)[1:]...),
 		"more groups than there": bytes.Replace(whole, []byte("milo1\x02"), []byte("milo1\x41"), 1),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,6 +56,32 @@ func TestWhatIsRefused(t *testing.T) {
 			NewWithT(t).Expect(err).To(HaveOccurred())
 		})
 	}
+}
+
+// many is a question with so many groups.
+func many(groups int) (a witnesswire.Ask) {
+	a = ask
+	a.Groups = nil
+	for i := range groups {
+		a.Groups = append(a.Groups, witnesswire.Group{Flags: witnesswire.Want, Name: fmt.Sprint("r", i)})
+	}
+	return a
+}
+
+func TestManyGroupsAreOfAVersionOfTheirOwn(t *testing.T) {
+	for groups, want := range map[int]string{
+		64: "\x01\x01", 65: "\x02\x01", 500: "\x02\x01", 1024: "\x02\x01",
+	} {
+		g := NewWithT(t)
+		b := many(groups).Append(nil)
+		g.Expect(string(b[:2])).To(Equal(want), "%d groups", groups)
+		g.Expect(witnesswire.DecodeAsk(b)).To(Equal(many(groups)))
+		a := answer
+		a.Groups = make([]witnesswire.Grant, groups)
+		g.Expect(witnesswire.DecodeAnswer(a.Append(nil))).To(Equal(a))
+	}
+	_, err := witnesswire.DecodeAsk(many(1025).Append(nil))
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("found 1025 groups, want 65 to 1024")))
 }
 
 func TestVerdictsHaveWords(t *testing.T) {
@@ -64,6 +93,7 @@ func TestVerdictsHaveWords(t *testing.T) {
 func FuzzPackets(f *testing.F) {
 	f.Add(ask.Append(nil))
 	f.Add(answer.Append(nil))
+	f.Add(many(65).Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if a, err := witnesswire.DecodeAsk(b); err == nil && !bytes.Equal(a.Append(nil), b) {
 			t.Errorf("decoded %+v from %x", a, b)
