@@ -262,6 +262,10 @@ func (s *Site) Readers() (users, groups []string) {
 	return users, groups
 }
 
+// GuestDir has the files of the guests that xenHA moves, unless it names another
+// directory.
+func (s *Site) GuestDir() string { return filepath.Join(s.Dir, "xen", "ha.d") }
+
 // RoleScript is the word of haresources whose argument is a resource of
 // drbd.conf: where a group runs, that one is Primary.
 const RoleScript = "drbddisk"

@@ -16,7 +16,10 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-var errOneGroup = errors.New("want the name of one volume group, as in LVM::vg")
+var (
+	errOneGroup     = errors.New("want the name of one volume group, as in LVM::vg")
+	errOneDirectory = errors.New("want no more than the directory of the guests' files, as in xenHA::/etc/xen/web.d")
+)
 
 // answers are the orders that wait for what the machine says to them.
 type answers struct {

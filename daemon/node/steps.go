@@ -52,7 +52,7 @@ func finder(site *config.Site, o Options) agent.Finder {
 		Run:      command.Exec,
 		Builtin: map[string]agent.Maker{
 			"LVM":      func(args []string) (agent.Resource, error) { return makeLVM(site, args) },
-			"xenHA":    func([]string) (agent.Resource, error) { return xen.Guests{Run: command.Exec}, nil },
+			"xenHA":    func(args []string) (agent.Resource, error) { return makeGuests(site, args) },
 			"IPaddr":   makeAddress,
 			"IPaddr2":  makeAddress,
 			"IPv6addr": makeAddress,
@@ -77,6 +77,17 @@ func makeLVM(site *config.Site, args []string) (agent.Resource, error) {
 	g := lvm.Group{Name: args[0], Run: command.Exec}
 	for _, r := range site.Resources {
 		g.Devices = append(g.Devices, r.Volume.Device)
+	}
+	return g, nil
+}
+
+func makeGuests(site *config.Site, args []string) (agent.Resource, error) {
+	g := xen.Guests{Dir: site.GuestDir(), AtOnce: site.HA.Guests.AtOnce, Run: command.Exec}
+	switch {
+	case len(args) > 1 || len(args) == 1 && !filepath.IsAbs(args[0]):
+		return nil, errOneDirectory
+	case len(args) == 1:
+		g.Dir = args[0]
 	}
 	return g, nil
 }

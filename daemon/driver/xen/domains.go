@@ -26,7 +26,12 @@ type domain struct {
 	// state is six letters or dashes: running, blocked, paused, shut down,
 	// crashed, dying. Source: xl(1), list.
 	state string
+	// memory is what it has, in MiB.
+	memory uint64
 }
+
+// dom0 is the name of the domain that manages all others.
+const dom0 = "Domain-0"
 
 func (d domain) has(letter string) bool { return strings.Contains(d.state, letter) }
 
@@ -71,9 +76,13 @@ func (g Guests) domains(ctx context.Context) (map[string]domain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("xl list printed %q: %w", line, err)
 		}
-		domains[strings.Join(fields[:first], " ")] = domain{id: id, state: fields[first+3]}
+		memory, err := strconv.ParseUint(fields[first+1], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("xl list printed %q: %w", line, err)
+		}
+		domains[strings.Join(fields[:first], " ")] = domain{id: id, state: fields[first+3], memory: memory}
 	}
-	if _, ok := domains["Domain-0"]; !ok {
+	if _, ok := domains[dom0]; !ok {
 		return nil, errors.New("xl list shows no Domain-0: its answer can't be complete")
 	}
 	return domains, nil

@@ -1,6 +1,11 @@
 // Package xen starts and stops the guests whose configurations lie in one
 // directory, by means of xl.
 //
+// A guest's file may say more than xl asks of it:
+//
+//	pollux_order = 10      guests with a lower number start before; 100 if it says none
+//	pollux_shutdown = 300  seconds to shut down before it is destroyed; 0: at once
+//
 // A guest counts as running for as long as Xen has a domain of its name,
 // whatever that domain does: a paused, crashed or half shut down domain still
 // holds its disks. Domains that are configured elsewhere are left alone.
@@ -9,10 +14,6 @@ package xen
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,19 +32,21 @@ const DefaultPatience = 2 * time.Minute
 // reads the directory and asks Xen.
 type Guests struct {
 	// Dir holds one file in the format of xl.cfg(5) for each guest; "" is
-	// DefaultDir. They start in the order of the files' names, and stop in
-	// the reverse order.
+	// DefaultDir. They start in the order of pollux_order and of the files' names,
+	// and stop in the reverse order.
 	Dir string
-	// Patience is how long the guests have to shut down; 0 is DefaultPatience.
+	// Files are the guests' files, if they are not those of Dir.
+	Files []string
+	// AtOnce is how many guests of the same pollux_order are started at the same
+	// time; 0 is one.
+	AtOnce int
+	// Patience is how long a guest has to shut down whose file has no
+	// pollux_shutdown; 0 is DefaultPatience.
 	Patience time.Duration
+	// XLConf is the file of xl; "" is DefaultXLConf.
+	XLConf string
 	// Run is command.Exec; a func in tests.
 	Run command.Runner
-}
-
-// A guest is one configured guest.
-type guest struct {
-	name string
-	file string
 }
 
 // Status compares the configured guests with what Xen runs: Running if any of
@@ -75,6 +78,9 @@ func (g Guests) Status(ctx context.Context) (failover.State, string, error) {
 	}
 	if exist == 0 {
 		return failover.Stopped, fmt.Sprintf("%d guests, none runs", len(guests)), nil
+	}
+	for _, guest := range guests {
+		notes = append(notes, guest.mistakes...)
 	}
 	if len(well) > 0 {
 		notes = append([]string{strings.Join(well, ", ") + " running"}, notes...)
@@ -122,67 +128,4 @@ func (g Guests) dir() string {
 		return DefaultDir
 	}
 	return g.Dir
-}
-
-// nameLine is the line of a configuration that names the guest. Source:
-// xl.cfg(5).
-var nameLine = regexp.MustCompile(`(?m)^[ \t]*name[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)')`)
-
-// configured reads the guests' names from the directory. A directory that can't
-// be read is an error: there may be guests in it.
-func (g Guests) configured() ([]guest, error) {
-	entries, err := os.ReadDir(g.dir())
-	if err != nil {
-		return nil, fmt.Errorf("read the guests' configurations: %w", err)
-	}
-	var guests []guest
-	for _, entry := range entries {
-		file := filepath.Join(g.dir(), entry.Name())
-		if leftover(entry.Name()) {
-			continue
-		}
-		if info, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("read a guest's configuration: %w", err)
-		} else if !info.Mode().IsRegular() {
-			continue
-		}
-		name, err := nameIn(file)
-		if err != nil {
-			return nil, err
-		}
-		if at := slices.IndexFunc(guests, func(g guest) bool { return g.name == name }); at >= 0 {
-			return nil, fmt.Errorf("%s and %s both configure the guest %q", guests[at].file, file, name)
-		}
-		guests = append(guests, guest{name: name, file: file})
-	}
-	return guests, nil
-}
-
-// leftover says that a file of that name was left by an editor or a package
-// manager, or is hidden.
-func leftover(name string) bool {
-	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || strings.EqualFold(name, "README") {
-		return true
-	}
-	return slices.ContainsFunc([]string{
-		"~", ".bak", ".orig", ".rej", ".swp", ".dpkg-old", ".dpkg-new", ".dpkg-dist", ".rpmnew", ".rpmsave", ".disabled",
-	}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
-}
-
-func nameIn(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read a guest's configuration: %w", err)
-	}
-	found := nameLine.FindAllStringSubmatch(string(text), -1)
-	if len(found) == 0 {
-		return "", fmt.Errorf(`%s names no guest: want a line like name = "web1"`, file)
-	}
-	// Of two settings of the same name xl uses the last.
-	last := found[len(found)-1]
-	name := last[1] + last[2]
-	if name == "" || strings.ContainsAny(name, " \t/") {
-		return "", fmt.Errorf("%s: %q is no name of a guest", file, name)
-	}
-	return name, nil
 }

@@ -1,6 +1,7 @@
 package xen_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,9 +25,16 @@ import (
 type host struct {
 	*WithT
 	dir     string
+	mu      sync.Mutex
 	domains map[string]domain
 	next    int
 	calls   []string
+	// free is Xen's free memory in MiB; 0 is that of the recording.
+	free int
+	// commandLine is Xen's; "" is that of the recording.
+	commandLine string
+	// busy is how many creations are under way, and mostBusy how many there were.
+	busy, mostBusy int
 	// deaf guests ignore a shutdown, immortal ones even their destruction.
 	deaf, immortal bool
 	// creation is the recording of what xl create does, if it fails.
@@ -40,19 +49,25 @@ type domain struct {
 	ending time.Time
 }
 
-// shutdownTime is how long a guest takes to shut down.
-const shutdownTime = 3 * time.Second
+// shutdownTime is how long a guest takes to shut down, createTime how long xl
+// takes to create one.
+const (
+	shutdownTime = 3 * time.Second
+	createTime   = time.Second
+)
 
 func newHost(t *testing.T, guests ...string) *host {
 	t.Helper()
-	h := &host{WithT: NewWithT(t), dir: t.TempDir(), domains: map[string]domain{}, next: 1}
+	h := &host{WithT: NewWithT(t), dir: t.TempDir(), domains: map[string]domain{}, next: 1, free: 1000}
 	for _, name := range guests {
 		h.configure(name+".cfg", "# a guest\nname = \""+name+"\"\nmemory = 96\n")
 	}
 	return h
 }
 
-func (h *host) guests() xen.Guests { return xen.Guests{Dir: h.dir, Run: h.run} }
+func (h *host) guests() xen.Guests {
+	return xen.Guests{Dir: h.dir, XLConf: filepath.Join(h.dir, ".xl.conf"), Run: h.run}
+}
 
 func (h *host) configure(file, text string) {
 	h.Expect(os.WriteFile(filepath.Join(h.dir, file), []byte(text), 0o600)).To(Succeed())
@@ -73,14 +88,18 @@ func (h *host) named(id string) string {
 }
 
 func (h *host) run(ctx context.Context, p command.Program) (command.Result, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	call := strings.Join(p.Args, " ")
-	if call != "list" {
+	if call != "list" && call != "info" {
 		h.calls = append(h.calls, strings.ReplaceAll(call, h.dir+"/", ""))
 	}
 	if h.hangs {
 		limited, cancel := context.WithTimeout(ctx, p.Limit)
 		defer cancel()
+		h.mu.Unlock()
 		<-limited.Done()
+		h.mu.Lock()
 		return command.Result{Code: -1}, fmt.Errorf("%s: %w", p, command.ErrKilled)
 	}
 	if err := ctx.Err(); err != nil {
@@ -89,6 +108,8 @@ func (h *host) run(ctx context.Context, p command.Program) (command.Result, erro
 	switch p.Args[0] {
 	case "list":
 		return command.Exited(p, 0, h.table(), nil)
+	case "info":
+		return h.info(p)
 	case "create":
 		return h.create(p)
 	}
@@ -110,6 +131,12 @@ func (h *host) run(ctx context.Context, p command.Program) (command.Result, erro
 }
 
 func (h *host) create(p command.Program) (command.Result, error) {
+	h.busy++
+	h.mostBusy = max(h.mostBusy, h.busy)
+	h.mu.Unlock()
+	<-time.After(createTime)
+	h.mu.Lock()
+	h.busy--
 	if h.creation != "" {
 		return h.answer(p, h.creation)
 	}
@@ -124,6 +151,18 @@ func (h *host) create(p command.Program) (command.Result, error) {
 	}
 	h.add(name, "------")
 	return h.answer(p, "create")
+}
+
+// info is what xl printed on a machine of 511 MiB, of which 150 were free.
+func (h *host) info(p command.Program) (command.Result, error) {
+	out, err := h.answer(p, "info")
+	if h.free != 0 {
+		out.Stdout = bytes.Replace(out.Stdout, []byte(": 150\n"), fmt.Appendf(nil, ": %d\n", h.free), 1)
+	}
+	if h.commandLine != "" {
+		out.Stdout = bytes.Replace(out.Stdout, []byte("dom0_mem=352M,max:352M"), []byte(h.commandLine), 1)
+	}
+	return out, err
 }
 
 func (h *host) table() []byte {

@@ -7,15 +7,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
 // errStill is the end of a wait for domains that do not go away.
 var errStill = errors.New("still there when the time was up")
 
-// Start creates each guest that Xen does not have, one after the other. A
-// paused guest goes on; what is left of a crashed one, or one that was shut
-// down, is destroyed first. It tries all guests, and fails if one failed.
+// shutdownsAtOnce is how many guests are asked at the same time to shut down.
+const shutdownsAtOnce = 4
+
+// Start creates each guest that Xen does not have. A paused guest goes on; what is
+// left of a crashed one, or one that was shut down, is destroyed first. It tries
+// all guests of a pollux_order, and fails if one failed.
+//
+// Guests that find no room are not begun with.
 func (g Guests) Start(ctx context.Context) error {
 	guests, domains, err := g.look(ctx)
 	if err != nil {
@@ -24,29 +30,67 @@ func (g Guests) Start(ctx context.Context) error {
 	if len(guests) == 0 {
 		return nil
 	}
-	var failed error
-	for _, guest := range guests {
-		d, exists := domains[guest.name]
-		if err := g.start(ctx, guest, d, exists); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("start guest %s: %w", guest.name, err))
+	if missing := without(guests, domains); len(missing) > 0 {
+		if err := g.fits(ctx, missing); err != nil {
+			return fmt.Errorf("start the guests of %s: %w", g.dir(), err)
 		}
 	}
-	if failed != nil {
-		return failed
+	for _, level := range levels(guests) {
+		failed := each(level, g.AtOnce, func(one guest) error {
+			d, exists := domains[one.name]
+			if err := g.start(ctx, one, d, exists); err != nil {
+				return fmt.Errorf("start guest %s: %w", one.name, err)
+			}
+			return nil
+		})
+		if failed != nil {
+			return failed
+		}
 	}
-	domains, err = g.domains(ctx)
+	return g.confirm(ctx, guests)
+}
+
+// without are the guests that Xen does not have.
+func without(guests []guest, domains map[string]domain) []guest {
+	return slices.DeleteFunc(slices.Clone(guests), func(one guest) bool { _, exists := domains[one.name]; return exists })
+}
+
+// with are those that it has.
+func with(guests []guest, domains map[string]domain) []guest {
+	return slices.DeleteFunc(slices.Clone(guests), func(one guest) bool { _, exists := domains[one.name]; return !exists })
+}
+
+// confirm looks whether guests that were started are there.
+func (g Guests) confirm(ctx context.Context, guests []guest) error {
+	domains, err := g.domains(ctx)
 	if err != nil {
 		return fmt.Errorf("look at the guests of %s after their start: %w", g.dir(), err)
 	}
-	for _, guest := range guests {
-		if _, exists := domains[guest.name]; !exists {
-			failed = errors.Join(failed, fmt.Errorf("start guest %s: xl succeeded, but the guest is gone", guest.name))
-		}
+	var gone error
+	for _, one := range without(guests, domains) {
+		gone = errors.Join(gone, fmt.Errorf("start guest %s: xl succeeded, but the guest is gone", one.name))
 	}
-	return failed
+	return gone
 }
 
-func (g Guests) start(ctx context.Context, guest guest, d domain, exists bool) error {
+// each does something with guests, with so many at once, and begins in their
+// order. It joins the errors in the same order.
+func each(guests []guest, atOnce int, do func(guest) error) error {
+	failed := make([]error, len(guests))
+	var working sync.WaitGroup
+	free := make(chan struct{}, max(atOnce, 1))
+	for i, guest := range guests {
+		free <- struct{}{}
+		working.Go(func() {
+			failed[i] = do(guest)
+			<-free
+		})
+	}
+	working.Wait()
+	return errors.Join(failed...)
+}
+
+func (g Guests) start(ctx context.Context, one guest, d domain, exists bool) error {
 	switch {
 	case exists && d.trouble() == "":
 		return nil
@@ -54,67 +98,71 @@ func (g Guests) start(ctx context.Context, guest guest, d domain, exists bool) e
 		_, err := g.xl(ctx, orderLimit, "unpause", strconv.Itoa(d.id))
 		return err
 	case exists:
-		if err := g.destroy(ctx, guest, d); err != nil {
+		if err := g.wait(ctx, []guest{one}, func(guest) time.Duration { return 0 }); err != nil {
 			return err
 		}
 	}
-	_, err := g.xl(ctx, createLimit, "create", guest.file)
+	// xl creates one guest after the other: each waits for those before it.
+	_, err := g.xl(ctx, createLimit*time.Duration(max(g.AtOnce, 1)), "create", one.file)
 	return err
 }
 
-// Stop asks all guests to shut down, waits until Xen has none of them any more,
-// destroys those that take longer than Patience, and fails if one is still
-// there.
+// Stop asks the guests to shut down, those that started last first, and waits
+// until Xen has none of them any more. Who takes longer than its time is
+// destroyed. It fails if one is still there.
 func (g Guests) Stop(ctx context.Context) error {
-	guests, domains, err := g.look(ctx)
+	guests, err := g.configured()
+	if err == nil {
+		err = g.end(ctx, guests)
+	}
 	if err != nil {
 		return fmt.Errorf("stop the guests of %s: %w", g.dir(), err)
 	}
-	slices.Reverse(guests)
-	for _, guest := range guests {
-		if d, exists := domains[guest.name]; exists {
-			g.shutdown(ctx, d)
-		}
-	}
-	patience := g.Patience
-	if patience <= 0 {
-		patience = DefaultPatience
-	}
-	err = g.waitGone(ctx, guests, patience)
-	if err == nil || ctx.Err() != nil {
-		return asStop(g, err)
-	}
-	// Ask again: what could not be asked a moment ago decides nothing now.
-	domains, err = g.domains(ctx)
-	if err != nil {
-		return asStop(g, err)
-	}
-	var failed error
-	for _, guest := range guests {
-		if d, exists := domains[guest.name]; exists {
-			failed = errors.Join(failed, g.destroy(ctx, guest, d))
-		}
-	}
-	return asStop(g, failed)
+	return nil
 }
 
-func asStop(g Guests, err error) error {
-	if err == nil {
-		return nil
+// end brings guests down, one pollux_order after the other. One that survives
+// does not keep those that come after it.
+func (g Guests) end(ctx context.Context, guests []guest) error {
+	var failed error
+	for _, level := range slices.Backward(levels(guests)) {
+		domains, err := g.domains(ctx)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		level = with(level, domains)
+		slices.Reverse(level)
+		_ = each(level, shutdownsAtOnce, func(one guest) error { g.shutdown(ctx, one, domains[one.name]); return nil })
+		failed = errors.Join(failed, g.wait(ctx, level, g.patienceWith))
+		if ctx.Err() != nil {
+			return failed
+		}
 	}
-	return fmt.Errorf("stop the guests of %s: %w", g.dir(), err)
+	return failed
+}
+
+// patienceWith is how long a guest has to shut down.
+func (g Guests) patienceWith(one guest) time.Duration {
+	switch {
+	case one.patience >= 0:
+		return one.patience
+	case g.Patience > 0:
+		return g.Patience
+	default:
+		return DefaultPatience
+	}
 }
 
 // shutdown asks one domain to end. Whether it heard does not matter here: who
 // is not gone in time is destroyed.
-func (g Guests) shutdown(ctx context.Context, d domain) {
+func (g Guests) shutdown(ctx context.Context, one guest, d domain) {
 	id := strconv.Itoa(d.id)
 	switch {
 	case d.has("c"):
 		// Nobody is left who could shut it down.
 		_, _ = g.xl(ctx, destroyLimit, "destroy", id)
-	case d.has("s"), d.has("d"):
-		// On its way already.
+	case d.has("s"), d.has("d"), g.patienceWith(one) == 0:
+		// On its way already, or not asked.
 	case d.has("p"):
 		// A paused guest hears nothing.
 		_, _ = g.xl(ctx, orderLimit, "unpause", id)
@@ -125,46 +173,74 @@ func (g Guests) shutdown(ctx context.Context, d domain) {
 	}
 }
 
-// destroy ends a domain at once, and waits until Xen has it no more.
-func (g Guests) destroy(ctx context.Context, only guest, d domain) error {
-	_, err := g.xl(ctx, destroyLimit, "destroy", strconv.Itoa(d.id))
-	gone := g.waitGone(ctx, []guest{only}, destroyLimit)
-	if gone != nil {
-		return errors.Join(err, gone)
-	}
-	return nil
-}
-
-// waitGone waits until Xen has no domain of these guests. Its error is the last
-// thing that was seen while there was time.
-func (g Guests) waitGone(ctx context.Context, guests []guest, limit time.Duration) error {
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var seen error
-	for {
-		domains, err := g.domains(within)
-		var left []string
-		for _, guest := range guests {
-			if _, exists := domains[guest.name]; exists {
-				left = append(left, guest.name)
-			}
+// wait waits until Xen has no domain of these guests, and destroys each whose
+// time is up. It fails when one outlives that, or Xen can't be asked any more.
+func (g Guests) wait(ctx context.Context, guests []guest, patience func(guest) time.Duration) error {
+	w := waiting{Guests: g, since: time.Now(), patience: patience, left: guests, destroyed: map[string]time.Time{}}
+	for len(w.left) > 0 {
+		if err := w.look(ctx); err != nil {
+			return err
 		}
-		switch {
-		case err == nil && len(left) == 0:
-			return nil
-		case err == nil:
-			seen = fmt.Errorf("%s: %w", strings.Join(left, ", "), errStill)
-		case seen == nil || within.Err() == nil:
-			seen = err
+		if len(w.left) == 0 {
+			break
 		}
 		poll := time.NewTimer(pollInterval)
 		select {
 		case <-poll.C:
-		case <-within.Done():
+		case <-ctx.Done():
 			poll.Stop()
-		}
-		if within.Err() != nil {
-			return seen
+			return fmt.Errorf("%s: %w", w.names(), context.Cause(ctx))
 		}
 	}
+	return nil
 }
+
+// waiting is a wait for guests that end.
+type waiting struct {
+	Guests
+	since     time.Time
+	patience  func(guest) time.Duration
+	left      []guest
+	destroyed map[string]time.Time // when each was
+	failed    error                // why one could not be destroyed
+	silent    time.Time            // since when Xen has not answered
+}
+
+// look takes from left who is gone, and destroys whose time is up.
+func (w *waiting) look(ctx context.Context) error {
+	domains, err := w.domains(ctx)
+	if err != nil {
+		return w.unseen(err)
+	}
+	w.silent = time.Time{}
+	w.left = with(w.left, domains)
+	stuck := 0
+	for _, one := range w.left {
+		at, tried := w.destroyed[one.name]
+		switch {
+		case !tried && time.Since(w.since) >= w.patience(one):
+			w.destroyed[one.name] = time.Now()
+			_, err := w.xl(ctx, destroyLimit, "destroy", strconv.Itoa(domains[one.name].id))
+			w.failed = errors.Join(w.failed, err)
+		case tried && time.Since(at) >= destroyLimit:
+			stuck++
+		}
+	}
+	if stuck > 0 && stuck == len(w.left) {
+		return errors.Join(w.failed, fmt.Errorf("%s: %w", w.names(), errStill))
+	}
+	return nil
+}
+
+// unseen bears it for a while that Xen does not answer: nothing is decided by that.
+func (w *waiting) unseen(err error) error {
+	if w.silent.IsZero() {
+		w.silent = time.Now()
+	}
+	if time.Since(w.silent) < destroyLimit {
+		return nil
+	}
+	return err
+}
+
+func (w *waiting) names() string { return strings.Join(namesOf(w.left), ", ") }

@@ -37,6 +37,7 @@ func haDirectives() []directive {
 		{"hbgenmethod", "file", false, readChoice("file", "time", func(h *HA) *bool { return &h.GenerationFromClock })},
 		{"auto_failback", "legacy", false, readFailback},
 		{"monitor", "", false, readMonitor},
+		{"guests_at_once", "", false, readInt(1, maxAtOnce, func(h *HA) *int { return &h.Guests.AtOnce })},
 		{"nice_failback", "", false, readNiceFailback},
 		{"hopfudge", "1", false, readInt(0, 255, func(h *HA) *int { return &h.HopFudge })},
 		{"msgfmt", "classic", false, readChoice("classic", "netstring", func(h *HA) *bool { return &h.BareNetstring })},

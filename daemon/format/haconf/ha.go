@@ -42,6 +42,8 @@ type HA struct {
 	Children []Child
 	Stonith  []Stonith
 
+	Guests Guests
+
 	Witness Witness
 	Policy  string        // one of the policies
 	Lease   time.Duration // how long a promise of the witness, or of the peer, lasts
