@@ -50,6 +50,10 @@ build: ## build the commands into bin/
 demo: build ## two nodes and a disaster, on this machine
 	bin/pollux demo
 
+.PHONY: demo-split
+demo-split: build ## two nodes and a witness: lines are cut, exactly one node goes on
+	bin/pollux demo split
+
 # missing tells which of the packages in $(1) are not installed.
 missing = $$(for package in $(1); do \
 	  [[ $$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null) == installed ]] || echo "$$package"; \

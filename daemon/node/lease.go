@@ -9,16 +9,16 @@ import (
 	"github.com/optionc/pollux/daemon/format/haconf"
 )
 
-// witnessKey is the file in the state directory with what this node proves to a
+// WitnessKey is the file in the state directory with what this node proves to a
 // witness who it is.
-const witnessKey = "witness.key"
+const WitnessKey = "witness.key"
 
 // openWitness begins to look for the witness of ha.cf.
 func (n *Node) openWitness() error {
 	if n.site.HA == nil || n.site.HA.Policy != haconf.PolicyWitness {
 		return nil
 	}
-	key, err := driver.LoadKey(filepath.Join(n.options.StateDir, witnessKey))
+	key, err := driver.LoadKey(filepath.Join(n.options.StateDir, WitnessKey))
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,9 @@ start)  alive && exit 0
         echo $! >"$pid" ;;
 stop)   alive || exit 0
         kill -TERM "$(cat "$pid")"
+        # One whose disk does not answer can't shut down: it is destroyed.
+        left=20; while alive && [ $((left -= 1)) -gt 0 ]; do sleep 0.05; done
+        alive && kill -KILL "$(cat "$pid")"
         while alive; do sleep 0.05; done ;;
 status) if alive; then echo running; else echo stopped; fi ;;
 esac

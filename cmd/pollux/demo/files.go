@@ -64,14 +64,15 @@ func portOf(a net.Addr) (int, error) {
 	return int(address.Port()), err
 }
 
-// writeFiles puts the configuration where both daemons read it: the files are
-// the same on both nodes, as they should be.
-func (d *demo) writeFiles() error {
-	list, err := d.replacements()
-	if err != nil {
-		return err
+// list prints what was replaced.
+func (d *demo) list(replaced []replacement) {
+	for _, r := range replaced {
+		d.say("  %-12s %-20s -> %s (%s)", r.file, r.old, strings.ReplaceAll(r.with, "\n", "; "), r.why)
 	}
-	d.say("the page's files, with these replacements:")
+}
+
+// writeFiles puts the configuration where the node's daemon reads it.
+func (h *host) writeFiles(list []replacement) error {
 	for _, name := range []string{"drbd.conf", "ha.cf", "haresources", "authkeys"} {
 		text, err := seed.ReadFile("seed/" + name)
 		if err != nil {
@@ -85,11 +86,10 @@ func (d *demo) writeFiles() error {
 				return fmt.Errorf("%s: found no %q to replace", name, r.old)
 			}
 			text = []byte(strings.ReplaceAll(string(text), r.old, r.with))
-			d.say("  %-12s %-20s -> %s (%s)", name, r.old, strings.ReplaceAll(r.with, "\n", "; "), r.why)
 		}
-		path := filepath.Join(d.dir, "etc", name)
+		path := filepath.Join(h.etc(), name)
 		if name != "drbd.conf" {
-			path = filepath.Join(d.dir, "etc", "ha.d", name)
+			path = filepath.Join(h.etc(), "ha.d", name)
 		}
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return err

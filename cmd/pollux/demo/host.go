@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,7 +34,9 @@ func (d *demo) host(name, address string) *host {
 	return &host{demo: d, name: name, address: address, dir: dir, disk: filepath.Join(dir, "disk.img")}
 }
 
-func (h *host) runDir() string { return filepath.Join(h.dir, "run") }
+func (h *host) runDir() string   { return filepath.Join(h.dir, "run") }
+func (h *host) etc() string      { return filepath.Join(h.dir, "etc") }
+func (h *host) stateDir() string { return filepath.Join(h.dir, "state") }
 
 // start runs the daemon until it answers.
 func (h *host) start(ctx context.Context) error {
@@ -44,8 +45,8 @@ func (h *host) start(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = logFile.Close() }()
-	cmd := exec.Command(h.demo.daemon, "--config-dir", filepath.Join(h.demo.dir, "etc"), "--node", h.name,
-		"--state-dir", filepath.Join(h.dir, "state"), "--run-dir", h.runDir(), "--agents", h.demo.agents(),
+	cmd := exec.Command(h.demo.daemon, "--config-dir", h.etc(), "--node", h.name,
+		"--state-dir", h.stateDir(), "--run-dir", h.runDir(), "--agents", h.demo.agents(),
 		"--bind", h.address, "--frontend", string(node.FrontendSocket))
 	cmd.Stderr = logFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -138,12 +139,7 @@ func (h *host) kill() {
 
 // killGuest sends a signal to the guest, if one runs here.
 func (h *host) killGuest(signal syscall.Signal) {
-	path := filepath.Join(h.dir, "guest.pid")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return // no guest runs here
-	}
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+	if pid, err := h.guest(); err == nil {
 		_ = syscall.Kill(pid, signal) // it may have ended already
 	}
 }

@@ -3,9 +3,11 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,26 +16,48 @@ import (
 	"github.com/optionc/pollux/daemon/node"
 )
 
+// disaster is the story of a node that dies.
+func (d *demo) disaster() ([]part, func(), error) {
+	return []part{
+		{"two nodes with fresh disks", func(ctx context.Context) error {
+			list, err := d.replacements()
+			if err != nil {
+				return err
+			}
+			return d.prepare(ctx, list, list)
+		}},
+		{"initial sync", d.initialSync},
+		{"steady state", d.steady},
+		{"milo1 dies: kill -9 of its daemon and its guest", d.crash},
+		{"milo1 returns, gets what it missed, and takes its group back", d.comeBack},
+		{"a planned standby", d.standby},
+		{"a clean end", d.end},
+	}, func() {}, nil
+}
+
 // prepare makes disks, files and both daemons.
-func (d *demo) prepare(ctx context.Context) error {
-	for _, dir := range []string{"etc/ha.d", "agents", "milo1", "milo2"} {
+func (d *demo) prepare(ctx context.Context, ofA, ofB []replacement) error {
+	for _, dir := range []string{"agents", "milo1/etc/ha.d", "milo2/etc/ha.d"} {
 		if err := os.MkdirAll(filepath.Join(d.dir, dir), 0o755); err != nil {
 			return err
 		}
 	}
 	for _, h := range []*host{d.a, d.b} {
-		if err := makeDisk(h.disk, diskSize); err != nil {
+		if err := makeDisk(h.disk, d.diskSize); err != nil {
 			return err
 		}
 	}
-	if err := d.writeFiles(); err != nil {
-		return err
+	d.say("the page's files, with these replacements:")
+	d.list(ofA)
+	if !slices.Equal(ofA, ofB) {
+		d.say("and on milo2:")
+		d.list(slices.DeleteFunc(slices.Clone(ofB), func(r replacement) bool { return slices.Contains(ofA, r) }))
 	}
-	if err := d.writeAgents(); err != nil {
+	if err := errors.Join(d.a.writeFiles(ofA), d.b.writeFiles(ofB), d.writeAgents()); err != nil {
 		return err
 	}
 	for _, h := range []*host{d.a, d.b} {
-		site, err := config.Load(filepath.Join(d.dir, "etc"), h.name)
+		site, err := config.Load(h.etc(), h.name)
 		if err != nil {
 			return err
 		}
@@ -156,7 +180,7 @@ func (d *demo) runsOn(ctx context.Context, h *host) error {
 		if h == d.b {
 			s = b
 		}
-		return s != nil && s.Cluster != nil && s.Cluster.Groups[0].State == "running"
+		return group(s).State == "running"
 	}); err != nil {
 		return err
 	}
@@ -188,6 +212,14 @@ func (d *demo) writes(ctx context.Context, n uint64) error {
 	})
 	d.say("%d records acknowledged so far", now)
 	return err
+}
+
+// group is the one group, as a node has it; of a dead node it is empty.
+func group(s *node.Status) node.GroupStatus {
+	if s == nil || s.Cluster == nil {
+		return node.GroupStatus{}
+	}
+	return s.Cluster.Groups[0]
 }
 
 func connected(s *node.Status, disk string) bool {

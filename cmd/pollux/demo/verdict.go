@@ -15,7 +15,7 @@ import (
 func (d *demo) verdict() error {
 	d.say("")
 	d.say("== verdict")
-	layout, err := drbdmeta.Internal(diskSize/512, 1, 8)
+	layout, err := drbdmeta.Internal(uint64(d.diskSize)/512, 1, 8)
 	if err != nil {
 		return err
 	}
