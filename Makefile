@@ -187,6 +187,10 @@ fmt: ## rewrite the code the way lint wants it
 	go fix ./...
 	$(LINT) fmt ./...
 
+.PHONY: directives
+directives: ## write what the code says of each directive into docs/DIRECTIVES.md; what each does is for people to write
+	go test ./daemon -count=1 -run TestThePageOfDirectivesIsTrue -update
+
 .PHONY: tidy
 tidy: ## fail if go.mod is not tidy
 	go mod tidy -diff

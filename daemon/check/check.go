@@ -191,6 +191,9 @@ func (c *checker) cluster() {
 		}
 	}
 	c.note("ha.cf", "%s", cut(ha))
+	if advice := unwatched(ha); advice != "" && len(c.site.Groups) > 0 {
+		c.note("ha.cf", "%s", advice)
+	}
 }
 
 func (c *checker) groups() {

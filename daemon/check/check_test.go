@@ -82,7 +82,10 @@ func TestThePage(t *testing.T) {
 		HavePrefix("note  configuration: /ha.d/authkeys: crc signs nothing"),
 		Equal("note  ha.cf: neither a witness nor fencing is configured: if the link is cut for longer than deadtime (1m30s), "+
 			"both nodes will run the guests, and one side's changes will have to be given up"),
+		HavePrefix("note  ha.cf: no monitor is configured: a guest or service that dies while its node lives stays down"),
 	))
+	watched := check.Site(seed(t, "ha.cf", "deadtime 90", "deadtime 90\nmonitor 30"), milo1(t))
+	g.Expect(watched).NotTo(ContainElement(HaveField("Text", ContainSubstring("no monitor"))))
 }
 
 func TestEachTrapIsOneFinding(t *testing.T) {

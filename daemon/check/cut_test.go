@@ -21,3 +21,8 @@ func TestWhatACutWillDo(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatACutWillDoWithFencing(t *testing.T) {
+	ha := haconf.HA{Policy: haconf.PolicyLastMan, Stonith: []haconf.Stonith{{Host: "*", Type: "external/ipmi"}}}
+	NewWithT(t).Expect(cut(&ha)).To(ContainSubstring("has the other one switched off first"))
+}

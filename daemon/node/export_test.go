@@ -66,3 +66,6 @@ var (
 	Noted      = recall
 	WhereItWas = whereItWas
 )
+
+// ScriptEnv is what scripts of haresources find in their environment.
+func ScriptEnv(site *config.Site) []string { return finder(site, Options{}).Env }

@@ -43,6 +43,9 @@ func finder(site *config.Site, o Options) agent.Finder {
 	for name, value := range site.HA.Parameters() {
 		parameters = append(parameters, name+"="+value)
 	}
+	for _, v := range site.HA.Env {
+		parameters = append(parameters, v.Name+"="+v.Value)
+	}
 	confDir := filepath.Join(site.Dir, "ha.d")
 	settings := agent.Settings{Host: site.Node, ConfDir: confDir, Parameters: parameters}
 	return agent.Finder{

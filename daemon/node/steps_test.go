@@ -29,3 +29,11 @@ func TestWordsOfGuests(t *testing.T) {
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)), word)
 	}
 }
+
+func TestScriptsGetWhatHaCfSays(t *testing.T) {
+	g := NewWithT(t)
+	ha, err := haconf.ParseHA("ha.cf", []byte("node milo1 milo2\nucast eth0 192.168.0.2\ndeadtime 90\nenv CUSTOMER=acme\n"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(node.ScriptEnv(&config.Site{HA: ha, Node: "milo1"})).To(
+		ContainElements("HA_CURHOST=milo1", "HA_deadtime=90", "HA_CUSTOMER=acme"))
+}

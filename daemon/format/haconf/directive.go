@@ -121,7 +121,7 @@ func readTime(to func(*HA) *time.Duration) reader {
 
 func readResendWait(p *haParser, s statement) {
 	const most = 1 << 30
-	if p.count(s, 1, 1, "a number of milliseconds") {
+	if p.count(s, 1, 1, "a number of milliseconds, 1 to %d", most) {
 		p.ha.MaxResendWait = time.Duration(p.integer(s.args[0], 1, most)) * time.Millisecond
 	}
 }

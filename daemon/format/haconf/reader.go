@@ -116,7 +116,7 @@ func readUUIDFrom(p *haParser, s statement) {
 }
 
 func readUDPPort(p *haParser, s statement) {
-	if !p.count(s, 1, 1, "a port") {
+	if !p.count(s, 1, 1, "a port, 1 to 65535") {
 		return
 	}
 	p.ha.UDPPort = p.integer(s.args[0], 1, 65535)
@@ -130,7 +130,7 @@ func readUDPPort(p *haParser, s statement) {
 func readBaud(p *haParser, s statement) {
 	rates := []string{"9600", "19200", "38400", "57600", "115200", "230400", "460800"}
 	switch {
-	case !p.count(s, 1, 1, "a rate"):
+	case !p.count(s, 1, 1, "a rate: one of %s", strings.Join(rates, ", ")):
 	case !slices.Contains(rates, s.args[0].text):
 		p.fail(s.args[0], "a rate: one of %s", strings.Join(rates, ", "))
 	default:

@@ -68,7 +68,6 @@ func (p *haParser) finishWitness() {
 	case h.Policy != PolicyWitness && h.Witness.Address != "":
 		p.warn(p.written["policy"], "policy %s: the witness is not asked", h.Policy)
 	}
-	if h.Lease == 0 {
-		h.Lease = min(max(h.Deadtime, shortLease), longLease)
-	}
+	p.values["policy"] = h.Policy
+	p.compute("lease", &h.Lease, min(max(h.Deadtime, shortLease), longLease))
 }
