@@ -98,6 +98,9 @@ func (r *Resource) superRead(data []byte) {
 		return
 	}
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
+	if r.state.Role == drbdwire.Primary {
+		m.served = r.uuids.Current &^ 1
+	}
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	m.only = false
 	m.sized = super.Size
@@ -236,7 +239,10 @@ func (r *Resource) letGoOfDisk(why string) {
 		m.busy = metaOrphan
 	}
 	r.loseOnlyCopy()
-	if m.onDisk != 0 && (r.state.Disk > drbdwire.Attaching || planted.On(planted.ForgetServed)) {
+	switch {
+	case m.served != 0:
+		r.setCurrent(m.served)
+	case m.onDisk != 0 && (r.state.Disk > drbdwire.Attaching || planted.On(planted.ForgetServed)):
 		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
 	}
 	gates := m.gates
@@ -268,7 +274,7 @@ func (r *Resource) loseOnlyCopy() {
 	}
 	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
 	begun := r.uuids.Current&^1 != r.meta.onDisk&^1 && r.uuids.Bitmap&^1 == r.meta.onDisk&^1
-	r.meta.only = !served && !r.sync.whole && r.bits.Count() > 0 && !begun
+	r.meta.only = !served && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !begun
 }
 
 // diskIdle lets the shell close the disk once nothing is under way on it.

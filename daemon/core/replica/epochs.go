@@ -134,7 +134,7 @@ func (q *request) losePeer(r *Resource, hold bool) {
 		r.free(q.buf)
 		q.buf, q.digest, q.asked = 0, nil, 0
 	case !q.barrier && q.remote != halfPending:
-	case hold && (q.told || q.local == halfPending || q.local == halfDone):
+	case hold && (q.told || r.whole() && (q.local == halfPending || q.local == halfDone)):
 		q.held, q.barrier = true, true
 		if q.remote == halfPending {
 			q.remote = halfNone

@@ -39,6 +39,9 @@ type metadata struct {
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.
 	only bool
+	// served: the generation of the peer's copy that users of this Primary have seen
+	// last, while the own disk is none that serves them; 0 is not known, or none.
+	served uint64
 	// lent: the peer may have this generation, too. It has told so, or is a Primary
 	// that has shown it to its users from this disk, or this node was down since.
 	lent  bool

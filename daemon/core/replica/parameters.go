@@ -124,6 +124,9 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent {
 		r.adopt(u)
 	}
+	if r.meta.served != 0 {
+		r.follow(u)
+	}
 	if r.state.Conn == drbdwire.Connected && u.Flags&drbdwire.UUIDSkipInitialSync != 0 &&
 		r.uuids.Current == drbdmeta.JustCreated {
 		r.decided(aboutBitmap, fmt.Sprintf("cleared of %d KiB", r.bits.Count()*4),
@@ -160,6 +163,17 @@ func (r *Resource) adopt(u drbdwire.UUIDs) {
 		return
 	}
 	r.setCurrent(u.Current)
+}
+
+// follow is adopt for a Primary whose disk is old: its users have seen the peer's
+// data.
+func (r *Resource) follow(u drbdwire.UUIDs) {
+	if r.state.Conn < drbdwire.Connected && r.meta.served != u.Current&^1 {
+		r.giveUp(fmt.Sprintf("can only connect to data with current UUID %016X, which this Primary has served; "+
+			"the peer's is %016X", r.meta.served, u.Current&^1))
+		return
+	}
+	r.meta.served = u.Current &^ 1
 }
 
 // accept goes on with a handshake in which the Primary had no disk: it knows

@@ -156,6 +156,21 @@ func (t *table) settled() bool {
 	return t.told.len() == 0
 }
 
+// underWay tells whether a write into the range has begun, and either disk owes an
+// answer.
+func (t *table) underWay(sector uint64, size uint32) bool {
+	for _, list := range t.both() {
+		for i := range list {
+			q := &list[i]
+			if q.isWrite() && q.started && (q.local == halfPending || q.remote == halfPending) &&
+				overlap(sector, sector+uint64(size)/512, q.sector, q.end()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // idle tells whether nothing is under way or waiting.
 func (t *table) idle() bool { return len(t.list) == 0 && t.told.len() == 0 }
 
@@ -351,7 +366,8 @@ func (r *Resource) tell(q *request) {
 	if q.told || r.frozen != "" || q.local == halfPending || q.held {
 		return
 	}
-	if q.remote == halfPending && (!planted.On(planted.NoPeerWait) || !q.isWrite()) && (q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone) {
+	if q.remote == halfPending && (!planted.On(planted.NoPeerWait) || !q.isWrite()) &&
+		(q.op == OpRead || r.cfg.Protocol != drbdwire.ProtocolA || q.local != halfDone || !r.whole()) {
 		if q.barrier && q.epoch == r.epochs.current && r.cfg.Protocol == drbdwire.ProtocolA {
 			r.epochs.closeSoon() // nothing but the barrier is acknowledged
 		}
@@ -366,7 +382,11 @@ func (r *Resource) tell(q *request) {
 			return
 		}
 	}
-	ok := q.local == halfDone && !r.hold.failing || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
+	if q.isWrite() && q.local == halfDone && q.remote != halfDone && q.remote != halfPending && !r.whole() {
+		r.startAgain(q)
+		return
+	}
+	ok := q.local == halfDone && (r.whole() || !q.isWrite()) && !r.hold.failing || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
@@ -383,6 +403,18 @@ func (r *Resource) tell(q *request) {
 	default:
 		r.epochs.complete(r.now)
 	}
+}
+
+// startAgain takes back a write that only a copy has which lacks other blocks. It
+// goes to a better one, if there is any.
+func (r *Resource) startAgain(q *request) {
+	r.markDifferent(q)
+	if q.logged {
+		r.log.Put(q.extents())
+		q.logged = false
+	}
+	q.local, q.remote, q.barrier, q.started = halfNone, halfNone, false, false
+	r.passed = true
 }
 
 func readBuf(q *request, ok bool) Buf {

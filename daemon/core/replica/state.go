@@ -20,6 +20,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Disk < drbdwire.Inconsistent && next.Peer == drbdwire.Primary {
 		r.meta.behind = true
 	}
+	if next.Role != drbdwire.Primary || next.Disk == drbdwire.UpToDate {
+		r.meta.served = 0
+	}
 	if next.Conn >= drbdwire.Connected {
 		r.waiting.until, r.waiting.over = Never, false
 	}

@@ -122,6 +122,9 @@ func (r *Resource) beginTarget() {
 	r.setCurrent(r.sync.uuid)
 	r.uuids.Bitmap = 0
 	next := r.state
+	if next.Role == drbdwire.Primary {
+		r.meta.served = r.peer.uuids.Current &^ 1
+	}
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
 	r.sync.ready, r.sync.failed = false, 0
 	r.chooseRequests()
@@ -161,7 +164,7 @@ func (r *Resource) advanceSync() {
 		r.meta.allPages = true
 	}
 	for r.mirror.list.len() < maxPeerWork/2 && !r.makesRoom() {
-		sector, size, ok := r.sync.planner.Next(r.now, r.bits, r.mirror.writing)
+		sector, size, ok := r.sync.planner.Next(r.now, r.bits, r.writes)
 		if !ok {
 			break
 		}

@@ -9,7 +9,7 @@ import (
 // disk names its extents.
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
-	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || s.Conn == drbdwire.WFBitMapT || s.Conn == drbdwire.WFSyncUUID || !r.generationDurable() {
+	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || r.becomesTarget() || r.fetches(q) || !r.generationDurable() {
 		return
 	}
 	where := r.access()
@@ -25,7 +25,8 @@ func (r *Resource) startWrite(q *request, i int) {
 	if r.mirrored() && !r.hasDigest(q) {
 		return
 	}
-	if where == accessLocal {
+	own := where == accessLocal || r.usable()
+	if own {
 		first, last := q.extents()
 		if !planted.On(planted.SkipActivityLog) {
 			if !r.log.Get(first, last) {
@@ -50,7 +51,7 @@ func (r *Resource) startWrite(q *request, i int) {
 			r.send(DataSocket, drbdwire.CmdOutOfSync, b.Append(nil))
 		}
 	}
-	if where == accessLocal {
+	if own {
 		q.local, q.began = halfPending, r.now
 		r.stats.DiskWritten += uint64(q.size)
 		r.gentle.used += uint64(q.size) / 512
@@ -59,6 +60,30 @@ func (r *Resource) startWrite(q *request, i int) {
 		})
 	}
 }
+
+// becomesTarget tells whether this copy is about to be the target of a resync: what
+// differs is not known yet, or the superblock does not say yet that this copy has
+// the data of no moment.
+func (r *Resource) becomesTarget() bool {
+	c := r.state.Conn
+	return c == drbdwire.WFBitMapT || c == drbdwire.WFSyncUUID || isTarget(c) && !r.sync.ready
+}
+
+// fetches tells whether the blocks of a write are on their way here, or to the own
+// disk, for a resync: the older data would come after the newer.
+func (r *Resource) fetches(q *request) bool {
+	return isTarget(r.state.Conn) && r.sync.planner.Flying(q.sector, q.size) || r.mirror.writing(q.sector, q.size)
+}
+
+// writes tells whether a write into the range is on its way to either disk, for
+// the peer or for users of this node.
+func (r *Resource) writes(sector uint64, size uint32) bool {
+	return r.mirror.writing(sector, size) || r.requests.underWay(sector, size)
+}
+
+// whole tells whether the own copy has all that users know of: a write that it
+// alone has may be told as done.
+func (r *Resource) whole() bool { return r.state.Disk == drbdwire.UpToDate }
 
 func writeEffect(op Op) EffectKind {
 	switch op {

@@ -125,6 +125,12 @@ func (p *Planner) Done(bm *Bitmap) bool {
 	return !left
 }
 
+// Flying tells whether any block of a range has been requested and is not here yet.
+func (p *Planner) Flying(sector uint64, size uint32) bool {
+	flying, until := p.flying.until(sector / blockSectors)
+	return flying || until <= (sector+uint64(size)/512-1)/blockSectors
+}
+
 // land takes a range out of what is in flight.
 func (p *Planner) land(sector uint64, size uint32) (first, end uint64) {
 	first = sector / blockSectors
