@@ -109,7 +109,9 @@ func (n *Node) Remember() {
 }
 
 // Revert gives a node that is down the disk that it remembers, as somebody does
-// who restores an image. Whatever differs by that, nobody knows of.
+// who restores an image. Whatever differs by that, nobody knows of. That may be a
+// write, too, that was on its way to the peer when the node went down: the activity
+// log that names it is gone.
 func (n *Node) Revert() {
 	old := n.disk.ill.snapshot
 	if old == nil || n.alive {
@@ -125,6 +127,9 @@ func (n *Node) Revert() {
 		if now != mine[s] || now != theirs[s] {
 			n.w.taint(s, 1)
 		}
+	}
+	for _, q := range n.cut {
+		n.w.taint(int(q.sector), int(q.size)/sectorSize)
 	}
 	n.disk.data, n.disk.meta, n.disk.size, n.disk.last = data, meta, old.size, old.last
 }

@@ -51,6 +51,7 @@ type Node struct {
 	vg      bool
 	guest   bool
 	open    map[uint64]request // of users, unanswered
+	cut     []request          // writes that were open when the node went down
 	orders  uint64
 	answers map[uint64]func(code int, text string)
 	working bool // a tool is at work
@@ -108,7 +109,7 @@ func (n *Node) Boot(crashed bool) {
 	n.clock = w.luck.boot.Between(time.Second, time.Hour)
 	n.dialling, n.conn, n.tickAt = false, nil, never
 	n.backlog, n.paused, n.exposed, n.vg, n.guest, n.working = nil, false, false, false, false, false
-	n.open, n.answers = map[uint64]request{}, map[uint64]func(int, string){}
+	n.open, n.answers, n.cut = map[uint64]request{}, map[uint64]func(int, string){}, nil
 	n.rows.reset()
 	core, err := machine.New(n.config())
 	if err != nil {
@@ -272,6 +273,11 @@ func (n *Node) down(power bool) {
 	n.alive, n.powered = false, !power
 	n.stopGuest()
 	n.exposed, n.vg, n.paused, n.dialling, n.backlog = false, false, false, false, nil
+	for _, q := range n.open {
+		if q.write {
+			n.cut = append(n.cut, q)
+		}
+	}
 	n.open = map[uint64]request{}
 }
 
