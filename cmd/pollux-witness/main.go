@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	core "github.com/optionc/pollux/daemon/core/witness"
+	"github.com/optionc/pollux/daemon/driver/clock"
 	"github.com/optionc/pollux/daemon/driver/witness"
 	"github.com/optionc/pollux/daemon/format/witnesswire"
 )
@@ -99,11 +100,11 @@ func (o options) run(ctx context.Context) error {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	log.Info("running", "listen", l.Addr().String(), "pin", key.Pin, "nodes", len(members))
-	start := time.Now()
+	running := clock.New()
 	voter := core.NewVoter(0, o.longest, binary.BigEndian.Uint64(incarnation[:])|1)
 	server := witness.Server{
 		Key: key, Members: members, Log: func(text string) { log.Info(text) },
-		Ask: func(ask witnesswire.Ask) (witnesswire.Answer, bool) { return voter.Ask(time.Since(start), ask) },
+		Ask: func(ask witnesswire.Ask) (witnesswire.Answer, bool) { return voter.Ask(running.Now(), ask) },
 	}
 	if err := server.Serve(ctx, l); err != nil && !errors.Is(err, context.Canceled) {
 		return err

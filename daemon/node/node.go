@@ -28,6 +28,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/agent"
 	"github.com/optionc/pollux/daemon/driver/beatlink"
 	"github.com/optionc/pollux/daemon/driver/buffer"
+	"github.com/optionc/pollux/daemon/driver/clock"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/driver/witness"
@@ -79,7 +80,7 @@ type Node struct {
 	site     *config.Site
 	identity *identity
 	machine  *machine.Machine
-	start    time.Time
+	clock    *clock.Clock
 	inbox    *inbox
 	pool     *buffer.Pool
 	devices  []*device // by resource, as in site
@@ -113,7 +114,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	n := &Node{
-		options: o, log: o.Log, site: site, start: time.Now(), inbox: newInbox(),
+		options: o, log: o.Log, site: site, clock: clock.New(), inbox: newInbox(),
 		left: make(chan struct{}),
 	}
 	if site.HA != nil {

@@ -40,7 +40,7 @@ func (n *Node) startRecording() {
 	}
 	dir := filepath.Join(n.options.StateDir, "recording")
 	warn := func(err error) { n.log.Warn("what happens here is not recorded", "error", err) }
-	ring, err := record.New(dir, n.site.Node, n.start, n.options.Record, warn)
+	ring, err := record.New(dir, n.site.Node, n.clock.Started(), n.options.Record, warn)
 	if err != nil {
 		warn(err)
 		return

@@ -192,7 +192,7 @@ func (n *Node) resourceStatus(i int, r *replica.Status) ResourceStatus {
 	}
 	for _, x := range slices.Backward(r.Decisions) {
 		s.Decisions = append(s.Decisions, Decision{
-			Time: n.start.Add(x.At), Times: x.Times, About: x.About, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
+			Time: n.clock.Started().Add(x.At), Times: x.Times, About: x.About, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
 		})
 	}
 	if why := d.why(); why != "" {
@@ -248,7 +248,7 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 	}
 	for _, x := range slices.Backward(f.Decisions) {
 		c.Decisions = append(c.Decisions, Decision{
-			Time: n.start.Add(x.At), Times: x.Times, About: x.Group, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
+			Time: n.clock.Started().Add(x.At), Times: x.Times, About: x.Group, Outcome: x.Outcome, Rule: x.Rule, Inputs: x.Inputs,
 			Instead: x.Instead,
 		})
 	}

@@ -126,8 +126,9 @@ func (n *Node) ask(question func(m *machine.Machine)) {
 	n.takeTurn() // for those who found the turn taken
 }
 
-// now is the node's monotonic clock.
-func (n *Node) now() time.Duration { return time.Since(n.start) }
+// now is the node's monotonic clock. After a suspend of the machine, timers are
+// late; the first step knows how late.
+func (n *Node) now() time.Duration { return n.clock.Now() }
 
 // untilDeadline is how long the loop may sleep.
 func (n *Node) untilDeadline() time.Duration {
