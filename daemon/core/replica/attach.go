@@ -81,17 +81,22 @@ func (r *Resource) superRead(data []byte) {
 		m.layout = super.Layout(m.layout.Superblock)
 		m.layout.DataSectors = min(m.layout.DataSectors, m.disk.DataSectors)
 	}
+	var size, shown uint64 // what the disk says, and what users of a Primary know
 	if err == nil {
-		r.size, err = drbdmeta.AgreedSize(m.layout.DataSectors, 0, super.Size, r.cfg.UserSize)
+		size, err = drbdmeta.AgreedSize(m.layout.DataSectors, 0, super.Size, r.cfg.UserSize)
 	}
-	if err == nil && super.Size > r.size && super.Flags&drbdmeta.MDConsistent != 0 {
-		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", r.size, super.Size)
+	if err == nil && super.Size > size && super.Flags&drbdmeta.MDConsistent != 0 {
+		err = fmt.Errorf("the disk has room for %d sectors, but holds good data of %d", size, super.Size)
 	}
 	if err == nil && m.layout.ALSize > maxLog {
 		err = fmt.Errorf("the activity log has %d MiB, at most %d are supported", m.layout.ALSize>>20, maxLog>>20)
 	}
 	if err == nil && r.state.Role == drbdwire.Primary {
 		err = r.hasServed(super.UUIDs.Current &^ 1)
+		shown = r.size
+	}
+	if err == nil && m.layout.DataSectors < shown {
+		err = fmt.Errorf("the disk has room for %d sectors, but users of this Primary have seen %d", m.layout.DataSectors, shown)
 	}
 	if err != nil {
 		r.attachFailed(err.Error())
@@ -104,7 +109,8 @@ func (r *Resource) superRead(data []byte) {
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	m.only = false
 	m.sized = super.Size
-	r.bits = resync.NewBitmap(r.size)
+	r.size = max(size, shown)
+	r.bits = resync.NewBitmap(size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
 	m.loaded = 0
 	r.loadBitmap()
@@ -168,6 +174,9 @@ func (r *Resource) replay(data []byte) {
 	m.flags, m.behind, m.parting = 0, false, false
 	if crashed {
 		m.flags = drbdmeta.MDCrashedPrimary
+	}
+	if r.size > r.bits.Sectors() {
+		r.bits.Resize(r.size, true)
 	}
 	// The bits first, then the superblock that says that the log counts no
 	// more; the log itself is empty before it is used again.

@@ -266,6 +266,36 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))
 	})
 
+	It("has its disk again in the size that its users have seen, though the disk was lost before it said so", func() {
+		p := synced()
+		p.b.crash()
+		p.b.enlarge(8 * mib)
+		p.b.up()
+		p.wait()
+		p.part()
+		p.a.enlarge(8 * mib)
+		Expect(p.a.resize().Code).To(Equal(drbdwire.NeedConnection))
+		p.a.hold[replica.MetaWrite] = true
+		p.join()
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.size).To(BeEquivalentTo(of40))
+		p.part()
+		p.a.bad = false
+		p.a.write(1, of40-8, 'x', 4096)
+		Expect(p.a.done[1].Failed).To(BeTrue(), "there is no other copy")
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.write(2, of40-8, 'y', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.super().Size).To(BeEquivalentTo(of40))
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(HaveLen(of40 * 512))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
+
 	It("begins a generation when it has its disk again and goes on alone, for the peer has begun one", func() {
 		p := synced()
 		p.b.hold[replica.MetaWrite] = true // it tells nobody of a generation that it has not on record
