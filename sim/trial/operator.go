@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -58,6 +59,7 @@ func (t *trial) help() {
 	}
 	switch {
 	case a.State().Conn == drbdwire.StandAlone || b.State().Conn == drbdwire.StandAlone:
+		t.relieve()
 		t.reconcile()
 	case t.marked():
 		t.repairs++
@@ -70,6 +72,19 @@ func (t *trial) help() {
 		t.repairs++
 		t.w.Tracef("operator: takeover on %s", world.Name(n))
 		t.w.Node(n).Move(failover.OrderTakeover, failover.All, false)
+	}
+}
+
+// relieve ends a load that fills the network, where a node has just given its peer
+// up for that, as configured: connected again, it would do that again.
+func (t *trial) relieve() {
+	for n := range 2 {
+		node := t.w.Node(n)
+		note := node.Core().Resource(0).Status().Note
+		if node.State().Conn == drbdwire.StandAlone && strings.HasPrefix(note, "on-congestion disconnect: ") {
+			t.w.Tracef("operator: the guest on %s writes more than the link carries, and is stopped from that", world.Name(n))
+			t.g.Quiet()
+		}
 	}
 }
 

@@ -109,6 +109,20 @@ var setters = map[string]setter{
 		s.resource().Handlers = []string{replica.HandlerFencePeer, replica.HandlerUnfencePeer}
 		return nil
 	},
+	"on-congestion": func(s *setup, value string) error {
+		at := slices.Index([]string{"block", "pull-ahead", "disconnect"}, value)
+		if at < 0 {
+			return fmt.Errorf("found %q, want block, pull-ahead or disconnect", value)
+		}
+		s.resource().OnCongestion = [...]replica.OnCongestion{
+			replica.CongestionBlocks, replica.CongestionPullsAhead, replica.CongestionDisconnects,
+		}[at]
+		return nil
+	},
+	"congestion-fill": func(s *setup, value string) (err error) { // sectors
+		s.resource().CongestionFill, err = strconv.ParseUint(value, 10, 32)
+		return err
+	},
 	"rr-conflict": func(s *setup, value string) error {
 		at := slices.Index([]string{"disconnect", "call-pri-lost"}, value)
 		if at < 0 {
