@@ -89,6 +89,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(resourceOrders(&p)...)
 	root.AddCommand(newVerify(&p))
 	root.AddCommand(groupOrders(&p)...)
+	root.AddCommand(newMaintenance(&p))
 	root.AddCommand(toolCommands(&p)...)
 	return root
 }

@@ -86,6 +86,9 @@ func printStatus(w io.Writer, s *node.Status) error {
 			fmt.Fprintf(&b, " (heard %.1f s ago)", c.PeerSilent)
 		}
 		fmt.Fprintf(&b, ", holding %s\n", c.Holding)
+		if c.Maintenance {
+			b.WriteString("  maintenance is on: nothing is decided about groups but what operators order\n")
+		}
 		for _, g := range c.Groups {
 			fmt.Fprintf(&b, "  group %s (prefers %s): %s\n", g.Key, g.Preferred, g.State)
 			if g.Reason != "" {
@@ -97,7 +100,11 @@ func printStatus(w io.Writer, s *node.Status) error {
 		}
 		printWitness(&b, c.Witness)
 		if c.Failback != "" {
-			fmt.Fprintf(&b, "  failback waits: %s\n", c.Failback)
+			fmt.Fprintf(&b, "  failback waits: %s", c.Failback)
+			if c.FailbackAt != nil {
+				fmt.Fprintf(&b, " (at %s)", c.FailbackAt.Local().Format(time.TimeOnly))
+			}
+			b.WriteByte('\n')
 		}
 	}
 	_, err := io.WriteString(w, b.String())

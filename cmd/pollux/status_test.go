@@ -78,6 +78,7 @@ var statuses = map[string]node.Status{
 		}},
 		Cluster: &node.ClusterStatus{
 			PeerState: "dead", Stage: "stable", Holding: "none", Failback: "until r1 is UpToDate", BadPackets: 3,
+			Maintenance: true,
 			Groups: []node.GroupStatus{{
 				Key: "drbddisk::r1", Preferred: "milo1", State: "stopped", Reason: "drbddisk::r1: the disk is Diskless",
 				Resources: []string{"drbddisk::r1 stopped", "LVM::vg unknown", "xenHA stopped"},

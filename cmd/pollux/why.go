@@ -62,6 +62,9 @@ func printWhy(w io.Writer, s *node.Status, names []string) error {
 // printGroups writes the decisions about groups, one group after the other, and
 // tells whether there is one of the names.
 func printGroups(b *strings.Builder, c *node.ClusterStatus, names []string) (found bool) {
+	if c.Maintenance && len(names) == 0 {
+		b.WriteString("maintenance is on: nothing is decided about groups but what operators order\n")
+	}
 	for _, g := range c.Groups {
 		if len(names) > 0 && g.Key != names[0] {
 			continue

@@ -51,7 +51,7 @@ func (s *Site) Machine(id Identity) machine.Config {
 	}
 	c.Failover = failover.Config{
 		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
-		Monitor: failover.Monitor(s.HA.Monitor), Fence: s.Stonith() != nil,
+		Patience: failover.Patience(s.HA.FailbackAfter), Monitor: failover.Monitor(s.HA.Monitor), Fence: s.Stonith() != nil,
 	}
 	c.Witness = witness.Config{
 		Policy:  witness.Policy(slices.Index(policies, s.HA.Policy)),

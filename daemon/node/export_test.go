@@ -33,6 +33,12 @@ func (i Identity) Remember(node, peer string, uuid [16]byte) error {
 	return i.id.remember(node, peer, uuid)
 }
 
+// Keep is keep.
+func (i Identity) Keep(number uint64, text string) error { return i.id.keep(number, text) }
+
+// Kept is kept.
+func (i Identity) Kept() string { return i.id.kept }
+
 // EndCleanly removes the sign of a running daemon.
 func (i Identity) EndCleanly() error { return i.id.endCleanly() }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,10 @@ type identity struct {
 	config.Identity
 	// crashed: the last run left no sign of a clean end.
 	crashed bool
+	// kept is what the failover core had kept when this program started.
+	kept    string
+	keeping sync.Mutex
+	newest  uint64 // number of what was kept last
 
 	dir   string
 	beats string // of the UUID and the generation
@@ -64,6 +69,9 @@ func (id *identity) read() error {
 	if err := id.readGeneration(); err != nil {
 		return err
 	}
+	if err := id.readKept(); err != nil {
+		return err
+	}
 	var seed [8]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return err
@@ -77,7 +85,7 @@ func (id *identity) read() error {
 }
 
 func (id *identity) path(name string) string {
-	if name == runningFile {
+	if name == runningFile || name == maintenanceFile {
 		return filepath.Join(id.dir, name)
 	}
 	return filepath.Join(id.beats, name)

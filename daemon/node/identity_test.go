@@ -141,3 +141,14 @@ func TestANodeThatRanHeartbeatStaysTheSame(t *testing.T) {
 	g.Expect(filepath.Join(dir, "hb_generation")).NotTo(BeAnExistingFile())
 	g.Expect(id.Die()).To(Succeed())
 }
+
+func TestWhatIsKeptIsThereForTheNextRun(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	first := run(t, dir, true)
+	g.Expect(first.Kept()).To(BeEmpty())
+	g.Expect(first.Keep(2, "off 2")).To(Succeed())
+	g.Expect(first.Keep(1, "on 1")).To(Succeed())
+	g.Expect(run(t, dir, false).Kept()).To(Equal("off 2\n"), "what was asked for last")
+	g.Expect(run(t, dir, true).Kept()).To(Equal("off 2\n"))
+}

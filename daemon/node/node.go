@@ -227,7 +227,7 @@ func (n *Node) begin(ctx context.Context) {
 		return
 	}
 	n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
-		Kind: failover.Started, Crashed: n.identity.crashed,
+		Kind: failover.Started, Crashed: n.identity.crashed, Text: n.identity.kept,
 	}})
 	n.beat(liveness.Input{Kind: liveness.Start})
 }
@@ -295,6 +295,9 @@ func (n *Node) performFailover(e *failover.Effect) {
 	case failover.Fence:
 		id := e.ID
 		n.working.Go(func() { n.fencePeer(id) })
+	case failover.Keep:
+		id, text := e.ID, e.Text
+		n.working.Go(func() { n.keep(id, text) })
 	case failover.Left:
 		n.once.Do(func() { close(n.left) })
 	case failover.Decided:

@@ -82,6 +82,7 @@ func (n *Node) Order(ctx context.Context, o control.Order) control.Answer {
 	}
 	kind, ok := map[string]failover.OrderKind{
 		"standby": failover.OrderStandby, "takeover": failover.OrderTakeover,
+		"maintenance-on": failover.OrderMaintenanceOn, "maintenance-off": failover.OrderMaintenanceOff,
 	}[o.Order]
 	switch {
 	case !ok:

@@ -98,11 +98,14 @@ type ResyncStatus struct {
 
 // ClusterStatus is what liveness and failover say.
 type ClusterStatus struct {
-	PeerState   string        `json:"peer-state"`
-	PeerSilent  float64       `json:"peer-silent-seconds"`
-	Stage       string        `json:"stage"`
-	Holding     string        `json:"holding"`
-	Failback    string        `json:"failback,omitempty"`
+	PeerState  string  `json:"peer-state"`
+	PeerSilent float64 `json:"peer-silent-seconds"`
+	Stage      string  `json:"stage"`
+	Holding    string  `json:"holding"`
+	Failback   string  `json:"failback,omitempty"`
+	// FailbackAt is when groups go back if nothing comes between.
+	FailbackAt  *time.Time    `json:"failback-at,omitempty"`
+	Maintenance bool          `json:"maintenance,omitempty"`
 	Groups      []GroupStatus `json:"groups"`
 	BadPackets  uint64        `json:"bad-packets"`
 	CommsUp     bool          `json:"communication-up"`
@@ -223,7 +226,12 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 	l, f := st.Liveness, st.Failover
 	c := &ClusterStatus{
 		PeerState: l.Peer.State.String(), Stage: f.Stage, Holding: f.Holding, Failback: f.Failback,
-		BadPackets: l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
+		Maintenance: f.Maintenance,
+		BadPackets:  l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
+	}
+	if f.FailbackDue > 0 {
+		at := n.clock.Started().Add(f.FailbackDue)
+		c.FailbackAt = &at
 	}
 	c.Witness = n.witnessStatus(st)
 	if l.Peer.HeardAt > 0 {

@@ -59,7 +59,8 @@ const (
 	Astray     Kind = 34 // its disk writes to a wrong place, once
 	OldDisk    Kind = 35 // the node loses power, and comes back after a time with its disk as it was some seconds before
 	Die        Kind = 36 // the guest that runs on the node dies
-	Kinds      Kind = 37 // how many there are, and one
+	Maintain   Kind = 37 // an operator has both nodes decide nothing by themselves for a time
+	Kinds      Kind = 38 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -72,6 +73,7 @@ var words = [Kinds]string{
 	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
 	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
 	Astray: "misdirected-write", OldDisk: "old-disk", Die: "die",
+	Maintain: "maintenance",
 }
 
 // String is the kind's word.

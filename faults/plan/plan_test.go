@@ -92,8 +92,8 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-4),
-		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die)))))
+	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-5),
+		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die), HaveKey(plan.Maintain)))))
 }
 
 func ordered(p plan.Plan) plan.Plan {

@@ -152,6 +152,8 @@ var setters = map[string]setter{
 		s.world.Machine.Failover.Failback = [...]haconf.Failback{haconf.FailbackOn, haconf.FailbackOff}[at]
 		return nil
 	},
+	"failback_after":  span(func(s *setup) *time.Duration { return &s.world.Machine.Failover.Patience.Steady }),
+	"failback-period": span(func(s *setup) *time.Duration { return &s.world.Machine.Failover.Patience.Period }),
 
 	"policy": func(s *setup, value string) error {
 		at := slices.Index([]string{"last-man", "freeze", "witness"}, value)

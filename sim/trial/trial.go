@@ -306,6 +306,9 @@ func (t *trial) strike(f plan.Fault) {
 		node.Move(failover.OrderStandby, failover.All, false)
 	case plan.Takeover:
 		node.Move(failover.OrderTakeover, failover.All, false)
+	case plan.Maintain:
+		node.Move(failover.OrderMaintenanceOn, failover.None, false)
+		w.After(f.For, func() { node.Move(failover.OrderMaintenanceOff, failover.None, false) })
 	case plan.Rot:
 		t.rot(f.Node)
 	case plan.Damage:

@@ -57,6 +57,7 @@ type Node struct {
 	working bool // a tool is at work
 	// comeback is how long the daemon stays away after a stop in order.
 	comeback time.Duration
+	kept     string // on its disk, by failover.Keep
 }
 
 // request is what a user asked of the device.
@@ -129,7 +130,9 @@ func (n *Node) Boot(crashed bool) {
 		n.Order(replica.OrderConnect, false, func(int, string) {
 			n.deliverAll(
 				machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: n.unix()}},
-				machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Started, Crashed: crashed}},
+				machine.Input{Part: machine.Failover, Failover: failover.Input{
+					Kind: failover.Started, Crashed: crashed, Text: n.kept,
+				}},
 			)
 		})
 	})

@@ -159,6 +159,12 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.w.Tracef("%s %s", Name(n.id), e.Text)
 	case failover.Left:
 		n.shutDown()
+	case failover.Keep:
+		id, text := e.ID, e.Text
+		n.soon(func() {
+			n.kept = text
+			n.deliverAll(machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Kept, ID: id}})
+		})
 	case failover.Fence:
 		n.shoot(e.ID)
 	case failover.Held, failover.Say, failover.Decided:

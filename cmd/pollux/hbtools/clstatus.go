@@ -114,6 +114,9 @@ func (q *question) heartbeatStatus(running bool) int {
 		return exitFailed
 	case q.has("v"):
 		q.print("version:\t3.0.6 (pollux)\nmanaged by:\t\"haresources\"\n")
+		if q.cluster.Maintenance {
+			q.print("maintenance:\ton\n")
+		}
 		return listNodes(q)
 	}
 	q.print("Heartbeat is running on this machine.\n")
@@ -230,13 +233,21 @@ func resourceStatus(q *question) int {
 	return 0
 }
 
+// maintenance is pollux's own: whether operators alone decide about groups.
+const maintenance = "maintenance"
+
 func parameter(q *question) int {
 	if q.named == "" {
 		q.complain("parameter name required")
 		return exitUsage
 	}
 	value, ok := "", false
-	if ha, err := q.HA(); err == nil {
+	if q.named == maintenance { // which is no directive, and may change
+		value, ok = "off", true
+		if q.cluster.Maintenance {
+			value = "on"
+		}
+	} else if ha, err := q.HA(); err == nil {
 		value, ok = ha.Parameter(q.named)
 	}
 	if !ok {

@@ -102,6 +102,7 @@ func TestClStatus(t *testing.T) {
 		"hbparameter -m -p keepalive":   {0, "Heartbeat parameter keepalive's value: 200ms\n", ""},
 		"hbparameter -p warntime":       {0, "1000ms\n", ""},
 		"hbparameter -p udpport":        {0, "694\n", ""},
+		"hbparameter -p maintenance":    {0, "off\n", ""},
 		"hbparameter -p nonsense":       {1, "", "ERROR: Cannot get parameter nonsense's value\nERROR: REASON: \n"},
 		"hbparameter":                   {11, "", "ERROR: parameter name required\n"},
 		"clientstatus milo1 ipfail 500": {1, "offline\n", ""},
@@ -117,6 +118,19 @@ func TestClStatus(t *testing.T) {
 			g.Expect(text).To(Equal(want.errors))
 		})
 	}
+}
+
+func TestClStatusInMaintenance(t *testing.T) {
+	g := NewWithT(t)
+	d := running()
+	d.status.Cluster.Maintenance = true
+	cl, out, _ := tool(d)
+	g.Expect(cl.Status(t.Context(), []string{"hbparameter", "-p", "maintenance"})).To(BeZero())
+	g.Expect(cl.Status(t.Context(), []string{"hbstatus"})).To(BeZero())
+	g.Expect(out.String()).To(Equal("on\nHeartbeat is running on this machine.\n"))
+	out.Reset()
+	g.Expect(cl.Status(t.Context(), []string{"hbstatus", "-v"})).To(BeZero())
+	g.Expect(out.String()).To(HavePrefix("version:\t3.0.6 (pollux)\nmanaged by:\t\"haresources\"\nmaintenance:\ton\n"))
 }
 
 func TestClStatusWithoutADaemon(t *testing.T) {

@@ -47,6 +47,10 @@ func (c *Core) acquire() {
 // consider decides about a group that does not run here, or runs in part.
 func (c *Core) consider(i int) {
 	g := &c.groups[i]
+	if c.upkeep.on() && (!g.ordered || g.failed != "") {
+		c.leaveAlone(g)
+		return
+	}
 	if !c.peer.absent() {
 		switch {
 		case c.peer.claims.has(i):
@@ -159,34 +163,6 @@ func (c *Core) inConflict(i int) bool {
 		c.peer.known && c.peer.claims.has(i) && !c.peer.stopping(i) && g.goal != halt && g.claims()
 }
 
-// failBack gives the groups of a peer that has returned back to it, once, when its copy is fit.
-func (c *Core) failBack() {
-	if !c.failback || c.stage != stable || c.peer.absent() || !c.peer.known {
-		c.failbackWait = ""
-		return
-	}
-	held := c.claimed().and(c.members(Foreign))
-	if held.empty() {
-		c.failback = !c.peer.stable || !c.settled()
-		c.failbackWait = ""
-		return
-	}
-	if c.now < c.failbackAt {
-		return
-	}
-	c.failbackAt = c.now + pollEach
-	reason := c.cannotGive(held)
-	if reason != "" && reason != c.failbackWait {
-		c.notef("failback to %s waits: %s", c.cfg.Peer, reason)
-		c.decidedAll(held, stayed, "failback waits: "+reason, "to give it back now")
-	}
-	c.failbackWait = reason
-	if reason == "" {
-		c.failbackAt = c.now + unfitFor
-		c.give(Foreign, c.offer(Foreign, held), whyFailback)
-	}
-}
-
 // offer is what an exchange is about: a Heartbeat takes whole sets, without asking which groups are meant.
 func (c *Core) offer(set Set, wanted groupSet) groupSet {
 	if c.peer.detailed {
@@ -197,7 +173,7 @@ func (c *Core) offer(set Set, wanted groupSet) groupSet {
 
 // handOver asks the peer to run what this node could not start, or has no fit data for: once after each failure.
 func (c *Core) handOver() {
-	if c.stage != stable || c.now < c.handAt || c.peer.absent() || !c.peer.known || c.exchange.phase != noExchange {
+	if c.stage != stable || c.upkeep.on() || c.now < c.handAt || c.peer.absent() || !c.peer.known || c.exchange.phase != noExchange {
 		return
 	}
 	for _, set := range []Set{Local, Foreign} {

@@ -14,6 +14,7 @@ type Config struct {
 	// once it has returned and its copy of the data is fit. What legacy does with
 	// a real Heartbeat is in legacy.go.
 	Failback haconf.Failback
+	Patience Patience         // with what goes back
 	Groups   haconf.Resources // at most 1024
 	Monitor  Monitor
 	Fence    bool // there is a device that switches the peer off
@@ -73,6 +74,9 @@ func (cfg Config) check() error {
 	if m := cfg.Monitor; m.Every < 0 || m.Every > 0 && (m.Restarts < 1 || m.Period <= 0) {
 		return fmt.Errorf("found monitor %v with %d restarts within %v, want times, and at least one restart",
 			m.Every, m.Restarts, m.Period)
+	}
+	if p := cfg.Patience; p.Steady < 0 || p.Period < 0 {
+		return fmt.Errorf("found failback after %v, once in %v, want times", p.Steady, p.Period)
 	}
 	for i, g := range cfg.Groups {
 		if len(g.Resources) == 0 {

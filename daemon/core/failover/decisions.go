@@ -35,6 +35,9 @@ const (
 	refused   = "refused"
 	restarted = "is restarted"
 	gaveUp    = "is given up here"
+
+	leftAlone   = "is left to operators"
+	lookedAfter = "is decided about again"
 )
 
 // decided remembers a decision, and tells the shell. One that is the same as the last about that group is counted.

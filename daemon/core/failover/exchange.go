@@ -168,6 +168,9 @@ func (c *Core) refuse(set Set, round, why string) {
 
 func (c *Core) startGiving() {
 	c.exchange.phase, c.exchange.until = giving, Never
+	if c.exchange.why == whyFailback {
+		c.goback.last = max(c.now, 1)
+	}
 	for i := range c.groups {
 		if c.exchange.mask.has(i) {
 			c.groups[i].aim(halt, c.now)
@@ -201,7 +204,7 @@ func (c *Core) endGiving(m hbwire.Message) {
 		}
 	}
 	if e.why == whyFailback {
-		c.failback = false
+		c.goback.wanted = false
 	}
 	c.notef("%s", text)
 	c.endOrderOf(OrderStandby, ok, text)
@@ -235,7 +238,7 @@ func (c *Core) goOn() {
 		}
 	case taking:
 		if c.takenFromPeer() {
-			c.failback = c.failback || e.why == whyUnfit && c.cfg.returns()
+			c.goback.wanted = c.goback.wanted || e.why == whyUnfit && c.cfg.returns()
 			c.mustReport = true
 			c.say(append(ask(e.set, infoDone, e.round), hbwire.Text(fieldGroups, c.letters())))
 			c.exchange = exchange{}
@@ -287,7 +290,7 @@ func (c *Core) cancel(why string) {
 			g.aim(leave, c.now)
 		}
 	}
-	c.failbackAt = max(c.failbackAt, c.now+pollEach)
+	c.goback.at = max(c.goback.at, c.now+pollEach)
 	if e.phase == offered {
 		c.endOrderOf(OrderTakeover, false, why)
 	}

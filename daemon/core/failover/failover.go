@@ -94,10 +94,10 @@ type Core struct {
 	rounds   uint64
 	order    order
 
-	failback     bool // groups are to go back to the peer when it is fit
-	failbackAt   time.Duration
-	failbackWait string
-	handAt       time.Duration
+	goback  goback
+	handAt  time.Duration
+	upkeep  maintenance
+	keeping keeping
 
 	lastID     uint64
 	doing      doing
@@ -133,7 +133,7 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 	c.now, c.out = now, out
 	switch in.Kind {
 	case Started:
-		c.start(in.Crashed)
+		c.start(in)
 	case Tick:
 	case PeerUp:
 		c.hearPeer(now+askEach, "has started")
@@ -153,8 +153,10 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 		}
 	case Fenced:
 		c.fenced(in)
+	case Kept:
+		c.kept(in)
 	case Poke:
-		c.pollAt, c.failbackAt = now, now
+		c.pollAt, c.goback.at = now, now
 	default:
 		panic(fmt.Sprintf("failover: input %d has no case in Step", in.Kind))
 	}
@@ -185,8 +187,8 @@ func (c *Core) settle() {
 	c.closeOrder()
 }
 
-func (c *Core) start(crashed bool) {
-	c.stage, c.crashed = looking, crashed
+func (c *Core) start(in Input) {
+	c.stage, c.crashed, c.upkeep = looking, in.Crashed, parseMaintenance(in.Text)
 	for i := range c.groups {
 		c.groups[i].aim(look, c.now)
 	}
@@ -324,7 +326,10 @@ func (c *Core) Deadline() time.Duration {
 	if c.order.open && c.order.until != 0 {
 		at = min(at, c.order.until)
 	}
-	poll := c.failback && c.peer.known
+	poll := c.goback.wanted && c.peer.known
+	if c.goback.due > c.now {
+		at = min(at, c.goback.due)
+	}
 	for i := range c.groups {
 		g := &c.groups[i]
 		if c.doing.id == 0 && g.goal != leave {

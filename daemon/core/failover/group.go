@@ -42,6 +42,7 @@ type group struct {
 	looked  bool   // every resource has been looked at since the daemon started
 	held    bool   // Held was said
 
+	ordered bool          // an operator wants it here; counts in maintenance, until it runs or has failed
 	failed  string        // why the last start failed; empty after a start or an order
 	handed  bool          // the peer was asked to take over after that failure, or handed it to us: not again
 	waiting string        // why it is not started though it should be

@@ -12,7 +12,8 @@ type InputKind uint8
 // The inputs, with the fields of Input that each one uses.
 const (
 	// Started: the daemon runs. Comes first, and once. Crashed says that its
-	// previous run, or the machine, did not end cleanly.
+	// previous run, or the machine, did not end cleanly. Text is that of the last
+	// Keep, of whatever run.
 	Started InputKind = 1
 	// Tick: time has passed; wanted whenever Deadline is reached.
 	Tick InputKind = 2
@@ -37,6 +38,9 @@ const (
 	// Fenced answers the Fence of number ID: the peer is off; or Failed, and Text
 	// says how.
 	Fenced InputKind = 20
+	// Kept answers the Keep of number ID: Text is durable; or Failed, and Text
+	// says how.
+	Kept InputKind = 21
 )
 
 // An OrderKind says what an administrator wants.
@@ -51,6 +55,10 @@ const (
 	OrderTakeover OrderKind = 2
 	// OrderStop stops all groups and leaves; Stopped follows.
 	OrderStop OrderKind = 3
+	// OrderMaintenanceOn leaves all groups to operators: nothing is decided about
+	// them until OrderMaintenanceOff, on either node.
+	OrderMaintenanceOn  OrderKind = 4
+	OrderMaintenanceOff OrderKind = 5
 )
 
 // A State is what was seen of a resource.
@@ -114,6 +122,9 @@ const (
 	Fence EffectKind = 20
 	// Decided: Text is a new decision, for whoever keeps a history.
 	Decided EffectKind = 21
+	// Keep: the next Started is to bring Text; answered by Kept with the same ID
+	// when that is durable.
+	Keep EffectKind = 22
 )
 
 // An Action is what to do with a resource.

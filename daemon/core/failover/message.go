@@ -19,6 +19,7 @@ import (
 //	px_why      in ask_resources "me": order, failback, failed, unfit
 //	px_only     in ask_resources "me": 1 for each group that is meant, of those in rsc_hold
 //	px_reason   in ask_resources "no": why not
+//	px_maintenance  in resource, once maintenance was ordered: "on" or "off", and which order it was
 //
 // The word "no" of ask_resources is not Heartbeat's either; it is sent only to a node that has sent px_groups.
 const (
@@ -28,6 +29,8 @@ const (
 	fieldWhy    = "px_why"
 	fieldOnly   = "px_only"
 	fieldReason = "px_reason"
+
+	fieldMaintenance = "px_maintenance"
 )
 
 // The steps of an exchange: values of info in ask_resources. Source: Heartbeat wire, section 8.5.
@@ -81,7 +84,7 @@ func (c *Core) report() {
 		stability = "1"
 	}
 	holds, letters, fit := c.holds().String(), c.letters(), c.fit()
-	what := strings.Join([]string{holds, stability, letters, fit}, " ")
+	what := strings.Join([]string{holds, stability, letters, fit, c.upkeep.String()}, " ")
 	if what == c.reported && !c.mustReport {
 		return
 	}
@@ -96,7 +99,11 @@ func (c *Core) report() {
 	case c.exchange.phase == giving:
 		m = append(m, hbwire.Text(hbwire.FieldInfo, "standby"))
 	}
-	c.say(append(m, hbwire.Text(fieldGroups, letters), hbwire.Text(fieldFit, fit)))
+	m = append(m, hbwire.Text(fieldGroups, letters), hbwire.Text(fieldFit, fit))
+	if c.upkeep != 0 {
+		m = append(m, hbwire.Text(fieldMaintenance, c.upkeep.String()))
+	}
+	c.say(m)
 }
 
 // holds is the claim in Heartbeat's words. A node that no line names says local once it is stable, as Heartbeat does.

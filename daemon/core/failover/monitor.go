@@ -44,7 +44,7 @@ type watch struct {
 // watched says whether a group is to be looked at: it runs here, and nothing is done with it.
 func (c *Core) watched(i int) bool {
 	g := &c.groups[i]
-	return c.cfg.Monitor.Every > 0 && c.stage == stable && g.goal == leave && g.held && g.full() && g.conflict == 0 &&
+	return c.cfg.Monitor.Every > 0 && c.stage == stable && !c.upkeep.on() && g.goal == leave && g.held && g.full() && g.conflict == 0 &&
 		(c.exchange.phase == noExchange || !c.exchange.mask.has(i))
 }
 

@@ -63,6 +63,8 @@ func (c *Core) obey(in Input) {
 		c.answer(in.ID, in.Own, false, "refused: this node is stopping")
 	case in.Order == OrderStop:
 		c.obeyStop(in)
+	case in.Order == OrderMaintenanceOn || in.Order == OrderMaintenanceOff:
+		c.obeyMaintenance(in)
 	case c.order.open:
 		c.answer(in.ID, in.Own, false, "refused: another order is being carried out")
 	case in.Order == OrderStandby:
@@ -70,7 +72,7 @@ func (c *Core) obey(in Input) {
 	case in.Order == OrderTakeover:
 		c.obeyTakeover(in)
 	default:
-		c.answer(in.ID, in.Own, false, fmt.Sprintf("refused: found order %d, want standby, takeover or stop", in.Order))
+		c.answer(in.ID, in.Own, false, fmt.Sprintf("refused: found order %d, want standby, takeover, stop or maintenance", in.Order))
 	}
 }
 
@@ -79,7 +81,7 @@ func (c *Core) obeyStop(in Input) {
 	c.endOrder(false, "this node was ordered to stop")
 	c.order = order{id: in.ID, own: in.Own}
 	c.stage = leaving
-	c.failback = false
+	c.goback.wanted = false
 	for i := range c.groups {
 		c.groups[i].waiting = ""
 		c.groups[i].aim(halt, c.now)
@@ -150,6 +152,9 @@ func (c *Core) obeyTakeover(in Input) {
 	}
 	c.order = order{open: true, own: in.Own, id: in.ID, kind: OrderTakeover, mask: mask}
 	if c.peer.absent() {
+		for i := range c.groups {
+			c.groups[i].ordered = c.groups[i].ordered || mask.has(i)
+		}
 		c.crashed = false
 		if in.Force {
 			c.fence = fencing{off: true}

@@ -48,7 +48,7 @@ func (c *Core) hearPeer(ask time.Duration, how string) {
 	c.cancel(c.cfg.Peer + " " + how)
 	c.peer, c.fence = peer{present: true}, fencing{}
 	for i := range c.groups {
-		c.groups[i].owed, c.groups[i].allowed = false, false
+		c.groups[i].owed, c.groups[i].allowed, c.groups[i].ordered = false, false, false
 	}
 	c.askAt = ask
 	c.mustReport = true
@@ -72,7 +72,7 @@ func (c *Core) hearShutdone() {
 
 // inherit tries again what had failed here while the peer could do it.
 func (c *Core) inherit() {
-	c.failback = c.cfg.returns()
+	c.goback.wanted = c.cfg.returns()
 	for i := range c.groups {
 		c.groups[i].failed, c.groups[i].handed = "", false
 	}
@@ -103,6 +103,9 @@ func (c *Core) hearResource(m hbwire.Message) {
 	info := m.Text(hbwire.FieldInfo)
 	p.leaving, p.giving = info == "shutdown", info == "standby" && m.Text(hbwire.FieldStable) == "0"
 	c.hearGroups(m)
+	if p.detailed {
+		c.hearMaintenance(m.Text(fieldMaintenance))
+	}
 	switch m.Text(hbwire.FieldStable) {
 	case "1":
 		if !p.stable {

@@ -3,17 +3,21 @@ package failover
 import (
 	"cmp"
 	"fmt"
+	"time"
 )
 
 // Snapshot is what can be said about a core at one moment, for status output, failed tests and recordings.
 type Snapshot struct {
-	Stage    string // what the node is doing
-	Holding  string // none, local, foreign, all, or transition: as cl_status rscstatus prints it
-	Settled  bool   // nothing is being started, stopped or exchanged
-	Exchange string // what an exchange with the peer waits for, or none
-	Failback string // why groups that are to go back to the peer still run here; empty if none are
-	Peer     PeerSnapshot
-	Groups   []GroupSnapshot
+	Stage       string // what the node is doing
+	Holding     string // none, local, foreign, all, or transition: as cl_status rscstatus prints it
+	Settled     bool   // nothing is being started, stopped or exchanged
+	Maintenance bool   // nothing is decided but what operators order
+	Exchange    string // what an exchange with the peer waits for, or none
+	Failback    string // why groups that are to go back to the peer still run here; empty if none are
+	// FailbackDue is when they go if nothing comes between, on the clock of Step; 0 is not announced.
+	FailbackDue time.Duration
+	Peer        PeerSnapshot
+	Groups      []GroupSnapshot
 	// Decisions are the last ones, oldest first.
 	Decisions []Decision
 }
@@ -49,11 +53,14 @@ type ResourceSnapshot struct {
 func (c *Core) Snapshot() Snapshot {
 	s := Snapshot{
 		Stage: c.stage.String(), Settled: c.settled(), Holding: "transition", Exchange: c.exchange.phase.String(),
-		Failback: c.failbackWait,
+		Failback: c.goback.wait, Maintenance: c.upkeep.on(),
 		Peer: PeerSnapshot{
 			Present: c.peer.present, Left: c.peer.left, Known: c.peer.known, Settled: c.peer.stable,
 			Holding: c.peer.holds,
 		},
+	}
+	if c.goback.due > c.now && c.goback.wait == c.goback.said {
+		s.FailbackDue = c.goback.due
 	}
 	s.Decisions = append(s.Decisions, c.decisions...)
 	if s.Settled {

@@ -49,6 +49,8 @@ func (c *Core) cannotTake(mask groupSet, why string) string {
 		return fmt.Sprintf("%s is %v", c.cfg.Node, c.stage)
 	case c.exchange.phase != noExchange && !again:
 		return fmt.Sprintf("%s takes part in another exchange (%v)", c.cfg.Node, c.exchange.phase)
+	case c.upkeep.on() && why != whyOrder && why != "":
+		return "maintenance is on"
 	case !c.atRest(c.peer.detailed):
 		return fmt.Sprintf("%s is starting or stopping groups", c.cfg.Node)
 	}

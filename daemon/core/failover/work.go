@@ -88,6 +88,7 @@ func (c *Core) reach(i int) {
 	}
 	switch {
 	case g.full():
+		g.ordered = false
 		g.failed, g.handed, g.again, g.againAt = "", false, 0, 0
 		g.watch.index, g.watch.at, g.watch.suspect = 0, c.now+c.cfg.Monitor.Every, false
 		if !g.held {

@@ -66,8 +66,11 @@ type machine struct {
 	uuid                          hbwire.UUID
 	keepalive, deadtime, initdead time.Duration
 	monitor                       failover.Monitor
+	patience                      failover.Patience
 	fence                         bool
 	shots                         []uint64
+	kept                          string // the text of the last Keep
+	full                          bool   // there is no room to keep it
 
 	running     map[string]bool
 	refuseStart map[string]bool
@@ -190,9 +193,10 @@ func (m *machine) boot(crashed bool) {
 	Expect(err).NotTo(HaveOccurred())
 	m.fail, err = failover.New(failover.Config{
 		Node: m.name, Peer: m.peer, Failback: m.failback, Groups: m.groups, Monitor: m.monitor, Fence: m.fence,
+		Patience: m.patience,
 	}, m)
 	Expect(err).NotTo(HaveOccurred())
-	m.decide(failover.Input{Kind: failover.Started, Crashed: crashed})
+	m.decide(failover.Input{Kind: failover.Started, Crashed: crashed, Text: m.kept})
 	m.listen(liveness.Input{Kind: liveness.Start, Unix: 1_700_000_000})
 }
 
@@ -294,12 +298,27 @@ func (m *machine) decide(in failover.Input) {
 			}
 		case failover.Fence:
 			m.shots = append(m.shots, e.ID)
+		case failover.Keep:
+			m.keep(e)
 		case failover.Left:
 			m.left = true
 			m.w.later(0, func() { m.run = 0 })
 		default:
 		}
 	}
+}
+
+// keep writes down what the next run is to know.
+func (m *machine) keep(e failover.Effect) {
+	run, failed := m.run, m.full
+	if !failed {
+		m.kept = e.Text
+	}
+	m.w.later(m.w.took, func() {
+		if m.run == run {
+			m.decide(failover.Input{Kind: failover.Kept, ID: e.ID, Failed: failed, Text: "no space left on device"})
+		}
+	})
 }
 
 // do carries an action out: its effect is there at once for the other machine's eyes, the answer comes later.

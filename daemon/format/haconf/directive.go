@@ -36,6 +36,7 @@ func haDirectives() []directive {
 		{"max_rexmit_delay", "250", false, readResendWait},
 		{"hbgenmethod", "file", false, readChoice("file", "time", func(h *HA) *bool { return &h.GenerationFromClock })},
 		{"auto_failback", "legacy", false, readFailback},
+		{"failback_after", "", false, readFailbackAfter},
 		{"monitor", "", false, readMonitor},
 		{"guests_at_once", "", false, readInt(1, maxAtOnce, func(h *HA) *int { return &h.Guests.AtOnce })},
 		{"nice_failback", "", false, readNiceFailback},

@@ -21,11 +21,12 @@ type HA struct {
 	Deadping      time.Duration // Deadtime of a ping node
 	MaxResendWait time.Duration // max_rexmit_delay: the longest wait before a lost message is asked for
 
-	Media        []Medium
-	UDPPort      int // of the last udpport line; each Medium has the port that was in force at its line
-	AutoFailback Failback
-	Monitor      Monitor
-	HopFudge     int // added to the number of nodes in the field ttl
+	Media         []Medium
+	UDPPort       int // of the last udpport line; each Medium has the port that was in force at its line
+	AutoFailback  Failback
+	FailbackAfter Patience
+	Monitor       Monitor
+	HopFudge      int // added to the number of nodes in the field ttl
 
 	GenerationFromClock bool // hbgenmethod time
 	BareNetstring       bool // msgfmt netstring: send packets without the field auth
@@ -57,6 +58,13 @@ type Monitor struct {
 	Every    time.Duration // from one look to the next
 	Restarts int           // of a group within Period, before the other node is asked
 	Period   time.Duration
+}
+
+// Patience says how long groups wait before they go back, and how often they may: the directive failback_after, which
+// Heartbeat has not. Without it all is zero.
+type Patience struct {
+	Steady time.Duration // the other copy was fit, and the link steady, for so long
+	Period time.Duration // in which groups go back once; 0: always
 }
 
 // Failback says whether groups return to their preferred node.

@@ -43,6 +43,19 @@ func readFailback(p *haParser, s statement) {
 	}
 }
 
+// readFailbackAfter reads "failback_after STEADY [PERIOD]".
+func readFailbackAfter(p *haParser, s statement) {
+	if !p.count(s, 1, 2, "STEADY [PERIOD], as 60 3600") {
+		return
+	}
+	for i, to := range []*time.Duration{&p.ha.FailbackAfter.Steady, &p.ha.FailbackAfter.Period}[:len(s.args)] {
+		var ok bool
+		if *to, ok = parseTime(s.args[i].text); !ok {
+			p.fail(s.args[i], "%s", wantTime)
+		}
+	}
+}
+
 // The restarts that monitor allows unless it says so.
 const (
 	defaultRestarts = 3

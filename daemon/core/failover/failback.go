@@ -1,0 +1,85 @@
+package failover
+
+import (
+	"fmt"
+	"time"
+)
+
+// Patience says how long groups wait before they go back to a peer that has returned, and how often they may. What an
+// operator orders does not wait.
+type Patience struct {
+	Steady time.Duration // the peer was heard, and its copy fit, for so long without a break
+	Period time.Duration // in which groups go back once; 0: always
+}
+
+// goback is what is known of the groups that are to go back to the peer.
+type goback struct {
+	wanted bool
+	at     time.Duration // when it is next looked at
+	wait   string        // why it has not begun
+	steady time.Duration // since when the peer is heard and its copy is fit; 0: it is not
+	due    time.Duration // what it was announced for
+	said   string        // and how
+	last   time.Duration // when groups went back last; 0: never
+}
+
+// failBack gives the groups of a peer that has returned back to it, once, when its copy is fit.
+func (c *Core) failBack() {
+	b := &c.goback
+	if !b.wanted || c.stage != stable || c.peer.absent() || !c.peer.known {
+		b.wait, b.steady, b.due = "", 0, 0
+		return
+	}
+	held := c.claimed().and(c.members(Foreign))
+	if held.empty() {
+		b.wanted = !c.peer.stable || !c.settled()
+		b.wait, b.steady, b.due = "", 0, 0
+		return
+	}
+	switch {
+	case !c.fitThere(held):
+		b.steady = 0
+	case b.steady == 0:
+		b.steady = max(c.now, 1)
+	}
+	if c.now < b.at {
+		return
+	}
+	b.at = c.now + pollEach
+	reason := c.cannotGive(held)
+	if c.upkeep.on() {
+		reason = "maintenance is on"
+	}
+	if reason == "" {
+		reason = c.announced()
+	}
+	if reason != "" && reason != b.wait {
+		c.notef("failback to %s waits: %s", c.cfg.Peer, reason)
+		c.decidedAll(held, stayed, "failback waits: "+reason, "to give it back now")
+	}
+	b.wait = reason
+	if reason == "" {
+		b.at = c.now + unfitFor
+		c.give(Foreign, c.offer(Foreign, held), whyFailback)
+	}
+}
+
+// announced says what a failback that nothing is against still waits for: an operator has to have the time to be
+// against it.
+func (c *Core) announced() string {
+	b, p := &c.goback, c.cfg.Patience
+	due := b.steady + p.Steady
+	why := fmt.Sprintf("the copy on %s has to stay fit, and the link steady, for so long", c.cfg.Peer)
+	if again := b.last + p.Period; b.last != 0 && again > due {
+		due, why = again, fmt.Sprintf("groups go back once in %v", p.Period)
+	}
+	if c.now >= due {
+		b.due = 0
+		return ""
+	}
+	b.at = min(b.at, due)
+	if due != b.due || b.wait != b.said {
+		b.due, b.said = due, fmt.Sprintf("announced, in %v: %s", (due-c.now).Round(time.Second), why)
+	}
+	return b.said
+}
