@@ -97,9 +97,11 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 		m.mayStart[group] = !m.mayStart[group]
 	case kind == 13:
 		m.restart(time.Duration(w.draw.Int64N(int64(20 * time.Second))))
-	case split && w.draw.IntN(2) == 0:
+	case !split || w.draw.IntN(3) == 0:
+		m.order(id, failover.OrderMaintenanceOn+failover.OrderKind(w.draw.IntN(2)), set, false)
+	case w.draw.IntN(2) == 0:
 		m.frozen = true
-	case split:
+	default:
 		w.cut = !w.cut
 	}
 }
@@ -125,6 +127,9 @@ func (w *world) calm(t *testing.T) {
 		if m.run == 0 {
 			m.boot(!m.left)
 		}
+	}
+	for _, m := range w.machines {
+		m.order(900, failover.OrderMaintenanceOff, failover.All, false)
 	}
 	w.pass(5 * time.Minute)
 	w.split = false
