@@ -59,9 +59,9 @@ other one gets what it missed. Needs no root and no kernel module.`
 
 // command is one that plays a story.
 func command(diskSize int64, story func(d *demo) (parts []part, cleanUp func(), err error)) *cobra.Command {
-	keep, dir := false, ""
+	keep, dir, mib := false, "", int64(0)
 	cmd := &cobra.Command{Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		d := &demo{out: cmd.OutOrStdout(), start: time.Now(), diskSize: diskSize}
+		d := &demo{out: cmd.OutOrStdout(), start: time.Now(), diskSize: mib << 20}
 		if err := d.findPrograms(); err != nil {
 			return err
 		}
@@ -77,6 +77,7 @@ func command(diskSize int64, story func(d *demo) (parts []part, cleanUp func(), 
 	}}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave disks and logs behind")
 	cmd.Flags().StringVar(&dir, "dir", "", "directory for disks and logs; a new temporary one by default")
+	cmd.Flags().Int64Var(&mib, "size", diskSize>>20, "`MiB` of each node's disk")
 	return cmd
 }
 
