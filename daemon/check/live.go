@@ -109,19 +109,23 @@ func (c *checker) readers() {
 		"ha.cf 'apiauth cl_status gid=GROUP'. Then start polluxd anew", strings.Join(missing, " and "))
 }
 
-// differs tells which files the peer has otherwise. haresources is compared
-// without comments, drbd.conf as it stands.
+// differs tells which files the peer has otherwise. haresources and the guests'
+// files are compared without comments, drbd.conf as it stands.
 func (c *checker) differs() {
 	if c.host.Live == nil || c.host.Live.Cluster == nil {
 		return
 	}
 	for _, name := range c.host.Live.Cluster.Differs {
-		if name == "haresources" {
+		switch name {
+		case "haresources":
 			c.mend(name, "%s has another one: the nodes may start a group twice, or in no place. Copy it to both, and start polluxd "+
 				"anew where it changed", c.site.Peer)
-			continue
+		case "xen/ha.d":
+			c.mend(name, "%s has other files of guests: what moves there is another guest than the one that left. Compare %s and "+
+				"copy it to both", c.site.Peer, strings.Join(c.site.GuestDirs(), ", "))
+		default:
+			c.note(name, "%s has another one, or differs in its spaces or comments: copy it to both, so that nobody has to compare",
+				c.site.Peer)
 		}
-		c.note(name, "%s has another one, or differs in its spaces or comments: copy it to both, so that nobody has to compare",
-			c.site.Peer)
 	}
 }

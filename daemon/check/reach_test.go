@@ -172,9 +172,10 @@ func TestAFirewallBetweenTheSites(t *testing.T) {
 func TestFilesThatThePeerHasOtherwise(t *testing.T) {
 	host := milo1(t)
 	host.Live = live(true, true)
-	host.Live.Cluster.Differs = []string{"drbd.conf", "haresources"}
+	host.Live.Cluster.Differs = []string{"drbd.conf", "haresources", "xen/ha.d"}
 	NewWithT(t).Expect(said(t, host)).To(HaveExactElements(
 		HavePrefix("note  drbd.conf: milo2 has another one, or differs in its spaces or comments: copy it to both"),
 		HavePrefix("MEND  haresources: milo2 has another one: the nodes may start a group twice, or in no place. Copy it to both"),
+		And(HavePrefix("MEND  xen/ha.d: milo2 has other files of guests: "), HaveSuffix("/xen/ha.d and copy it to both")),
 	))
 }

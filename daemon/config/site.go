@@ -262,9 +262,32 @@ func (s *Site) Readers() (users, groups []string) {
 	return users, groups
 }
 
-// GuestDir has the files of the guests that xenHA moves, unless it names another
+// GuestScript is the word of haresources that starts and stops guests; its
+// argument is the directory of their files, where that is not GuestDir.
+const GuestScript = "xenHA"
+
+// GuestDir has the files of the guests that groups move, unless they name another
 // directory.
 func (s *Site) GuestDir() string { return filepath.Join(s.Dir, "xen", "ha.d") }
+
+// GuestDirs are the directories that groups name, each once.
+func (s *Site) GuestDirs() (dirs []string) {
+	for _, g := range s.Groups {
+		for _, r := range g.Resources {
+			if r.Script != GuestScript {
+				continue
+			}
+			dir := s.GuestDir()
+			if _, named, ok := strings.Cut(r.Text, "::"); ok {
+				dir = named
+			}
+			if !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
+}
 
 // RoleScript is the word of haresources whose argument is a resource of
 // drbd.conf: where a group runs, that one is Primary.

@@ -135,6 +135,24 @@ func TestFilesThatDifferHaveOtherDigests(t *testing.T) {
 	g.Expect(digests("haresources", "xenHA", "xenHA xenHA2").Resources).NotTo(Equal(same.Resources))
 }
 
+func TestWhereTheGuestsAre(t *testing.T) {
+	g := NewWithT(t)
+	for words, want := range map[string][]string{
+		"milo1 web":   nil,
+		"milo1 xenHA": {"xen/ha.d"},
+		"milo1 xenHA::/etc/xen/web.d\nmilo2 xenHA\nmilo2 LVM::vg xenHA::/etc/xen/web.d": {"/etc/xen/web.d", "xen/ha.d"},
+	} {
+		dir := files(t, "haresources", "", words+"\n")
+		site, err := config.Load(dir, "milo1")
+		g.Expect(err).NotTo(HaveOccurred())
+		var dirs []string
+		for _, d := range site.GuestDirs() {
+			dirs = append(dirs, strings.TrimPrefix(d, dir+"/"))
+		}
+		g.Expect(dirs).To(Equal(want), words)
+	}
+}
+
 func TestWhoMayAsk(t *testing.T) {
 	g := NewWithT(t)
 	site, err := config.Load(files(t, "ha.cf", "cl_status uid=root", "cl_status uid=nagios gid=ops,7"), "milo1")

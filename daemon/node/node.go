@@ -87,6 +87,7 @@ type Node struct {
 	link     *beatlink.Link
 	witness  *witness.Client // nil: there is none
 	agents   agent.Finder
+	guests   guestFiles
 	control  *control.Server
 	answers  answers
 	ctx      context.Context //nolint:containedctx // the life of the node, for the programs that it starts
@@ -230,6 +231,9 @@ func (n *Node) begin(ctx context.Context) {
 		Kind: failover.Started, Crashed: n.identity.crashed, Text: n.identity.kept,
 	}})
 	n.beat(liveness.Input{Kind: liveness.Start})
+	if len(n.site.GuestDirs()) > 0 {
+		n.working.Go(n.compareGuests)
+	}
 }
 
 // perform carries one effect out, or starts it.
@@ -255,6 +259,7 @@ func (n *Node) performLiveness(e *liveness.Effect) {
 		n.link.Drain()
 	case liveness.PeerUp:
 		n.tell("peer %s is up", n.site.Peer)
+		n.sayGuests()
 	case liveness.PeerLate:
 		n.tell("peer %s is late: silent for %.1f s", n.site.Peer, e.Silent.Seconds())
 	case liveness.PeerDied:
@@ -264,6 +269,7 @@ func (n *Node) performLiveness(e *liveness.Effect) {
 	case liveness.CommsUp:
 		n.tell("communication with %s is up", n.site.Peer)
 		n.rememberPeer()
+		n.sayGuests() // the peer may have missed the first
 	case liveness.Note:
 		n.tell("%s", e.Text)
 	case liveness.Heard:

@@ -242,6 +242,7 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 	for name, digests := range map[string][2]string{
 		"drbd.conf":   {n.site.Files.DRBD, st.PeerFiles.DRBD},
 		"haresources": {n.site.Files.Resources, st.PeerFiles.Resources},
+		"xen/ha.d":    {n.guests.last(), st.PeerFiles.Guests},
 	} {
 		if digests[1] != "" && digests[0] != digests[1] {
 			c.Differs = append(c.Differs, name)

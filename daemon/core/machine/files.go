@@ -7,18 +7,34 @@ import (
 
 // Both nodes must have the same drbd.conf and haresources, and nobody compares
 // them before a failover goes wrong. So each tells the other what it has, when
-// it hears of it. A real Heartbeat ignores the message.
+// it hears of it. A real Heartbeat ignores the messages.
 
-// msgFiles is its type, and the fields are the digests.
+// msgFiles is the type of one, and its fields are the digests. Files of guests
+// change while the daemon runs: msgGuests is the shell's to send.
 const (
 	msgFiles       = "pollux_files"
 	fieldDRBD      = "drbdconf"
 	fieldResources = "haresources"
+
+	msgGuests   = "pollux_guests"
+	fieldGuests = "guests"
 )
 
 // Files are digests of the files that both nodes must have the same of; "" is
 // one that is not known.
-type Files struct{ DRBD, Resources string }
+type Files struct {
+	DRBD, Resources string
+	// Guests is known of the peer alone; see SayGuests.
+	Guests string
+}
+
+// SayGuests is the input that tells the peer the digest of the guests' files:
+// when it changes, and when the peer has come up.
+func SayGuests(digest string) liveness.Input {
+	return liveness.Input{Kind: liveness.Say, Message: hbwire.Message{
+		hbwire.Text(hbwire.FieldType, msgGuests), hbwire.Text(fieldGuests, digest),
+	}}
+}
 
 func (m *Machine) sayFiles() {
 	if m.cfg.Files == (Files{}) {
@@ -33,13 +49,16 @@ func (m *Machine) sayFiles() {
 	}})
 }
 
-// heardFiles takes the peer's message; the own one comes back as well.
+// heardFiles takes the peer's messages; the own ones come back as well.
 func (m *Machine) heardFiles(e liveness.Effect) bool {
-	if e.Message.Text(hbwire.FieldType) != msgFiles {
+	switch kind := e.Message.Text(hbwire.FieldType); {
+	case kind != msgFiles && kind != msgGuests:
 		return false
-	}
-	if !e.Own {
-		m.peerFiles = Files{DRBD: e.Message.Text(fieldDRBD), Resources: e.Message.Text(fieldResources)}
+	case e.Own:
+	case kind == msgGuests:
+		m.peerFiles.Guests = e.Message.Text(fieldGuests)
+	default:
+		m.peerFiles.DRBD, m.peerFiles.Resources = e.Message.Text(fieldDRBD), e.Message.Text(fieldResources)
 	}
 	return true
 }

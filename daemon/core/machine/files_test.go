@@ -1,6 +1,8 @@
 package machine_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -19,6 +21,16 @@ var _ = Describe("Two nodes that hear each other", func() {
 		})
 		Expect(milo1).To(Equal(machine.Files{DRBD: "d of milo2", Resources: "r"}))
 		Expect(milo2).To(Equal(machine.Files{DRBD: "d of milo1", Resources: "r"}))
+	})
+
+	It("know what guests the other has, since their files changed last", func() {
+		p := newPairOf(func(c *machine.Config) { c.Files.DRBD = "d" })
+		for _, digest := range []string{"before", "since"} {
+			p.nodes[0].step(machine.Input{Part: machine.Liveness, Liveness: machine.SayGuests(digest)})
+			p.pass(time.Second)
+			Expect(p.nodes[1].core.Status().PeerFiles).To(Equal(machine.Files{DRBD: "d", Guests: digest}))
+		}
+		Expect(p.nodes[0].core.Status().PeerFiles).To(Equal(machine.Files{DRBD: "d"}), "its own message tells it nothing")
 	})
 
 	It("know nothing of them from one that does not say", func() {

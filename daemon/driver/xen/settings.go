@@ -1,6 +1,8 @@
 package xen
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -149,6 +151,38 @@ func filesIn(dir string) ([]string, error) {
 	}
 	return files, nil
 }
+
+// Digest tells the guests of directories apart: their files' names, and what these
+// say but for comments that have a line to themselves. It is "" if there are none.
+func Digest(dirs ...string) (string, error) {
+	all, found := sha256.New(), false
+	for _, dir := range dirs {
+		files, err := filesIn(dir)
+		if err != nil {
+			return "", err
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", fmt.Errorf("read a guest's configuration: %w", err)
+			}
+			found = true
+			_, _ = fmt.Fprintf(all, "%s\n", filepath.Base(file))
+			for line := range strings.Lines(string(text)) {
+				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+					_, _ = fmt.Fprintf(all, "\t%s\n", line)
+				}
+			}
+		}
+	}
+	if !found {
+		return "", nil
+	}
+	return hex.EncodeToString(all.Sum(nil)[:digestSize]), nil
+}
+
+// digestSize is how many bytes of a SHA-256 tell two directories apart.
+const digestSize = 8
 
 // leftover says that a file of that name was left by an editor or a package
 // manager, or is hidden.
