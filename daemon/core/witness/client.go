@@ -233,6 +233,9 @@ func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	if grant.Verdict&^witnesswire.Vouched != witnesswire.Granted || g.flags&witnesswire.Want == 0 {
 		return
 	}
+	if note.at < g.since {
+		return // what was granted then may have been given back since
+	}
 	since := note.at
 	if planted.On(planted.LeaseFromAnswer) {
 		since = c.now

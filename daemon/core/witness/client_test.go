@@ -136,6 +136,38 @@ func TestAnOperatorsWord(t *testing.T) {
 	g.Expect(p.clients[0].StopAt(0)).To(Equal(witness.Never))
 }
 
+// An answer may be under way while the group is given up and wanted anew: what it
+// grants, the witness has been told to take back.
+func TestAVoteThatWasGivenBack(t *testing.T) {
+	g, p := NewWithT(t), newPair(witness.ByWitness)
+	p.pass(time.Second)
+	p.cut, p.lost = true, [2]bool{true, true}
+	c := p.clients[0]
+	answered := func(flags witnesswire.Flags) (a witnesswire.Answer) {
+		p.now += time.Second
+		c.Say(p.now, 0, flags)
+		for _, e := range c.Step(p.now, witness.Input{Kind: witness.Tick}, nil) {
+			if e.Kind == witness.AskWitness {
+				ask, err := witnesswire.DecodeAsk(e.Data)
+				g.Expect(err).NotTo(HaveOccurred())
+				a, _ = p.voter.Ask(p.now, ask)
+			}
+		}
+		return a
+	}
+	late := answered(want)
+	g.Expect(late.Groups[0].Verdict).To(Equal(granted))
+	g.Expect(answered(0).Groups[0].Verdict).To(Equal(witnesswire.Free))
+	again := answered(want)
+	for _, tc := range []struct {
+		answer witnesswire.Answer
+		held   bool
+	}{{late, false}, {again, true}} {
+		p.step(0, witness.Input{Kind: witness.Answered, Data: tc.answer.Append(nil)})
+		g.Expect(p.held(0)).To(Equal(tc.held))
+	}
+}
+
 func TestConfigurationsThatDoNotWork(t *testing.T) {
 	good := witness.Config{Policy: witness.ByWitness, Cluster: "site", Node: "milo1", Peer: "milo2", Lease: lease}
 	for name, change := range map[string]func(c *witness.Config){
