@@ -272,7 +272,7 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 func (m *Machine) watchLeased(i int, row *leased) {
 	l := &m.leases
 	s := m.resources[i].State()
-	hold := s.Role == drbdwire.Primary && (row.failing || !l.client.Safe(m.now, row.group))
+	hold := s.Role == drbdwire.Primary && (row.failing || !l.client.Safe(m.leaseClock(), row.group))
 	if s.Role != drbdwire.Primary {
 		row.failing = false
 	}
@@ -344,6 +344,15 @@ func (m *Machine) failUsers(e failover.Effect) {
 		row.failing, row.held, m.leases.quiet.on = true, true, false
 		m.queue = append(m.queue, holdInput(i, true, true, "its users are stopped, and the lease is not there"))
 	}
+}
+
+// leaseClock is what the end of a lease is compared with: now, whatever input
+// says that it is now.
+func (m *Machine) leaseClock() time.Duration {
+	if planted.On(planted.WakesUnfrozen) {
+		return min(m.now, m.leases.client.Deadline())
+	}
+	return m.now
 }
 
 // wakeUp comes before anything else that a node does: it may have been paused,
