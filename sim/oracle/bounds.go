@@ -17,7 +17,7 @@ func (o *Oracle) Bounds() {
 			continue
 		}
 		o.Counts.Bounds++
-		s := node.Core().Status().Resources[0].Stats
+		s := node.Core().Resource(0).Stats()
 		if s.Queued > mostRequests || s.Unacked > mostWork || node.Rows() > mostPayloads {
 			o.w.Fail(promise12, "%s holds %d requests, %d pieces of work for its peer and %d payloads", name(n),
 				s.Queued, s.Unacked, node.Rows())
@@ -30,7 +30,7 @@ func (o *Oracle) Bounds() {
 func (o *Oracle) Idle() bool {
 	for n := range 2 {
 		if node := o.w.Node(n); node.Alive() {
-			s := node.Core().Status().Resources[0].Stats
+			s := node.Core().Resource(0).Stats()
 			if s.Queued+s.Unacked > 0 {
 				return false
 			}
@@ -43,7 +43,7 @@ func (o *Oracle) Idle() bool {
 func (o *Oracle) Leaks() {
 	for n := range 2 {
 		node := o.w.Node(n)
-		s := node.Core().Status().Resources[0].Stats
+		s := node.Core().Resource(0).Stats()
 		if s.Queued+s.Unacked+node.Rows() > 0 {
 			o.w.Fail(promise12, "%s has nothing to do and holds %d requests, %d pieces of work for its peer and %d payloads",
 				name(n), s.Queued, s.Unacked, node.Rows())

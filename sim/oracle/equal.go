@@ -24,17 +24,35 @@ func (o *Oracle) Equal(still bool) {
 	o.Counts.EqualChecks++
 	o.markBusy()
 	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
-	for s := range a[:o.shared()] {
-		if o.busy[s/blockSectors] || o.w.Tainted(s) {
-			continue
-		}
-		o.Counts.Compared++
-		if a[s] != b[s] && !o.isMarked(uint64(s)) {
-			o.w.Fail(promise3, "sector %d has version %d on %s and %d on %s, and nobody writes it", s, a[s], name(0),
-				b[s], name(1))
-			return
+	shared := o.shared()
+	o.Counts.Compared += o.compared(shared)
+	for block, ok := o.w.Differing(0); ok; block, ok = o.w.Differing(block + 1) {
+		for s := block * blockSectors; s < min((block+1)*blockSectors, shared); s++ {
+			if a[s] != b[s] && !o.busy[block] && !o.w.Tainted(s) && !o.isMarked(uint64(s)) {
+				o.w.Fail(promise3, "sector %d has version %d on %s and %d on %s, and nobody writes it", s, a[s], name(0),
+					b[s], name(1))
+				return
+			}
 		}
 	}
+}
+
+// compared is how many sectors are held to be equal: those that nobody writes, and
+// that no disk has lied about.
+func (o *Oracle) compared(shared int) int {
+	n := shared
+	for _, block := range o.busyBlocks {
+		n -= max(0, min((block+1)*blockSectors, shared)-block*blockSectors)
+	}
+	if !o.w.IsTainted() {
+		return n
+	}
+	for s := range shared {
+		if o.w.Tainted(s) && !o.busy[s/blockSectors] {
+			n--
+		}
+	}
+	return n
 }
 
 // Same tells whether both copies are equal now, whatever anybody says of them.
@@ -60,13 +78,22 @@ func (o *Oracle) shared() int { return int(min(o.w.Node(0).Size(), o.w.Node(1).S
 // markBusy notes the blocks that somebody writes now, or that may differ because
 // a disk rots.
 func (o *Oracle) markBusy() {
-	clear(o.busy)
+	for _, b := range o.busyBlocks {
+		o.busy[b] = false
+	}
+	o.busyBlocks = o.busyBlocks[:0]
+	mark := func(b int) {
+		if !o.busy[b] {
+			o.busy[b] = true
+			o.busyBlocks = append(o.busyBlocks, b)
+		}
+	}
 	o.w.Busy(func(sector uint64, size uint32) {
 		for b := sector / blockSectors; b <= (sector+uint64(size)/512-1)/blockSectors; b++ {
-			o.busy[b] = true
+			mark(int(b))
 		}
 	})
 	for _, b := range o.rotten {
-		o.busy[b] = true
+		mark(b)
 	}
 }

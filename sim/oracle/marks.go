@@ -24,8 +24,9 @@ func (o *Oracle) Marks() {
 	o.markBusy()
 	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
 	shared := o.shared()
-	for s := 0; s < shared; s++ {
-		if a[s] == b[s] || o.busy[s/blockSectors] || o.w.Tainted(s) {
+	for block, ok := o.w.Differing(0); ok; block, ok = o.w.Differing(block + 1) {
+		s, differs := o.firstDiffering(block, shared)
+		if !differs {
 			continue
 		}
 		sector := uint64(s)
@@ -35,8 +36,22 @@ func (o *Oracle) Marks() {
 			return
 		}
 		o.Counts.Marked++
-		s |= blockSectors - 1
 	}
+}
+
+// firstDiffering is the first sector of a block that differs, and that nobody
+// writes or has lied about.
+func (o *Oracle) firstDiffering(block, shared int) (sector int, ok bool) {
+	if o.busy[block] {
+		return 0, false
+	}
+	a, b := o.w.Node(0).Data(), o.w.Node(1).Data()
+	for s := block * blockSectors; s < min((block+1)*blockSectors, shared); s++ {
+		if a[s] != b[s] && !o.w.Tainted(s) {
+			return s, true
+		}
+	}
+	return 0, false
 }
 
 func (o *Oracle) isTalking(n int) bool {

@@ -135,8 +135,11 @@ type Oracle struct {
 	// powerLost: some disk has lost its cache, where protocols A and B keep
 	// what was acknowledged.
 	powerLost bool
-	busy      []bool // blocks, for the comparison that is running
-	rotten    []int  // blocks that changed by themselves, and were not compared since
+	// Blocks that somebody writes, for the comparison that is running: by their
+	// number, and listed.
+	busy       []bool
+	busyBlocks []int
+	rotten     []int // blocks that changed by themselves, and were not compared since
 }
 
 // sight is what was seen of one node.

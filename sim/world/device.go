@@ -202,6 +202,7 @@ func (d *device) writeMeta(sector int, blocks []block, durable bool) error {
 		if err := d.data.Write(at, row, durable); err != nil {
 			return err
 		}
+		d.node.w.compare(at, over)
 	}
 	return d.meta.Write(sector, blocks, durable)
 }
@@ -214,7 +215,11 @@ func (d *device) writeData(sector int, row []uint64, durable bool) error {
 			return err
 		}
 	}
-	return d.data.Write(sector, row, durable)
+	if err := d.data.Write(sector, row, durable); err != nil {
+		return err
+	}
+	d.node.w.compare(sector, len(row))
+	return nil
 }
 
 // layout is where the metadata is: at the end, or where that was.
@@ -260,6 +265,7 @@ func (d *device) powerLoss(keep int) {
 	survives := func() bool { return luck.Chance(keep) }
 	d.data.PowerLoss(survives)
 	d.meta.PowerLoss(survives)
+	d.node.w.compareAll()
 }
 
 // carryOut does what the core asks of the disk.
@@ -356,7 +362,7 @@ func (n *Node) DeviceSize() uint64 { return n.shown }
 // that is down.
 func (n *Node) Size() uint64 {
 	if n.alive {
-		if size := n.core.Resource(0).Status().Size; size != 0 {
+		if size := n.core.Resource(0).Size(); size != 0 {
 			return size
 		}
 	}

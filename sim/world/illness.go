@@ -132,4 +132,5 @@ func (n *Node) Revert() {
 		n.w.taint(int(q.sector), int(q.size)/sectorSize)
 	}
 	n.disk.data, n.disk.meta, n.disk.size, n.disk.last = data, meta, old.size, old.last
+	n.w.compareAll()
 }

@@ -65,23 +65,24 @@ type Guest interface {
 
 // World is the state of everything.
 type World struct {
-	cfg      Config
-	now      time.Duration
-	queue    queue
-	nodes    [2]*Node
-	net      network
-	third    third
-	watcher  Watcher
-	guest    Guest
-	hash     uint64
-	events   uint64
-	crowd    int // events at this very time
-	trace    func(string)
-	broken   *Violation
-	seen     Coverage // nil: nobody counts
-	tainted  []bool   // sectors that a disk has lied about; nil is none
-	messages bool     // packets go into the trace
-	listener func(n int, word string)
+	cfg       Config
+	now       time.Duration
+	queue     queue
+	nodes     [2]*Node
+	net       network
+	third     third
+	watcher   Watcher
+	guest     Guest
+	hash      uint64
+	events    uint64
+	crowd     int // events at this very time
+	trace     func(string)
+	broken    *Violation
+	seen      Coverage // nil: nobody counts
+	tainted   []bool   // sectors that a disk has lied about; nil is none
+	differing differing
+	messages  bool // packets go into the trace
+	listener  func(n int, word string)
 
 	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third, watch, shot *draw.Stream }
 }
@@ -106,6 +107,7 @@ func New(cfg Config, trace func(string)) (*World, error) {
 		w.nodes[n] = &Node{id: n, w: w, disk: disk, tickAt: never}
 		w.nodes[n].disk.node = w.nodes[n]
 	}
+	w.compareAll()
 	return w, nil
 }
 

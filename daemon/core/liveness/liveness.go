@@ -206,10 +206,9 @@ func (c *Core) keepBeating() {
 }
 
 func (c *Core) beat() {
-	m := hbwire.Message{
-		hbwire.Text(hbwire.FieldType, hbwire.MsgStatus),
-		hbwire.Text(hbwire.FieldStatus, c.state.String()),
-	}
+	const fields = 12 // with those of the envelope
+	m := append(make(hbwire.Message, 0, fields),
+		hbwire.Text(hbwire.FieldType, hbwire.MsgStatus), hbwire.Text(hbwire.FieldStatus, c.state.String()))
 	if !c.peer.old {
 		deadtime := c.cfg.Deadtime
 		if c.raisedDT {

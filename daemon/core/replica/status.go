@@ -43,8 +43,8 @@ type Status struct {
 func (r *Resource) Status() Status {
 	s := Status{
 		Name: r.cfg.Name, State: r.state, Protocol: r.cfg.Protocol, Size: r.size, UUIDs: r.uuids,
-		Verify: r.verifying(), Verified: r.verify.last, Flags: r.meta.flags, Frozen: r.frozen, Note: r.note, Stats: r.stats,
-		Decisions: slices.Clone(r.decisions),
+		Verify: r.verifying(), Verified: r.verify.last, Flags: r.meta.flags, Frozen: r.frozen, Note: r.note,
+		Decisions: slices.Clone(r.decisions), Stats: r.Stats(),
 	}
 	s.Room, s.PeerRoom = r.meta.layout.DataSectors, r.peerRoom
 	if r.bits != nil {
@@ -54,20 +54,29 @@ func (r *Resource) Status() Status {
 		report := r.sync.progress.Report(r.now)
 		s.Resync = &report
 	}
+	return s
+}
+
+// Stats are the counters, and how much is under way.
+func (r *Resource) Stats() Stats {
+	s := r.stats
 	for _, list := range r.requests.both() {
 		for i := range list {
 			if list[i].remote == halfPending {
-				s.Stats.Pending++
+				s.Pending++
 			}
 			if list[i].local == halfPending {
-				s.Stats.Lower++
+				s.Lower++
 			}
 		}
-		s.Stats.Queued += len(list)
+		s.Queued += len(list)
 	}
-	s.Stats.Unacked = r.mirror.list.len()
+	s.Unacked = r.mirror.list.len()
 	return s
 }
+
+// Size is that of the device, in sectors; 0 is not known yet.
+func (r *Resource) Size() uint64 { return r.size }
 
 // State is the state alone.
 func (r *Resource) State() drbdwire.State { return r.state }

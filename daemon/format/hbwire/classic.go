@@ -35,7 +35,13 @@ func (m Message) appendLines(dst []byte, depth int) []byte {
 		dst = append(dst, '=')
 		switch f.Type {
 		case String:
-			dst = append(dst, bytes.ReplaceAll(f.Value, []byte{'\n'}, []byte{lineBreak})...)
+			at := len(dst)
+			dst = append(dst, f.Value...)
+			for i := range dst[at:] {
+				if dst[at+i] == '\n' {
+					dst[at+i] = lineBreak
+				}
+			}
 		case Binary, Compressed:
 			dst = base64.StdEncoding.AppendEncode(dst, f.Value)
 		case Struct:
@@ -100,7 +106,7 @@ func readLine(line []byte, depth int) (Field, error) {
 		}
 		f.Type, name = Type(name[1]-'0'), name[3:]
 	}
-	f.Name = string(name)
+	f.Name = word(name)
 	var err error
 	switch f.Type {
 	case String:

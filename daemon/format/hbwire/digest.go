@@ -72,11 +72,10 @@ func (k Key) digest(signed []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// cksum is the CRC of POSIX cksum, but without the length at its end.
-func cksum(b []byte) uint32 {
-	var crc uint32
-	for _, c := range b {
-		crc ^= uint32(c) << 24
+// cksumTable has what a byte does to a CRC whose polynomial is POSIX cksum's.
+var cksumTable = func() (table [256]uint32) {
+	for i := range table {
+		crc := uint32(i) << 24
 		for range 8 {
 			if crc>>31 == 1 {
 				crc = crc<<1 ^ 0x04C11DB7
@@ -84,8 +83,23 @@ func cksum(b []byte) uint32 {
 				crc <<= 1
 			}
 		}
+		table[i] = crc
+	}
+	return table
+}()
+
+// cksum is the CRC of POSIX cksum, but without the length at its end.
+func cksum(b []byte) uint32 {
+	var crc uint32
+	for _, c := range b {
+		crc = crc<<8 ^ cksumTable[byte(crc>>24)^c]
 	}
 	return ^crc
+}
+
+// keyNumbers are what stands before a digest.
+var keyNumbers = [16]string{
+	"0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "10 ", "11 ", "12 ", "13 ", "14 ", "15 ",
 }
 
 // sign returns "NUMBER DIGEST" made with the current key.
@@ -93,7 +107,7 @@ func (k Keys) sign(signed []byte) (string, error) {
 	if k.Current < 0 || k.Current >= len(k.Keys) || k.Keys[k.Current].Method == NoMethod {
 		return "", fmt.Errorf("sign a packet with key %d: %w", k.Current, ErrUnknownKey)
 	}
-	return strconv.Itoa(k.Current) + " " + k.Keys[k.Current].digest(signed), nil
+	return keyNumbers[k.Current] + k.Keys[k.Current].digest(signed), nil
 }
 
 // verify checks "NUMBER DIGEST" with the key of that number, current or not: this is how keys are rolled.

@@ -65,22 +65,26 @@ func Open(m Message) (Envelope, error) {
 			return Envelope{}, fmt.Errorf("field %s of %q: %w: found no text", name, m.Text(FieldType), ErrField)
 		}
 	}
-	for _, number := range []struct {
+	for _, number := range [...]struct {
 		name     string
 		to       *uint64
-		read     func(string) (uint64, error)
+		decimal  bool
 		required bool
 	}{
-		{FieldSeq, &e.Seq, m.Hex, Sequenced(m.Text(FieldType))},
-		{FieldGeneration, &e.Generation, m.Hex, false},
-		{FieldTime, &e.Time, m.Hex, true},
-		{FieldTTL, &e.TTL, m.Decimal, false},
+		{FieldSeq, &e.Seq, false, Sequenced(m.Text(FieldType))},
+		{FieldGeneration, &e.Generation, false, false},
+		{FieldTime, &e.Time, false, true},
+		{FieldTTL, &e.TTL, true, false},
 	} {
-		if _, ok := m.Get(number.name); !ok && !number.required {
+		if m.index(number.name) < 0 && !number.required {
 			continue
 		}
+		read := Message.Hex
+		if number.decimal {
+			read = Message.Decimal
+		}
 		var err error
-		if *number.to, err = number.read(number.name); err != nil {
+		if *number.to, err = read(m, number.name); err != nil {
 			return Envelope{}, err
 		}
 	}

@@ -10,8 +10,8 @@ package hbwire
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
+	"strings"
 )
 
 // A Type says what a field's value is. Source: Heartbeat wire, section 1.2.
@@ -72,7 +72,7 @@ func (m Message) Text(name string) string {
 	if !ok || f.Type != String {
 		return ""
 	}
-	return string(f.Value)
+	return word(f.Value)
 }
 
 // Hex returns a number that is sent in hexadecimal. It fails if the field is missing or is no such number.
@@ -98,13 +98,24 @@ func (m *Message) Set(f Field) {
 	*m = append(*m, f)
 }
 
-// without returns a copy of the message that lacks one field.
+// without returns a copy of the message that lacks one field, with room for one.
 func (m Message) without(name string) Message {
-	return slices.DeleteFunc(slices.Clone(m), func(f Field) bool { return f.Name == name })
+	out := make(Message, 0, len(m)+1)
+	for _, f := range m {
+		if f.Name != name {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func (m Message) index(name string) int {
-	return slices.IndexFunc(m, func(f Field) bool { return f.Name == name })
+	for i := range m {
+		if m[i].Name == name {
+			return i
+		}
+	}
+	return -1
 }
 
 func (m Message) number(name string, base int, kind string) (uint64, error) {
@@ -125,14 +136,33 @@ func (m Message) check(depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: messages nested more than %d deep", ErrLimit, maxDepth)
 	}
-	seen := make(map[string]bool, len(m))
+	if err := m.checkNames(); err != nil {
+		return err
+	}
 	for _, f := range m {
-		if seen[f.Name] && f.Type != List {
-			return fmt.Errorf("%w: field %.40q stands twice", ErrMalformed, f.Name)
-		}
-		seen[f.Name] = true
 		if err := f.check(depth); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// few fields are compared each with each; nobody may send many and keep this node busy.
+const few = 32
+
+// checkNames fails if a field stands twice that may not.
+func (m Message) checkNames() error {
+	var seen map[string]bool
+	if len(m) > few {
+		seen = make(map[string]bool, len(m))
+	}
+	for i, f := range m {
+		twice := seen[f.Name] || seen == nil && m[:i].index(f.Name) >= 0
+		if twice && f.Type != List {
+			return fmt.Errorf("%w: field %.40q stands twice", ErrMalformed, f.Name)
+		}
+		if seen != nil {
+			seen[f.Name] = true
 		}
 	}
 	return nil
@@ -142,7 +172,7 @@ func (m Message) check(depth int) error {
 // netstring packet, so a line break smuggled into a name would make two messages one.
 func (f Field) check(depth int) error {
 	switch {
-	case f.Name == "", f.Name[0] == '(', bytes.ContainsAny([]byte(f.Name), "=\n\x00"):
+	case f.Name == "", f.Name[0] == '(', strings.ContainsAny(f.Name, "=\n\x00"):
 		return fmt.Errorf("%w: field name %.40q, want a word without '=', not starting with '('", ErrMalformed, f.Name)
 	case f.Type == String && bytes.IndexByte(f.Value, 0) >= 0:
 		return fmt.Errorf("%w: field %.40q is text, and holds a NUL byte", ErrMalformed, f.Name)

@@ -38,6 +38,7 @@ func readNetstring(b []byte, depth int) (m Message, rest []byte, err error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: found %.8q, want a line ###", ErrMalformed, b)
 	}
+	m = make(Message, 0, usual)
 	for {
 		if after, ended := bytes.CutPrefix(rest, []byte(netstringEnd)); ended {
 			return m, after, nil
@@ -53,7 +54,7 @@ func readNetstring(b []byte, depth int) (m Message, rest []byte, err error) {
 		if !found {
 			return nil, nil, fmt.Errorf("field %d: %w: found %.40q, want NAME=VALUE", len(m)+1, ErrMalformed, text)
 		}
-		m = append(m, Field{Name: string(name), Type: Type(text[1] - '0'), Value: value})
+		m = append(m, Field{Name: word(name), Type: Type(text[1] - '0'), Value: value})
 	}
 }
 

@@ -13,6 +13,12 @@ const (
 	MaxDatagram = 65507     // of what Sign makes: the most that UDP carries
 )
 
+// The size of a usual message: fields, and bytes of the packet that carries it.
+const (
+	usual     = 16
+	usualSize = 384
+)
+
 // maxDepth bounds the messages nested in a message: the classic encoding has no more symbols for line breaks.
 const maxDepth = 15
 
@@ -140,7 +146,7 @@ func (k Keys) sealed(m Message, e Encoding) ([]byte, error) {
 		return nil, err
 	}
 	if e != BareNetstring {
-		signature, err := k.sign(m.appendLines(nil, 0))
+		signature, err := k.sign(m.appendLines(make([]byte, 0, usualSize), 0))
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +160,7 @@ func (k Keys) sealed(m Message, e Encoding) ([]byte, error) {
 		}
 		return append(m.AppendClassic(nil), 0), nil
 	}
-	datagram := m.appendNetstring(nil)
+	datagram := m.appendNetstring(make([]byte, 0, usualSize))
 	signature, err := k.sign(datagram)
 	if err != nil {
 		return nil, err
