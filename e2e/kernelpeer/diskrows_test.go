@@ -28,7 +28,7 @@ var diskRows = []row{
 			p.from.wrote(ctx, 1, ops...)
 			p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
 			p.from.disk.Heal()
-			reattach(ctx, p.from)
+			p.from.do(ctx, "attach")
 			p.synced(ctx)
 			equal(ctx)
 		}
@@ -56,7 +56,7 @@ var diskRows = []row{
 		if _, ours := p.from.engine.(*pollux); ours {
 			p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
 			p.from.disk.Heal()
-			reattach(ctx, p.from)
+			p.from.do(ctx, "attach")
 		} else {
 			p.from.is(ctx, "Connected Primary/Secondary Inconsistent/UpToDate")
 			p.from.disk.Heal()
@@ -74,7 +74,7 @@ var diskRows = []row{
 		p.to.is(ctx, "Connected Secondary/Primary UpToDate/Diskless")
 		p.from.wrote(ctx, 4, check(0, 4*kib, 1), check(20*mib, mib, 2), write(mib, 64*kib, 3), write(3*mib, mib, 4), flush(),
 			trim(3*mib, 64*kib), flush(), check(mib, 64*kib, 3), check(3*mib, 64*kib, 0))
-		reattach(ctx, p.from)
+		p.from.do(ctx, "attach")
 		p.synced(ctx)
 		equal(ctx)
 		// A Secondary without one is caught up when it has it back.
@@ -85,20 +85,20 @@ var diskRows = []row{
 		p.synced(ctx)
 		p.from.do(ctx, "secondary")
 	}},
-}
-
-// reattach gives a Primary its disk back. Polluxd does that only when it has no
-// users.
-func reattach(ctx SpecContext, n *node) {
-	GinkgoHelper()
-	_, ours := n.engine.(*pollux)
-	if ours {
-		Expect(n.engine.order(ctx, "attach")).To(MatchError(ContainSubstring("move its users")))
-		n.do(ctx, "secondary")
-	}
-	n.do(ctx, "attach")
-	if ours {
-		settled(ctx)
-		n.do(ctx, "primary")
-	}
+	{name: "attach under a Primary in use", smoke: true, options: options{rate: slowly}, body: func(ctx SpecContext, p pairing) {
+		p.promoted(ctx)
+		p.from.wrote(ctx, 1, write(0, mib, 1), write(20*mib, mib, 2))
+		p.from.do(ctx, "detach")
+		p.from.is(ctx, "Connected Primary/Secondary Diskless/UpToDate")
+		p.from.wrote(ctx, 1, write(0, 4*mib, 3), flush())
+		p.from.do(ctx, "attach")
+		p.from.is(ctx, "SyncTarget Primary/Secondary Inconsistent/UpToDate")
+		p.to.is(ctx, "SyncSource Secondary/Primary UpToDate/Inconsistent")
+		// Where the own disk has the blocks and where it has not yet, whole and in part.
+		p.from.wrote(ctx, 4, check(3*mib, mib, 3), check(20*mib, mib, 2), write(0, 64*kib, 4), write(4*mib-64*kib, 64*kib, 5),
+			write(3*mib+512, 512, 6), trim(2*mib, 64*kib), write(20*mib, 64*kib, 7), flush(), check(0, 64*kib, 4),
+			check(3*mib+512, 512, 6), check(2*mib, 64*kib, 0), check(20*mib, 64*kib, 7))
+		p.synced(ctx)
+		p.from.do(ctx, "secondary")
+	}},
 }

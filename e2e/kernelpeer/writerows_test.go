@@ -43,7 +43,7 @@ var writeRows = []row{
 		p.synced(ctx)
 		p.from.do(ctx, "detach")
 		p.from.io(ctx, 1, check(3*mib, 64*kib, 7))
-		reattach(ctx, p.from)
+		p.from.do(ctx, "attach")
 		p.synced(ctx)
 		p.from.do(ctx, "secondary")
 	}},

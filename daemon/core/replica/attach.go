@@ -19,18 +19,28 @@ func (r *Resource) attach(disk Disk) {
 		r.refuse(drbdwire.InTransientState, "a disk is attached, or was not let go yet")
 		return
 	}
-	if s := r.state; s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
-		r.refuse(drbdwire.NotSupported, "this node is Primary on the peer's disk: move its users there before the attach")
+	if r.servesFromPeer() {
+		r.join(disk)
 		return
 	}
+	r.open(disk)
+}
+
+// open begins to read the disk.
+func (r *Resource) open(disk Disk) {
 	var err error
 	r.meta.layout, err = r.place(disk)
 	if err != nil {
 		r.refuse(drbdwire.IsDiskless, err.Error())
 		return
 	}
+	if r.state.Role == drbdwire.Primary {
+		r.meta.served = r.uuids.Current &^ 1
+	}
 	r.state.Disk = drbdwire.Attaching // so nobody looks for the peer
-	r.partToAttach()
+	if !r.order.joins {
+		r.partToAttach()
+	}
 	r.meta.disk, r.meta.whole, r.meta.open = disk, disk, true
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
 	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
@@ -92,8 +102,8 @@ func (r *Resource) superRead(data []byte) {
 		err = fmt.Errorf("the activity log has %d MiB, at most %d are supported", m.layout.ALSize>>20, maxLog>>20)
 	}
 	if err == nil && r.state.Role == drbdwire.Primary {
-		err = r.hasServed(super.UUIDs.Current &^ 1)
 		shown = r.size
+		size, err = r.fitsUsers(size, super)
 	}
 	if err == nil && m.layout.DataSectors < shown {
 		err = fmt.Errorf("the disk has room for %d sectors, but users of this Primary have seen %d", m.layout.DataSectors, shown)
@@ -103,9 +113,6 @@ func (r *Resource) superRead(data []byte) {
 		return
 	}
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
-	if r.state.Role == drbdwire.Primary {
-		m.served = r.uuids.Current &^ 1
-	}
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	m.only = false
 	m.sized = super.Size
@@ -155,8 +162,31 @@ func (r *Resource) replay(data []byte) {
 	}
 	r.waiting.degraded = primary && m.flags&drbdmeta.MDConnectedInd == 0
 	m.lent = !r.waiting.degraded
-	next := r.state
+	next := r.found()
+	if !r.order.joins { // else the peer decides with this node what the disk is worth
+		m.flags, m.behind, m.parting = 0, false, false
+	}
+	if m.flags &= drbdmeta.MDConsistent; crashed {
+		m.flags |= drbdmeta.MDCrashedPrimary
+	}
+	if r.size > r.bits.Sectors() {
+		r.bits.Resize(r.size, true)
+	}
+	// The bits first, then the superblock that says that the log counts no
+	// more; the log itself is empty before it is used again.
+	m.allPages, m.clean = true, false
+	r.setCurrent(r.uuids.Current)
+	m.dirty()
+	r.set(next, "attached")
+	r.afterSuper(gateAttached)
+}
+
+// found is the state that the disk itself gives rise to.
+func (r *Resource) found() drbdwire.State {
+	m, next := &r.meta, r.state
 	switch {
+	case r.order.joins:
+		next.Disk = drbdwire.Negotiating
 	case m.flags&drbdmeta.MDConsistent == 0:
 		next.Disk = drbdwire.Inconsistent
 	case m.flags&drbdmeta.MDWasUpToDate == 0 && !m.parting, m.behind:
@@ -171,20 +201,7 @@ func (r *Resource) replay(data []byte) {
 	default:
 		next.Disk = drbdwire.Consistent
 	}
-	m.flags, m.behind, m.parting = 0, false, false
-	if crashed {
-		m.flags = drbdmeta.MDCrashedPrimary
-	}
-	if r.size > r.bits.Sectors() {
-		r.bits.Resize(r.size, true)
-	}
-	// The bits first, then the superblock that says that the log counts no
-	// more; the log itself is empty before it is used again.
-	m.allPages, m.clean = true, false
-	r.setCurrent(r.uuids.Current)
-	m.dirty()
-	r.set(next, "attached")
-	r.afterSuper(gateAttached)
+	return next
 }
 
 func (r *Resource) replayed() {
@@ -197,6 +214,11 @@ func (r *Resource) replayed() {
 
 // attachDone ends the attach.
 func (r *Resource) attachDone() {
+	if r.order.joins {
+		r.located()
+		r.negotiate()
+		return
+	}
 	wait := r.cfg.WFCTimeout
 	switch {
 	case r.state.PeerDisk == drbdwire.Outdated:
@@ -291,65 +313,6 @@ func (r *Resource) diskIdle() {
 	if r.state.Disk == drbdwire.Diskless && r.meta.busy == metaIdle && !r.diskBusy() {
 		r.emit(Effect{Kind: CloseDisk})
 	}
-}
-
-// detach is the order to stop using the disk below. The peer is asked first:
-// somebody may depend on this copy. Source: DRBD 8.4 states, section 8.5.
-func (r *Resource) detach() {
-	switch code, why := r.mayDetach(); {
-	case r.state.Disk == drbdwire.Diskless:
-		r.finish(drbdwire.NothingToDo, "")
-	case code < drbdwire.Success:
-		r.refuse(code, why)
-	case r.state.Conn == drbdwire.Connected:
-		r.ask(drbdwire.CmdStateChgReq, 15<<9, uint32(drbdwire.Failed)<<9)
-	default:
-		r.order.stage = stageDrain
-	}
-}
-
-func (r *Resource) mayDetach() (drbdwire.Code, string) {
-	s := r.state
-	switch {
-	case planted.On(planted.DetachUnasked):
-		return drbdwire.Success, ""
-	case s.Disk < drbdwire.Inconsistent || s.Conn == drbdwire.WFReportParams:
-		return drbdwire.InTransientState, "the disk is being attached or let go, or the handshake with the peer is not over"
-	case s.Conn > drbdwire.Connected:
-		return drbdwire.ResyncRunning, "a resync is running"
-	case s.Role == drbdwire.Primary && s.PeerDisk != drbdwire.UpToDate:
-		return drbdwire.NoUpToDateDisk, "the peer has no UpToDate copy to go on with"
-	case s.Peer == drbdwire.Primary && s.PeerDisk != drbdwire.UpToDate:
-		return drbdwire.NoUpToDateDisk, "the peer is Primary and has no UpToDate copy of its own"
-	default:
-		return drbdwire.Success, ""
-	}
-}
-
-// detached lets go of the disk once the peer has everything that users were
-// told is done. New requests wait that long.
-func (r *Resource) detached() {
-	if !r.requests.settled() && !planted.On(planted.DetachUndrained) {
-		r.epochs.closeSoon()
-		return
-	}
-	code, why := r.mayDetach()
-	switch s := r.state; {
-	case code < drbdwire.Success:
-		r.meta.parting = false
-		r.recordFlags()
-		r.refuse(code, why)
-		return
-	case r.meta.parting && !r.order.durable:
-		return
-	case !r.meta.parting && s.Conn == drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
-		r.meta.parting = true
-		r.recordFlags()
-		r.afterSuper(gateOrder)
-		return
-	}
-	r.diskFailed("detached by order")
-	r.finish(drbdwire.Success, "")
 }
 
 // lookWhereItWas goes on at the former end of a disk that has grown while

@@ -87,7 +87,7 @@ func (r *Resource) stalled() time.Duration {
 // last has come.
 func (r *Resource) abandonDisk() {
 	const why = "the disk did not answer within disk-timeout"
-	if r.state.Disk == drbdwire.Attaching {
+	if r.state.Disk == drbdwire.Attaching || r.state.Disk == drbdwire.Negotiating {
 		r.attachFailed(why)
 		return
 	}

@@ -299,6 +299,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.meta.dirty()
 	}
 	r.fenceLost(old)
+	r.leaveJoin()
 	r.orderLostPeer()
 	r.dialAgain()
 }

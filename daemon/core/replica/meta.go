@@ -296,8 +296,9 @@ func (r *Resource) metaDone(in Input) {
 // metaFailed gives the disk up, whatever on-io-error says: a node that can't
 // write down what it knows can't be trusted after a crash.
 func (r *Resource) metaFailed(job metaJob) {
-	switch job {
-	case metaReadSuper, metaReadLog, metaReadBitmap, metaLogInit:
+	switch {
+	case job == metaReadSuper, job == metaReadLog, job == metaReadBitmap, job == metaLogInit,
+		r.state.Disk == drbdwire.Negotiating:
 		r.attachFailed("an i/o error on the metadata")
 	default:
 		r.ioError("an i/o error on the metadata")

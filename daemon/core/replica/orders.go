@@ -21,10 +21,16 @@ type order struct {
 	// peerOutdated: the link is about to end by order, and the peer marks its
 	// copy as old.
 	peerOutdated bool
+	// joins: an attach of a Primary that serves its users from the peer's disk; disk
+	// is what it attaches, heard that the peer has told its generations since it
+	// knows.
+	joins, heard bool
+	disk         Disk
 	asked        bool // the handler fence-peer has answered
 	yielding     bool // this node has offered to mark its own copy as old
 	// secondTry is when a promotion that a Primary peer stands in the way of is
-	// tried again; 0 is not known yet.
+	// tried again, or how long an attach waits until the peer knows of the disk
+	// that was lost; 0 is not known yet.
 	secondTry time.Duration
 }
 
@@ -41,6 +47,7 @@ const (
 	stageRecord // the superblock is on its way
 	stageResize // the disk is measured, metadata moved, the peer asked
 	stageYield  // the peer is Primary, but may have just stepped down
+	stageJoin   // the peer compares the disk that is being attached
 )
 
 // command takes an order. One is carried out at a time.
@@ -343,11 +350,14 @@ func (r *Resource) advanceOrder() {
 	case stageWritten:
 		r.expose()
 	case stageDrain:
-		if r.order.kind == OrderDetach {
+		switch {
+		case r.order.kind == OrderDetach:
 			r.detached()
-			return
+		case r.order.joins:
+			r.drainedToJoin()
+		default:
+			r.drained()
 		}
-		r.drained()
 	case stageRecord:
 		if r.order.durable {
 			r.finish(drbdwire.Success, "")

@@ -112,6 +112,9 @@ func (r *Resource) sizeFollows(s drbdwire.Sizes) {
 		return
 	}
 	grown := r.size != 0 && size > r.size
+	if grown && r.order.joins && r.meta.open {
+		r.attachFailed("the device has grown meanwhile")
+	}
 	if r.size = size; grown {
 		r.showSize()
 	}
@@ -121,7 +124,8 @@ func (r *Resource) sizeFollows(s drbdwire.Sizes) {
 // needs to be copied is believed by a disk that was never used.
 func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	r.peer.uuids, r.peer.hasUUIDs = u, true
-	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent {
+	r.order.heard = r.order.stage == stageJoin
+	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent && !r.meta.open {
 		r.adopt(u)
 	}
 	if r.meta.served != 0 {
@@ -199,12 +203,18 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 			disk = drbdwire.Inconsistent
 		}
 	}
+	if r.order.stage == stageJoin && disk < drbdwire.Inconsistent {
+		r.attachFailed("the peer has lost its own disk meanwhile")
+	}
 	old := r.state
 	switch {
 	case old.Conn == drbdwire.WFReportParams:
 		r.decide(s.Role, disk)
 		return
 	case old.Conn < drbdwire.Connected:
+		return
+	case r.joinAnswered(s):
+		r.decide(s.Role, disk)
 		return
 	case old.Conn == drbdwire.Connected && r.reconsider(s, disk, negotiating):
 		r.decide(s.Role, disk)
@@ -254,9 +264,37 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		r.connected(drbdwire.Connected, role, disk, "connected")
 		return
 	}
-	in := handshake.Input{
+	in := r.sides(role, disk)
+	d := handshake.Decide(in)
+	r.decided(aboutHandshake, outcome(&d), fmt.Sprintf("rule %d, %s", d.Rule, d.Text), both(&in))
+	for _, name := range d.Handlers {
+		r.call(name)
+	}
+	switch {
+	case r.order.joins && (d.GiveUp || d.Result > 0):
+		r.attachFailed(d.Text)
+		return
+	case d.GiveUp:
+		r.giveUp(d.Text)
+		return
+	}
+	if d.Own != r.uuids {
+		r.uuids = d.Own
+		r.meta.dirty()
+	}
+	r.peer.uuids.Current, r.peer.uuids.Bitmap = d.Peer.Current, d.Peer.Bitmap
+	r.peer.uuids.History0, r.peer.uuids.History1 = d.Peer.History0, d.Peer.History1
+	if d.FullSync {
+		r.bits.SetAll()
+	}
+	r.connected(d.Conn, role, disk, d.Text)
+}
+
+// sides is what a decision depends on.
+func (r *Resource) sides(role drbdwire.Role, disk drbdwire.DiskState) handshake.Input {
+	return handshake.Input{
 		Own: handshake.Side{
-			UUIDs: r.uuids, Role: r.state.Role, Disk: r.state.Disk, Found: r.state.Disk, Dirty: r.link.told.Dirty,
+			UUIDs: r.uuids, Role: r.state.Role, Disk: r.state.Disk, Found: r.worth(), Dirty: r.link.told.Dirty,
 			CrashedPrimary: r.link.told.Flags&drbdwire.UUIDCrashedPrimary != 0,
 			DiscardMyData:  r.link.told.Flags&drbdwire.UUIDDiscardMyData != 0,
 			Resolve:        r.link.resolve, Features: r.link.flags,
@@ -277,25 +315,6 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		// goes the way of a Primary that can't be demoted.
 		InUse: r.state.Role == drbdwire.Primary,
 	}
-	d := handshake.Decide(in)
-	r.decided(aboutHandshake, outcome(&d), fmt.Sprintf("rule %d, %s", d.Rule, d.Text), both(&in))
-	for _, name := range d.Handlers {
-		r.call(name)
-	}
-	if d.GiveUp {
-		r.giveUp(d.Text)
-		return
-	}
-	if d.Own != r.uuids {
-		r.uuids = d.Own
-		r.meta.dirty()
-	}
-	r.peer.uuids.Current, r.peer.uuids.Bitmap = d.Peer.Current, d.Peer.Bitmap
-	r.peer.uuids.History0, r.peer.uuids.History1 = d.Peer.History0, d.Peer.History1
-	if d.FullSync {
-		r.bits.SetAll()
-	}
-	r.connected(d.Conn, role, disk, d.Text)
 }
 
 // connected enters the state that the handshake came to.
@@ -307,6 +326,9 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	again := r.state.Conn == drbdwire.Connected
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = conn, role, disk
+	if r.order.joins {
+		r.joined(&next)
+	}
 	r.peer.served = !again && role == drbdwire.Primary && disk < drbdwire.Negotiating
 	if !again && next.Role == drbdwire.Primary && next.Disk < drbdwire.Negotiating && isBehind(disk) {
 		next.PeerDisk = drbdwire.UpToDate // adopt has compared
@@ -326,7 +348,10 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 		r.settled()
 	default: // the target waits for the source's bitmap
 	}
-	if r.order.stage == stageFencing {
+	switch {
+	case r.order.joins:
+		r.finish(drbdwire.Success, "")
+	case r.order.stage == stageFencing:
 		r.order.stage = stageStart
 		r.promote() // the peer itself is asked now
 	}

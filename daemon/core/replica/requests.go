@@ -203,7 +203,7 @@ func (r *Resource) startWaiting() {
 			r.tell(q)
 			continue
 		}
-		if r.frozen != "" || suspended(r.state) || r.order.kind == OrderDetach && r.order.stage == stageDrain {
+		if r.frozen != "" || suspended(r.state) || r.order.joins || r.order.kind == OrderDetach && r.order.stage == stageDrain {
 			continue
 		}
 		switch q.op {

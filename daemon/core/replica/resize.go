@@ -166,7 +166,9 @@ func (r *Resource) agree() {
 		r.grow(size, !z.clean)
 		if !z.clean {
 			source = addedFrom(&next, r.link.resolve)
+			whole := r.whole()
 			r.set(next, "what was added to the device is still to come from the peer")
+			r.sync.added = whole && r.state.Conn == drbdwire.WFSyncUUID
 		}
 	}
 	r.meta.dirty()

@@ -78,6 +78,19 @@ var _ = Describe("A device whose disks have grown", func() {
 		Entry("by order of the Secondary", false),
 	)
 
+	It("stays whole on the peer when the Primary's disk fails before it copies", func() {
+		p = synced(func(c *replica.Config) { c.Handlers = []string{replica.HandlerBeforeResyncSource} })
+		p.a.enlarge(8 * mib)
+		p.b.enlarge(8 * mib)
+		p.a.hold[replica.Call] = true
+		Expect(p.a.resize().Code).To(Equal(drbdwire.Success))
+		Expect(p.b.status()).To(Equal("Secondary/Primary WFSyncUUID Outdated/UpToDate"))
+		p.a.loseDisk(2)
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		Expect(p.b.super().UUIDs.Bitmap).NotTo(BeZero(), "the disk that was lost is known to be old")
+	})
+
 	It("copies nothing if what was added is clean", func() {
 		p.a.sent, p.b.sent = nil, nil
 		Expect(p.a.resize(func(in *replica.Input) { in.AssumeClean = true }).Code).To(Equal(drbdwire.Success))

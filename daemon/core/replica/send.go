@@ -32,7 +32,7 @@ func (r *Resource) sendBulk(f drbdwire.HeaderFormat, sock Socket, cmd drbdwire.C
 
 // sendState tells the peer the own state.
 func (r *Resource) sendState() {
-	if r.state.Conn >= drbdwire.Connected {
+	if r.state.Conn >= drbdwire.Connected && (r.state.Disk != drbdwire.Negotiating || r.order.stage == stageJoin) {
 		r.send(DataSocket, drbdwire.CmdState, drbdwire.AppendState(nil, r.state))
 	}
 }
@@ -55,6 +55,9 @@ func (r *Resource) ownUUIDs() drbdwire.UUIDs {
 	}
 	if r.meta.flags&drbdmeta.MDCrashedPrimary != 0 {
 		flags |= drbdwire.UUIDCrashedPrimary
+	}
+	if r.worth() == drbdwire.Inconsistent && r.state.Disk == drbdwire.Negotiating {
+		flags |= drbdwire.UUIDInconsistent
 	}
 	return drbdwire.UUIDs{
 		Current: r.uuids.Current, Bitmap: r.uuids.Bitmap, History0: r.uuids.History0, History1: r.uuids.History1,

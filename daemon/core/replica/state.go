@@ -13,6 +13,9 @@ import (
 func (r *Resource) set(next drbdwire.State, why string) {
 	old := r.state
 	next = r.implied(old, next)
+	if r.sync.added && old.Conn == drbdwire.WFSyncUUID && next.Conn == drbdwire.Connected {
+		next.Disk = drbdwire.UpToDate // the source has lost its disk, and has told users of nothing that is not here
+	}
 	if next == old {
 		return
 	}
@@ -27,7 +30,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		r.waiting.until, r.waiting.over = Never, false
 	}
 	if next.Conn != old.Conn {
-		r.sync.call, r.sync.kept = 0, 0 // what it was about is over
+		r.sync.call, r.sync.kept, r.sync.added = 0, 0, false // what it was about is over
 	}
 	if next.Conn != drbdwire.Connected && !isVerify(next.Conn) {
 		r.verify.suspect = false

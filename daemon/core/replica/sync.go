@@ -36,6 +36,9 @@ type synchronisation struct {
 	equal     uint64 // blocks that were found equal so
 	thin      uint32 // size of the requests whose blocks may be all zeros, 0 is none
 	flush     uint64 // number of the Flush before the first comparison, 0 is none
+	// added: what this target is about to fetch was added to the device just now; it
+	// has everything else.
+	added bool
 	// whole: the target was as good as this copy when it was ordered to be
 	// overwritten, and still is.
 	whole bool
