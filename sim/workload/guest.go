@@ -38,6 +38,8 @@ type Guest struct {
 
 	runs     [2]run
 	requests map[uint64]*request
+	spare    []*request // that nobody needs
+	thinking []*thought
 	order    []uint64 // of the requests, oldest first
 	last     uint64   // request
 	version  uint64
@@ -57,6 +59,21 @@ type request struct {
 	write             *oracle.Write
 	read              *oracle.Read
 	at                time.Duration
+}
+
+// thought is a client that thinks before its next request. It is used again.
+type thought struct {
+	guest             *Guest
+	node, run, client int
+	end               func()
+}
+
+func (t *thought) ends() {
+	g, n, run, client := t.guest, t.node, t.run, t.client
+	g.thinking = append(g.thinking, t)
+	if r := g.runs[n]; r.running && r.number == run && !g.quiet {
+		g.ask(n, run, client)
+	}
 }
 
 // New makes a guest for the devices of w.
@@ -148,21 +165,30 @@ func (g *Guest) Completed(n int, id uint64, failed bool, row []uint64) {
 		g.o.Saw(q.read, row)
 	}
 	g.later(n, q.run, q.client)
+	g.spare = append(g.spare, q)
 }
 
 // later lets a client think, and then send its next request.
 func (g *Guest) later(n, run, client int) {
-	g.w.After(g.luck.Between(0, g.load.Think), func() {
-		if r := g.runs[n]; r.running && r.number == run && !g.quiet {
-			g.ask(n, run, client)
-		}
-	})
+	var t *thought
+	if last := len(g.thinking) - 1; last >= 0 {
+		t, g.thinking = g.thinking[last], g.thinking[:last]
+	} else {
+		t = &thought{guest: g}
+		t.end = t.ends
+	}
+	t.node, t.run, t.client = n, run, client
+	g.w.After(g.luck.Between(0, g.load.Think), t.end)
 }
 
 func (g *Guest) ask(n, run, client int) {
 	g.last++
 	id := g.last
-	q := &request{node: n, run: run, client: client, at: g.w.Now()}
+	q := &request{}
+	if last := len(g.spare) - 1; last >= 0 {
+		q, g.spare = g.spare[last], g.spare[:last]
+	}
+	*q = request{node: n, run: run, client: client, at: g.w.Now()}
 	g.size = g.w.Node(n).DeviceSize()
 	sector, sectors := g.place()
 	op, row := replica.OpWrite, []uint64(nil)

@@ -45,9 +45,18 @@ type diskRequest struct {
 	flush     bool
 	dataStamp uint64
 	metaStamp uint64
-	then      func(failed bool)
 	cancelled bool
 	onMeta    bool
+
+	// What the core asked for, and when: it gets the answer.
+	kind   replica.EffectKind
+	id     uint64
+	offset int64
+	bytes  uint32
+	epoch  uint32
+
+	device *device
+	end    func()
 }
 
 // Garbage is what the sectors of a fresh disk hold: the two differ.
@@ -94,17 +103,16 @@ func newDevice(cfg Config, node int) (*device, error) {
 }
 
 func (d *device) format(offset int64, data []byte) error {
-	return d.meta.Write(d.metaSector(offset), toBlocks(data), true)
+	return d.meta.Write(d.metaSector(offset), appendBlocks(nil, data), true)
 }
 
 func (d *device) metaSector(offset int64) int { return int((offset - d.base) / sectorSize) }
 
-func toBlocks(data []byte) []block {
-	blocks := make([]block, len(data)/sectorSize)
-	for i := range blocks {
-		copy(blocks[i][:], data[i*sectorSize:])
+func appendBlocks(dst []block, data []byte) []block {
+	for ; len(data) >= sectorSize; data = data[sectorSize:] {
+		dst = append(dst, block(data[:sectorSize]))
 	}
-	return blocks
+	return dst
 }
 
 // metadata reads bytes of the metadata area as they are now.
@@ -126,17 +134,19 @@ func (d *device) submit(q *diskRequest, longest time.Duration) {
 	if w.now < d.slow {
 		took *= slowness
 	}
-	w.queue.push(max(w.now+took, d.hung), func() { d.complete(q) })
+	w.queue.push(max(w.now+took, d.hung), q.end)
 }
 
 func (d *device) complete(q *diskRequest) {
 	if q.cancelled {
+		d.release(q)
 		return
 	}
 	if w := d.node.w; w.now < d.hung {
-		w.queue.push(d.hung, func() { d.complete(q) })
+		w.queue.push(d.hung, q.end)
 		return
 	}
+	defer d.release(q)
 	for i, o := range d.under {
 		if o == q {
 			d.under = append(d.under[:i], d.under[i+1:]...)
@@ -145,11 +155,11 @@ func (d *device) complete(q *diskRequest) {
 	}
 	if d.node.w.now < d.bad && d.node.w.luck.disk.Below(4) == 0 || d.isIll(q) {
 		d.tear(q)
-		q.then(true)
+		d.answer(q, true)
 		return
 	}
 	d.apply(q)
-	q.then(false)
+	d.answer(q, false)
 }
 
 // tear lets some sectors of a write have happened, and no more than that.
@@ -269,32 +279,17 @@ func (d *device) powerLoss(keep int) {
 }
 
 // carryOut does what the core asks of the disk.
-func (d *device) carryOut(e replica.Effect) {
+func (d *device) carryOut(e *replica.Effect) {
 	n, times := d.node, d.node.w.cfg.Disk
-	epoch := n.epoch
-	answer := func(in replica.Input) {
-		if n.epoch == epoch {
-			n.deliver(in)
-		}
-	}
 	first, count := int(e.Sector), int(e.Size)/sectorSize
+	q := d.request(e)
+	longest := times.Write
 	switch e.Kind {
 	case replica.Read:
-		d.submit(&diskRequest{sector: first, size: count, then: func(failed bool) {
-			row := make([]uint64, count)
-			err := d.data.Read(first, row)
-			if failed || errors.Is(err, disk.ErrMedium) {
-				answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: true})
-				return
-			}
-			if err != nil {
-				n.w.Fail(promiseInside, "%v", err)
-			}
-			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Buf: n.rows.add(row)})
-		}}, times.Read)
+		q.sector, q.size = first, count
+		longest = times.Read
 	case replica.Write, replica.Zero, replica.Trim:
 		row := n.rows.live[e.Buf]
-		longest := times.Write
 		if e.Kind != replica.Write {
 			row = make([]uint64, count)
 		}
@@ -305,27 +300,68 @@ func (d *device) carryOut(e replica.Effect) {
 		if e.FUA {
 			longest += times.Sync
 		}
-		d.submit(&diskRequest{write: true, sector: first, size: count, row: row, durable: e.FUA, then: func(failed bool) {
-			answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: failed})
-		}}, longest)
+		q.write, q.sector, q.size, q.row, q.durable = true, first, count, row, e.FUA
 	case replica.Flush:
-		d.submit(&diskRequest{flush: true, then: func(failed bool) {
-			answer(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: e.ID, Failed: failed})
-		}}, times.Sync)
+		q.flush = true
+		longest = times.Sync
 	case replica.MetaRead:
-		d.submit(&diskRequest{onMeta: true, then: func(failed bool) {
-			data := d.metadata(e.Offset, int64(e.Size))
-			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data, Failed: failed})
-		}}, times.Read)
+		q.onMeta = true
+		longest = times.Read
 	case replica.MetaWrite:
-		d.submit(&diskRequest{
-			write: true, onMeta: true, sector: d.metaSector(e.Offset), blocks: toBlocks(e.Data),
-			durable: e.FUA, flush: e.FUA, then: func(failed bool) {
-				answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Failed: failed})
-			},
-		}, times.Write+times.Sync)
+		q.write, q.onMeta, q.sector = true, true, d.metaSector(e.Offset)
+		q.blocks = appendBlocks(q.blocks, e.Data)
+		q.durable, q.flush = e.FUA, e.FUA
+		longest += times.Sync
 	default:
 		panic(fmt.Sprintf("world: effect %d is not for the disk", e.Kind))
+	}
+	d.submit(q, longest)
+}
+
+// request is a new request for what the core asks.
+func (d *device) request(e *replica.Effect) *diskRequest {
+	q := d.node.w.spare.requests.take()
+	if q == nil {
+		q = &diskRequest{}
+		q.end = func() { q.device.complete(q) }
+	}
+	q.device, q.kind, q.id, q.offset, q.bytes, q.epoch = d, e.Kind, e.ID, e.Offset, e.Size, d.node.epoch
+	return q
+}
+
+// release gives back a request that is in no queue any more.
+func (d *device) release(q *diskRequest) {
+	*q = diskRequest{blocks: q.blocks[:0], end: q.end}
+	d.node.w.spare.requests.give(q)
+}
+
+// answer tells the core what became of a request, if it is still there.
+func (d *device) answer(q *diskRequest, failed bool) {
+	n := d.node
+	in := replica.Input{Kind: replica.DiskDone, ID: q.id, Failed: failed}
+	switch q.kind {
+	case replica.Read:
+		row := make([]uint64, q.size)
+		err := d.data.Read(q.sector, row)
+		switch {
+		case failed || errors.Is(err, disk.ErrMedium):
+			in.Failed = true
+		case err != nil:
+			n.w.Fail(promiseInside, "%v", err)
+		}
+		if !in.Failed {
+			in.Buf = n.rows.add(row)
+		}
+	case replica.Flush:
+		in.Op = replica.OpFlush
+	case replica.MetaRead:
+		in.Kind, in.Data = replica.MetaDone, d.metadata(q.offset, int64(q.bytes))
+	case replica.MetaWrite:
+		in.Kind = replica.MetaDone
+	default: // a write
+	}
+	if n.epoch == q.epoch {
+		n.deliver(in)
 	}
 }
 

@@ -17,9 +17,10 @@ type network struct {
 	data    [2]link.Direction
 	beats   [2]link.Direction
 	conns   uint32
-	all     []*conn // with an end that is open
-	spare   [][]byte
-	meeting bool // an attempt to connect is under way
+	all     []*conn  // with an end that is open
+	spare   [][]byte // packets as bytes
+	loose   [][]byte // what goes with a packet
+	meeting bool     // an attempt to connect is under way
 }
 
 // conn is one TCP pair.
@@ -139,7 +140,7 @@ func (t *network) send(n *Node, e *replica.Effect) {
 		t.pushBytes(c, n.id, seg, e.Data, row)
 		return
 	}
-	seg.data, seg.row = append([]byte(nil), data...), row
+	seg.data, seg.row = t.copyOf(data), row
 	t.push(c, n.id, seg)
 }
 
@@ -159,7 +160,7 @@ func (t *network) push(c *conn, from int, seg segment) {
 	case !isRoutine(seg.header.Command):
 		t.w.Tracef("%s > %s %s, arrives %.6f", Name(from), Name(1-from), seg.header.Command, at.Seconds())
 	}
-	t.w.queue.push(at, func() { t.arrive(c, 1-from, seg) })
+	t.travel(at, c, 1-from, seg)
 }
 
 // isRoutine tells whether packets of a command are many and say little.

@@ -226,13 +226,7 @@ func (n *Node) arm() {
 	}
 	n.ticks++
 	n.tickAt = want + late
-	number, epoch := n.ticks, n.epoch
-	n.w.queue.push(n.tickAt, func() {
-		if n.epoch == epoch && n.ticks == number {
-			n.tickAt = never
-			n.tick()
-		}
-	})
+	n.wake(n.tickAt, n.ticks)
 }
 
 func (n *Node) tick() {

@@ -37,7 +37,7 @@ func (n *Node) performReplica(e *replica.Effect) {
 	case replica.Send:
 		n.w.net.send(n, e)
 	case replica.Read, replica.Write, replica.Zero, replica.Trim, replica.Flush, replica.MetaRead, replica.MetaWrite:
-		n.disk.carryOut(*e)
+		n.disk.carryOut(e)
 	case replica.Complete:
 		n.complete(e)
 	case replica.Free:
@@ -97,21 +97,16 @@ func (n *Node) soon(do func()) {
 }
 
 func (n *Node) complete(e *replica.Effect) {
-	id, failed, row, epoch := e.ID, e.Failed, n.rows.live[e.Buf], n.epoch
-	q, open := n.open[id]
+	q, open := n.open[e.ID]
 	if !open {
-		n.w.Fail("12: every request is answered once", "%s answers request %d, which is not open", Name(n.id), id)
+		n.w.Fail("12: every request is answered once", "%s answers request %d, which is not open", Name(n.id), e.ID)
 		return
 	}
-	delete(n.open, id)
-	if q.write && !failed {
+	delete(n.open, e.ID)
+	if q.write && !e.Failed {
 		n.w.tell(n.id, "ack")
 	}
-	n.w.After(10*time.Microsecond, func() {
-		if n.epoch == epoch {
-			n.w.guest.Completed(n.id, id, failed, row)
-		}
-	})
+	n.reply(10*time.Microsecond, e)
 }
 
 func (n *Node) expose() {

@@ -7,48 +7,74 @@ import "time"
 type queue struct {
 	heap []entry
 	seq  uint64
+	// What is to be done is kept apart: entries without pointers are cheap to move.
+	what []func()
+	free []uint32 // places in it
 }
 
 type entry struct {
-	at  time.Duration
-	seq uint64
-	do  func()
+	at   time.Duration
+	seq  uint64
+	what uint32
 }
 
 func (a entry) before(b entry) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
 
 func (q *queue) push(at time.Duration, do func()) {
 	q.seq++
-	q.heap = append(q.heap, entry{at, q.seq, do})
-	h := q.heap
-	for i := len(h) - 1; i > 0; {
+	e := entry{at: at, seq: q.seq, what: q.keep(do)}
+	q.heap = append(q.heap, e)
+	h, i := q.heap, len(q.heap)-1
+	for i > 0 {
 		up := (i - 1) / 2
-		if !h[i].before(h[up]) {
+		if !e.before(h[up]) {
 			break
 		}
-		h[i], h[up] = h[up], h[i]
+		h[i] = h[up]
 		i = up
 	}
+	h[i] = e
 }
 
-func (q *queue) pop() entry {
+func (q *queue) keep(do func()) uint32 {
+	if last := len(q.free) - 1; last >= 0 {
+		at := q.free[last]
+		q.free = q.free[:last]
+		q.what[at] = do
+		return at
+	}
+	q.what = append(q.what, do)
+	return uint32(len(q.what) - 1)
+}
+
+// pop takes the earliest, and gives what is to be done then.
+func (q *queue) pop() (top entry, do func()) {
 	h := q.heap
-	top := h[0]
+	top = h[0]
 	last := len(h) - 1
-	h[0], h[last] = h[last], entry{}
-	q.heap = h[:last]
-	h = q.heap
-	for i := 0; ; {
-		least := i
-		for _, down := range [2]int{2*i + 1, 2*i + 2} {
-			if down < last && h[down].before(h[least]) {
-				least = down
-			}
+	e := h[last]
+	h = h[:last]
+	q.heap = h
+	i := 0
+	for {
+		least := 2*i + 1
+		if least >= last {
+			break
 		}
-		if least == i {
-			return top
+		if right := least + 1; right < last && h[right].before(h[least]) {
+			least = right
 		}
-		h[i], h[least] = h[least], h[i]
+		if !h[least].before(e) {
+			break
+		}
+		h[i] = h[least]
 		i = least
 	}
+	if last > 0 {
+		h[i] = e
+	}
+	do = q.what[top.what]
+	q.what[top.what] = nil
+	q.free = append(q.free, top.what)
+	return top, do
 }

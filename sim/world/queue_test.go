@@ -19,7 +19,8 @@ func TestQueue(t *testing.T) {
 	}
 	var out []entry
 	for len(q.heap) > 0 {
-		out = append(out, q.pop())
+		e, _ := q.pop()
+		out = append(out, e)
 		if luck.Below(3) == 0 && len(out) < 5000 {
 			q.push(out[len(out)-1].at+luck.Between(0, 50*time.Nanosecond), nil)
 		}

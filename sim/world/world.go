@@ -84,6 +84,13 @@ type World struct {
 	messages  bool // packets go into the trace
 	listener  func(n int, word string)
 
+	spare struct {
+		alarms   pool[alarm]
+		arrivals pool[arrival]
+		answers  pool[answer]
+		requests pool[diskRequest]
+	}
+
 	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third, watch, shot *draw.Stream }
 }
 
@@ -148,7 +155,7 @@ const standstill = 100_000
 // Run lets everything happen until that time, or until a promise is broken.
 func (w *World) Run(until time.Duration) *Violation {
 	for w.broken == nil && len(w.queue.heap) > 0 && w.queue.heap[0].at <= until {
-		e := w.queue.pop()
+		e, do := w.queue.pop()
 		if e.at > w.now {
 			w.crowd = 0
 		}
@@ -157,7 +164,7 @@ func (w *World) Run(until time.Duration) *Violation {
 		}
 		w.now = e.at
 		w.events++
-		e.do()
+		do()
 	}
 	if w.broken == nil {
 		w.now = until
