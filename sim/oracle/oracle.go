@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/witnesswire"
 	"github.com/optionc/pollux/sim/world"
 )
 
@@ -31,7 +32,7 @@ const (
 	promise6  = "6: no error reaches the guest while there is a good copy"
 	promise7  = "7: a guest runs on at most one node"
 	promise8  = "8: every step in its order"
-	promise9  = "9: a node that crashed starts nothing before it has heard from its peer"
+	promise9  = "9: a node that crashed starts nothing before it has heard from its peer, the witness or an operator"
 	promise10 = "10: when faults end, the cluster reaches its stable state"
 	promise12 = "12: nothing grows without bound"
 )
@@ -155,6 +156,7 @@ type sight struct {
 	ahead     int            // writes that it alone acknowledged since the histories went apart
 	heard     bool           // it was given a datagram since it came up
 	vouched   bool           // an operator told it to go on since it came up
+	witnessed bool           // the witness gave it the lease since, and said that nobody has newer data
 	discard   bool           // an operator gave its data up
 }
 
@@ -240,11 +242,21 @@ func (o *Oracle) Arrived(n int, data []byte) {
 	at.evidence = late || bytes.Contains(data, []byte("t=pollux_alone"))
 }
 
+// Answered notes that the witness has opened the gate of a node that crashed.
+// Whether that was right, Exposed judges.
+func (o *Oracle) Answered(n int, a witnesswire.Answer) {
+	for _, g := range a.Groups {
+		if g.Verdict == witnesswire.Granted|witnesswire.Vouched {
+			o.nodes[n].witnessed = true
+		}
+	}
+}
+
 // Down follows a crash.
 func (o *Oracle) Down(n int, power bool) {
 	o.powerLost = o.powerLost || power
 	at := &o.nodes[n]
-	at.restarted, at.heard, at.vouched = true, false, false
+	at.restarted, at.heard, at.vouched, at.witnessed = true, false, false, false
 	at.state = drbdwire.State{}
 }
 

@@ -26,8 +26,8 @@ func (o *Oracle) Acting(n int, tool world.Tool, start bool) {
 		o.w.Fail(promise8, "%s starts the volume group on a device that is %s", name(n), here.State().Role)
 	case tool == world.Guests && !here.HasVG():
 		o.w.Fail(promise8, "%s starts the guest, and its volume group is not active", name(n))
-	case at.restarted && !at.heard && !at.vouched && here.Crashed():
-		o.w.Fail(promise9, "%s starts %s after a crash, and has not heard from its peer", name(n), tool)
+	case at.restarted && !at.heard && !at.vouched && !at.witnessed && here.Crashed():
+		o.w.Fail(promise9, "%s starts %s after a crash, and has heard from nobody", name(n), tool)
 	case o.rules.Apart && !o.rules.Fenced && !o.rules.Leased && !o.rules.Shot:
 	case o.mayBeFrozen(there):
 		if there.HasVG() || there.RunsGuest() {

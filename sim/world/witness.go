@@ -103,6 +103,7 @@ func (n *Node) asksWitness(ask witnesswire.Ask, epoch uint32) {
 	data := answer.Append(nil)
 	n.w.toWitness(n.id, func() {
 		if n.epoch == epoch {
+			n.w.watcher.Answered(n.id, answer)
 			n.deliverAll(machine.Input{Part: machine.Lease, Lease: witness.Input{Kind: witness.Answered, Data: data}})
 		}
 	})

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/optionc/pollux/daemon/format/witnesswire"
 	"github.com/optionc/pollux/faults/draw"
 )
 
@@ -47,6 +48,8 @@ type Watcher interface {
 	Exposed(n int)
 	// Arrived: node n was given a datagram.
 	Arrived(n int, data []byte)
+	// Answered: the witness's answer reached node n.
+	Answered(n int, a witnesswire.Answer)
 	// Down: node n lost its memory; power says that its disk lost its cache too.
 	Down(n int, power bool)
 	// Acting: a tool of node n begins to start or stop something.

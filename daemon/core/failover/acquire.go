@@ -76,9 +76,11 @@ func (c *Core) consider(i int) {
 			return
 		}
 	} else if c.crashed && !planted.On(planted.NoBootGate) {
-		c.wait(g, fmt.Sprintf("this node did not end cleanly and has not heard %s since, which may run it. Connect the "+
-			"nodes; or, if %s surely runs nothing, order a takeover by force here", c.cfg.Peer, c.cfg.Peer), false)
-		return
+		if ok, reason := c.vouched(i); !ok {
+			c.wait(g, fmt.Sprintf("this node did not end cleanly and has not heard %s since, which may run it%s. Connect the "+
+				"nodes; or, if %s surely runs nothing, order a takeover by force here", c.cfg.Peer, because(reason), c.cfg.Peer), false)
+			return
+		}
 	}
 	if g.failed != "" {
 		g.waiting = ""

@@ -134,6 +134,9 @@ func (c *Core) whyStart() (rule, instead string) {
 	switch {
 	case c.peer.left:
 		return c.cfg.Peer + " has stopped everything and left", "to wait for its return, with the group down"
+	case c.peer.absent() && c.crashed:
+		return c.cfg.Peer + " is not heard since this node crashed, and the witness vouches for the data here",
+			"to wait for its return, with the group down"
 	case c.peer.absent():
 		return c.cfg.Peer + " counts as dead", "to wait for its return, with the group down"
 	default:

@@ -13,8 +13,9 @@
 //
 // A stable node starts a group that nothing claims
 //   - if it is the group's preferred node, and the peer has reported since it came up;
-//   - if the peer is dead or has left. But after a crash of this node, only once the peer has reported to it since, or
-//     an operator has vouched for the peer: a node that crashed knows nothing of who took over.
+//   - if the peer is dead or has left. But after a crash of this node, only once the peer has reported to it since, an
+//     operator has vouched for the peer, or the witness has given it the lease and says that nobody has newer data: a
+//     node that crashed knows nothing of who took over.
 //
 // While both nodes live, a group moves by an exchange alone (exchange.go), of which there is one at a time.
 //

@@ -9,6 +9,9 @@ type Leases interface {
 	// group is to be started, and so is the wish to have the lease; after a
 	// change of the answer the shell gives Poke. The reason is for people.
 	MayRun(group int) (ok bool, reason string)
+	// Vouched says whether no newer data than this node's can be anywhere, and no
+	// other node can run a group. It is asked after a crash, while the peer is silent.
+	Vouched(group int) (ok bool, reason string)
 	// MustStop says whether the lease of a group that runs here is about to end.
 	MustStop(group int) (must bool, reason string)
 }
@@ -22,6 +25,15 @@ func (c *Core) mayRun(i int) (bool, string) {
 		return true, ""
 	}
 	return c.leases.MayRun(i)
+}
+
+// vouched asks whether a node that crashed may start a group before it has heard
+// its peer.
+func (c *Core) vouched(i int) (bool, string) {
+	if c.leases == nil {
+		return false, ""
+	}
+	return c.leases.Vouched(i)
 }
 
 // Uses tells whether something of a group runs here, may run since it was

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +44,7 @@ type leases struct {
 	effects []witness.Effect
 	wishes  []time.Duration // by group: until when failover wishes to start it
 	held    []bool          // by group: what failover was told last
+	vouched []bool          // by group: the same
 	must    []bool          // by group: failover was told to stop it
 	rows    []leased        // by resource
 	below   [][]int         // by group: its resources
@@ -61,7 +61,8 @@ type quiet struct {
 
 // leased is a replica whose group has a lease.
 type leased struct {
-	group   int // -1: none
+	group   int  // -1: none
+	whole   bool // what its users were told as done is on both disks
 	held    bool
 	failing bool
 	call    uint64        // of fence-peer, that waits for the lease; 0 is none
@@ -86,6 +87,7 @@ func (m *Machine) setUpLeases() error {
 	}
 	m.leases.wishes = make([]time.Duration, len(m.cfg.Witness.Groups))
 	m.leases.held = make([]bool, len(m.cfg.Witness.Groups))
+	m.leases.vouched = make([]bool, len(m.cfg.Witness.Groups))
 	m.leases.must = make([]bool, len(m.cfg.Witness.Groups))
 	m.cfg.Resources = slices.Clone(m.cfg.Resources)
 	for g, group := range m.cfg.Failover.Groups {
@@ -98,6 +100,7 @@ func (m *Machine) setUpLeases() error {
 			m.leases.rows[i].group = g
 			r := &m.cfg.Resources[i]
 			if r.Protocol != drbdwire.ProtocolA { // which is told as done before the peer has it
+				m.leases.rows[i].whole = true
 				r.Fencing = replica.ResourceAndStonith
 				r.Handlers = append(slices.Clone(r.Handlers), replica.HandlerFencePeer)
 			}
@@ -176,15 +179,16 @@ func (m *Machine) watchLeases() {
 		flags := m.flags(g)
 		l.client.Say(m.now, g, flags)
 		held, _ := l.client.Held(m.now, g)
+		vouched, _ := m.isVouched(g)
 		must, _ := m.MustStop(g)
 		must = must && m.groups.Uses(g)
-		if held != l.held[g] || must && !l.must[g] {
+		if held != l.held[g] || vouched && !l.vouched[g] || must && !l.must[g] {
 			m.poke()
 		}
 		if held != l.held[g] || must != l.must[g] || held != (flags&witnesswire.Want != 0) {
 			l.quiet.on = false
 		}
-		l.held[g], l.must[g] = held, must
+		l.held[g], l.vouched[g], l.must[g] = held, vouched, must
 	}
 	for i := range l.rows {
 		if row := &l.rows[i]; row.group >= 0 {
@@ -235,6 +239,11 @@ func (m *Machine) nextOfLeases() time.Duration {
 		at(l.client.StopAt(g))
 		at(l.client.FreezeAt(g))
 	}
+	for i := range l.rows {
+		if row := &l.rows[i]; row.call != 0 {
+			at(m.patience(row))
+		}
+	}
 	return next
 }
 
@@ -252,7 +261,11 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 	for _, i := range l.below[g] {
 		s := m.resources[i].State()
 		together := s.Conn == drbdwire.Connected || s.Conn == drbdwire.VerifyS || s.Conn == drbdwire.VerifyT
-		equal = equal && together && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
+		same := together && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
+		equal = equal && same
+		if s.Conn >= drbdwire.Connected && !same {
+			flags |= witnesswire.Apart
+		}
 		if s.Role == drbdwire.Primary {
 			flags |= witnesswire.Want
 		}
@@ -287,45 +300,13 @@ func (m *Machine) watchLeased(i int, row *leased) {
 		}
 		m.queue = append(m.queue, holdInput(i, hold, row.failing, why))
 	}
-	switch {
-	case row.call == 0:
-	case row.primary && s.Role != drbdwire.Primary:
-		row.call, l.quiet.on = 0, false
-	case l.client.AloneSince(m.now, row.group, row.since), planted.On(planted.AloneUntold):
-		m.fenced(i, row, fencedOff, "this node has the lease, and the other one can't get it")
-	case !row.primary && l.client.Until(row.group) <= m.now:
-		m.fenced(i, row, notFenced, "this node does not have the lease: "+l.client.Why(row.group))
-	}
-}
-
-// Exit statuses of fence-peer. Source: DRBD 8.4 states, section 7.
-const (
-	notFenced = 1
-	fencedOff = 7
-)
-
-func (m *Machine) fenced(i int, row *leased, exit int, text string) {
-	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
-		Kind: replica.Called, ID: row.call, Exit: exit, Text: text,
-	}})
-	row.call, m.leases.quiet.on = 0, false
+	m.answerCall(i, row)
 }
 
 func holdInput(i int, on, failing bool, why string) Input {
 	return Input{Part: Replica, Resource: i, Replica: replica.Input{
 		Kind: replica.Hold, Force: on, Failed: failing, Text: why,
 	}}
-}
-
-// takesCall keeps a call of fence-peer that the lease answers.
-func (m *Machine) takesCall(i int, e replica.Effect) bool {
-	row := &m.leases.rows[i]
-	if e.Kind != replica.Call || e.Text != replica.HandlerFencePeer || row.group < 0 || m.leases.client == nil {
-		return false
-	}
-	m.leases.quiet.on = false
-	row.call, row.since, row.primary = e.ID, m.now, m.resources[i].State().Role == drbdwire.Primary
-	return true
 }
 
 // failUsers ends what waits on a replica below a group, when all that could be
@@ -399,8 +380,12 @@ func (m *Machine) dueOfLeases() time.Duration {
 		}
 	}
 	for i := range l.rows {
-		if row := &l.rows[i]; row.group >= 0 && !row.held && m.resources[i].State().Role == drbdwire.Primary {
+		row := &l.rows[i]
+		if row.group >= 0 && !row.held && m.resources[i].State().Role == drbdwire.Primary {
 			next = min(next, l.client.FreezeAt(row.group))
+		}
+		if row.call != 0 && !row.primary {
+			next = min(next, m.patience(row))
 		}
 	}
 	return next
@@ -424,24 +409,4 @@ func (m *Machine) MustStop(group int) (bool, string) {
 		return false, ""
 	}
 	return true, l.client.Why(group)
-}
-
-// vouch takes an operator's word that the peer runs nothing.
-func (m *Machine) vouch(in failover.Input) {
-	if m.leases.client == nil || in.Kind != failover.Order || in.Order != failover.OrderTakeover || !in.Force {
-		return
-	}
-	for g, group := range m.cfg.Failover.Groups {
-		set := failover.Foreign
-		if strings.EqualFold(group.Node, m.cfg.Failover.Node) {
-			set = failover.Local
-		}
-		if in.Set&set != 0 && m.alive.Snapshot().Peer.State == liveness.Dead {
-			m.leases.client.Force(m.now, g)
-			m.leases.wishes[g] = m.now + wishFor
-			m.out = append(m.out, Effect{Part: Failover, Failover: failover.Effect{
-				Kind: failover.Note, Text: fmt.Sprintf("%s: an operator vouches that %s runs nothing", group.Key(), m.cfg.Failover.Peer),
-			}})
-		}
-	}
 }

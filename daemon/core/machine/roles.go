@@ -138,7 +138,11 @@ func (m *Machine) MayStart(group int) (bool, string) {
 				m.cfg.Resources[r.resource].Name)
 		}
 		code, why := m.resources[r.resource].MayPromote(false)
-		if code == drbdwire.PrimaryNOP && m.resources[r.resource].State().Disk == drbdwire.Consistent && m.peerLives() {
+		unsure := m.resources[r.resource].State().Disk == drbdwire.Consistent
+		if vouched, _ := m.isVouched(group); unsure && code == drbdwire.NoUpToDateDisk && vouched {
+			code = drbdwire.PrimaryNOP // a promotion asks the lease about the peer
+		}
+		if code == drbdwire.PrimaryNOP && unsure && m.peerLives() {
 			return false, fmt.Sprintf("resource %s: this copy may be old, and the peer lives: it is heard before it is fenced off",
 				m.cfg.Resources[r.resource].Name)
 		}

@@ -91,9 +91,11 @@ type claim struct {
 	flags   witnesswire.Flags // Want, Alone, Equal as the machine says; Force until a vote is won
 	until   [others]time.Duration
 	verdict [others]witnesswire.Verdict // the last ones
-	// alone is when the newest question was sent that said Alone and was granted.
-	alone time.Duration
-	since time.Duration // when the group was wanted, after it was not
+	// alone is when the newest question was sent that said Alone and was granted, by
+	// the witness if there is one: a peer that has heard of it may crash, and forget.
+	alone   time.Duration
+	since   time.Duration // when the group was wanted, after it was not
+	vouched bool          // the witness's last word was a vote, and that no newer data are anywhere
 }
 
 // NewClient makes one that holds nothing, of a Config that Check finds good.
@@ -227,6 +229,9 @@ func (c *Client) answered(from int, data []byte) {
 func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	g := &c.groups[i]
 	g.verdict[from] = grant.Verdict
+	if from == theWitness {
+		g.vouched = grant.Verdict == witnesswire.Granted|witnesswire.Vouched
+	}
 	if grant.Verdict&^witnesswire.Vouched == witnesswire.Taken {
 		g.flags &^= witnesswire.Force // the operator was wrong
 	}
@@ -242,7 +247,7 @@ func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	}
 	g.until[from] = max(g.until[from], since+c.cfg.Lease-c.cfg.Lease/8)
 	g.flags &^= witnesswire.Force
-	if note.flags[i]&witnesswire.Alone != 0 {
+	if note.flags[i]&witnesswire.Alone != 0 && (from == theWitness || c.cfg.Policy == Freeze) {
 		g.alone = max(g.alone, note.at+1)
 	}
 }
@@ -303,7 +308,7 @@ func (c *Client) Held(now time.Duration, i int) (bool, string) {
 	case c.Until(i) <= now:
 		return false, c.missing(i)
 	case !c.hasOwn(i):
-		return false, fmt.Sprintf("%s was promised that it is not started here", c.cfg.Peer)
+		return false, fmt.Sprintf("%s was promised, or may have been before this node started, that it is not started here", c.cfg.Peer)
 	}
 	return true, ""
 }
@@ -361,13 +366,32 @@ func (c *Client) missing(i int) string {
 	}
 }
 
-// recently tells whether somebody has answered within a lease.
+// recently tells whether somebody has answered one of the last questions.
 func (c *Client) recently(from int) bool {
-	return c.heardAt[from] > 0 && c.now-c.heardAt[from] < c.cfg.Lease
+	return c.heardAt[from] > 0 && c.now-c.heardAt[from] < c.cfg.Lease/3
 }
 
-// AloneSince tells whether somebody who has a vote knows that this node's data
-// goes on alone, and has given it the lease all the same, asked after then.
+// Vouched tells whether the witness has given its vote for a group, and said that
+// no newer data are anywhere than this node's; and if not, why.
+func (c *Client) Vouched(now time.Duration, i int) (bool, string) {
+	c.now = now
+	g := &c.groups[i]
+	switch {
+	case c.cfg.Policy != ByWitness:
+		return false, "there is no witness"
+	case g.flags&witnesswire.Want == 0:
+		return false, "the witness was not asked yet"
+	case g.until[theWitness] <= now:
+		return false, c.missing(i)
+	case !g.vouched:
+		return false, "the witness does not know whether newer data are elsewhere"
+	}
+	return true, ""
+}
+
+// AloneSince tells whether the witness (with the policy freeze: the peer) knows that
+// this node's data goes on alone, and has given it the lease all the same, asked
+// after then.
 func (c *Client) AloneSince(now time.Duration, i int, then time.Duration) bool {
 	g := &c.groups[i]
 	return g.flags&witnesswire.Force != 0 || g.alone > then && c.Until(i) > now

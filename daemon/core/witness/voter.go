@@ -49,7 +49,9 @@ type lease struct {
 	until   time.Duration
 	cleared []string // nodes that said since the start that they do not hold the group; two at most
 	ahead   string   // a node that has gone on alone, so that the other's data is old
+	proven  bool     // there was no newer data than that node's when it began to go on alone
 	equal   bool     // both nodes' data were equal, and no node has gone on alone since
+	apart   []string // nodes whose last word was that, connected, one copy lacks something; two at most
 }
 
 // asker is a node, and the number of its newest question.
@@ -137,23 +139,24 @@ func (v *Voter) vote(now time.Duration, ask witnesswire.Ask, g witnesswire.Group
 		if l.holder == ask.Node {
 			l.until = now
 		}
-		return l.grant(witnesswire.Free, 0)
+		return l.grant(ask.Node, witnesswire.Free, 0)
 	}
 	l.cleared = slices.DeleteFunc(l.cleared, func(node string) bool { return node == ask.Node })
 	young := now-v.started < v.longest && l.holder == "" && len(l.cleared) == 0 && g.Flags&witnesswire.Held == 0
 	switch {
 	case l.holder != ask.Node && now < l.until:
-		return l.grant(witnesswire.Taken, l.until-now)
+		return l.grant(ask.Node, witnesswire.Taken, l.until-now)
 	case l.ahead != "" && l.ahead != ask.Node && !planted.On(planted.WitnessForgetsData):
-		return l.grant(witnesswire.Ahead, 0)
+		return l.grant(ask.Node, witnesswire.Ahead, 0)
 	case young && !planted.On(planted.GrantAfterRestart):
-		return l.grant(witnesswire.Young, v.started+v.longest-now)
+		return l.grant(ask.Node, witnesswire.Young, v.started+v.longest-now)
 	}
 	l.holder, l.until = ask.Node, now+ask.Lease
 	if g.Flags&witnesswire.Alone != 0 {
+		l.proven = l.vouches(ask.Node)
 		l.ahead, l.equal = ask.Node, false
 	}
-	return l.grant(witnesswire.Granted, 0)
+	return l.grant(ask.Node, witnesswire.Granted, 0)
 }
 
 // clear notes that a node does not hold the group. There are two nodes.
@@ -167,6 +170,12 @@ func (l *lease) clear(node string) {
 // itself: what the other says may have been on its way for long.
 func (l *lease) learn(node string, flags witnesswire.Flags) {
 	switch {
+	case flags&witnesswire.Apart != 0 && len(l.apart) < 2 && !slices.Contains(l.apart, node):
+		l.apart = append(l.apart, node)
+	case flags&witnesswire.Equal != 0:
+		l.apart = slices.DeleteFunc(l.apart, func(other string) bool { return other == node })
+	}
+	switch {
 	case flags&witnesswire.Equal != 0 && (l.ahead == "" || l.ahead == node):
 		l.ahead, l.equal = "", true
 	case flags&witnesswire.Force != 0:
@@ -174,8 +183,19 @@ func (l *lease) learn(node string, flags witnesswire.Flags) {
 	}
 }
 
-func (l *lease) grant(verdict witnesswire.Verdict, left time.Duration) witnesswire.Grant {
-	if l.equal && l.ahead == "" {
+// vouches tells whether there is surely no newer data than that node's: the other
+// one's were equal, and did not change after that, or this one went on alone from
+// there. What a node says of itself after a restart of this Voter proves nothing:
+// it may have been dead while the other one went on.
+func (l *lease) vouches(node string) bool {
+	if l.ahead != "" {
+		return l.ahead == node && l.proven
+	}
+	return l.equal && len(l.apart) == 0
+}
+
+func (l *lease) grant(node string, verdict witnesswire.Verdict, left time.Duration) witnesswire.Grant {
+	if l.vouches(node) {
 		verdict |= witnesswire.Vouched
 	}
 	return witnesswire.Grant{Verdict: verdict, Left: left}

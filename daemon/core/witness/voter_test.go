@@ -96,7 +96,7 @@ func TestWhoWentOnAloneHasTheNewestData(t *testing.T) {
 	w.ask(0, "milo2", 0)
 	w.ask(0, "milo1", want|equal)
 	g.Expect(w.ask(time.Second, "milo2", 0)).To(Equal(witnesswire.Free | witnesswire.Vouched))
-	g.Expect(w.ask(2*time.Second, "milo1", want|held|alone)).To(Equal(granted))
+	g.Expect(w.ask(2*time.Second, "milo1", want|held|alone)).To(Equal(granted | witnesswire.Vouched))
 	g.Expect(w.ask(3*time.Second, "milo2", equal)).To(Equal(witnesswire.Free), "which was on its way for long")
 	g.Expect(w.ask(60*time.Second, "milo2", want)).To(Equal(witnesswire.Ahead))
 	g.Expect(w.ask(61*time.Second, "milo2", want|witnesswire.Force)).To(Equal(granted), "an operator's word")
@@ -109,4 +109,58 @@ func TestWhatAWitnessRefuses(t *testing.T) {
 	a, ok := v.Ask(0, witnesswire.Ask{Incarnation: 1, Sequence: 1, Lease: lease, Groups: []witnesswire.Group{{Flags: want}}})
 	g.Expect(ok).To(BeTrue())
 	g.Expect(a.Groups).To(ConsistOf(witnesswire.Grant{Verdict: witnesswire.TooLong}))
+}
+
+// What a witness says about the data of a node that came up after a crash, while
+// the other one is silent: that nobody has newer ones, or nothing.
+func TestWhoseDataAreTheNewest(t *testing.T) {
+	type word struct {
+		node  string
+		flags witnesswire.Flags
+	}
+	both := []word{{"milo2", equal}, {"milo1", want | equal}}
+	for name, tc := range map[string]struct {
+		before  []word
+		node    string
+		vouched bool
+	}{
+		"nothing is known":                       {node: "milo1"},
+		"both died with equal data, the active":  {before: both, node: "milo1", vouched: true},
+		"both died with equal data, the standby": {before: both, node: "milo2", vouched: true},
+		"the one that went on alone":             {before: append(both, word{"milo1", want | held | alone}), node: "milo1", vouched: true},
+		"the one that did not":                   {before: append(both, word{"milo1", want | held | alone}), node: "milo2"},
+		"the one that took over":                 {before: append(both, word{"milo1", 0}, word{"milo2", want | alone}), node: "milo2", vouched: true},
+		"the one that was taken over from":       {before: append(both, word{"milo1", 0}, word{"milo2", want | alone}), node: "milo1"},
+		"equal again after that": {
+			before: append(both, word{"milo1", want | held | alone}, word{"milo1", want | held | equal}), node: "milo2", vouched: true,
+		},
+		"a node that says of itself that it went on alone proves nothing": {before: []word{{"milo1", want | alone}}, node: "milo1"},
+		"nor if it says so twice":  {before: []word{{"milo1", want | alone}, {"milo1", want | held | alone}}, node: "milo1"},
+		"a disk that failed":       {before: append(both, word{"milo2", witnesswire.Apart}), node: "milo2"},
+		"as the other node saw it": {before: append(both, word{"milo1", want | held | witnesswire.Apart}), node: "milo2"},
+		"a word that was on its way while a disk failed": {
+			before: append(both, word{"milo1", want | held | witnesswire.Apart}, word{"milo2", equal}), node: "milo2",
+		},
+		"a disk that is whole again": {
+			before: append(both, word{"milo2", witnesswire.Apart}, word{"milo2", equal}), node: "milo2", vouched: true,
+		},
+		"an operator went on with the old data": {
+			before: append(both, word{"milo1", want | held | alone}, word{"milo1", 0},
+				word{"milo2", want | witnesswire.Force}, word{"milo2", want | held | alone}), node: "milo2",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, w := NewWithT(t), newThird(1)
+			w.ask(0, "milo1", 0)
+			w.ask(0, "milo2", 0)
+			for i, word := range tc.before {
+				w.ask(time.Duration(i+1)*time.Second, word.node, word.flags)
+			}
+			later := 2 * lease // what was given has ended
+			vouched := w.ask(later, tc.node, want) == granted|witnesswire.Vouched
+			g.Expect(vouched).To(Equal(tc.vouched))
+			again := w.ask(later+time.Second, tc.node, want|held|alone) == granted|witnesswire.Vouched
+			g.Expect(again).To(Equal(tc.vouched), "nor does it become true by its going on")
+		})
+	}
 }

@@ -53,6 +53,7 @@ const (
 	Alone Flags = 4  // its data goes on, or is about to, without the other node's
 	Equal Flags = 8  // both nodes' data are whole and equal, and connected
 	Force Flags = 16 // an operator vouches that the other node runs nothing, and its data do not matter
+	Apart Flags = 32 // the nodes are connected, and one of them lacks data of the other
 )
 
 // Verdict is the answer about one group.
@@ -71,8 +72,9 @@ const (
 	verdicts Verdict = 8
 )
 
-// Vouched is added to a verdict: the data of both nodes were equal when last
-// heard of, and no node has gone on alone since.
+// Vouched is added to a verdict: no newer data are anywhere than those of the node
+// that asks. Both were equal when last heard of, and the other one has not gone on
+// alone since.
 const Vouched Verdict = 128
 
 // String says it for people.
