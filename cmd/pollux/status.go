@@ -98,6 +98,9 @@ func printStatus(w io.Writer, s *node.Status) error {
 				fmt.Fprintf(&b, "    %s\n", r)
 			}
 		}
+		if len(c.Displaced) > 0 {
+			fmt.Fprintf(&b, "  displaced, until no guest of a group is here: %s\n", strings.Join(c.Displaced, ", "))
+		}
 		printWitness(&b, c.Witness)
 		if c.Failback != "" {
 			fmt.Fprintf(&b, "  failback waits: %s", c.Failback)

@@ -28,6 +28,7 @@ var statuses = map[string]node.Status{
 		}},
 		Cluster: &node.ClusterStatus{
 			PeerState: "up", PeerSilent: 1.234, Stage: "stable", Holding: "local", CommsUp: true, PeerPresent: true,
+			Displaced: []string{"batch", "test"},
 			Groups: []node.GroupStatus{{
 				Key: "drbddisk::r1", Preferred: "milo1", State: "running",
 				Resources: []string{"drbddisk::r1 running", "LVM::vg running", "xenHA running"},

@@ -289,6 +289,20 @@ func (s *Site) GuestDirs() (dirs []string) {
 	return dirs
 }
 
+// Displaced are the files of the guests that this node runs for itself, as long as
+// it has none of a group.
+func (s *Site) Displaced() (files []string) {
+	if s.HA == nil {
+		return nil
+	}
+	for _, d := range s.HA.Guests.Displaced {
+		if strings.EqualFold(d.Node, s.Node) {
+			files = append(files, d.Files...)
+		}
+	}
+	return files
+}
+
 // RoleScript is the word of haresources whose argument is a resource of
 // drbd.conf: where a group runs, that one is Primary.
 const RoleScript = "drbddisk"

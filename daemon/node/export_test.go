@@ -66,6 +66,9 @@ func (i Inbox) AddSlowly(ctx context.Context, in machine.Input) bool { return i.
 // Take is take, for an empty slice.
 func (i Inbox) Take() []machine.Input { return i.b.take(batch{}).inputs }
 
+// NoGuestsIn is noGuestsIn.
+var NoGuestsIn = noGuestsIn
+
 // Noted is what a note about a disk says of its size, in sectors, and
 // WhereItWas what metadata is there.
 var (
@@ -74,4 +77,4 @@ var (
 )
 
 // ScriptEnv is what scripts of haresources find in their environment.
-func ScriptEnv(site *config.Site) []string { return finder(site, Options{}).Env }
+func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, nil).Env }

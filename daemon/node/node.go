@@ -32,6 +32,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/driver/witness"
+	"github.com/optionc/pollux/daemon/driver/xen"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
@@ -88,14 +89,16 @@ type Node struct {
 	witness  *witness.Client // nil: there is none
 	agents   agent.Finder
 	guests   guestFiles
-	control  *control.Server
-	answers  answers
-	ctx      context.Context //nolint:containedctx // the life of the node, for the programs that it starts
-	stop     context.CancelFunc
-	working  sync.WaitGroup
-	left     chan struct{} // closed when the groups are given up
-	once     sync.Once
-	sockets  map[string]*os.File
+	// displaced make room for guests of groups; nil: this node runs none for itself.
+	displaced *xen.Displaced
+	control   *control.Server
+	answers   answers
+	ctx       context.Context //nolint:containedctx // the life of the node, for the programs that it starts
+	stop      context.CancelFunc
+	working   sync.WaitGroup
+	left      chan struct{} // closed when the groups are given up
+	once      sync.Once
+	sockets   map[string]*os.File
 
 	// turn is held by who steps the machine; what follows needs it.
 	turn      sync.Mutex
@@ -119,7 +122,8 @@ func New(site *config.Site, o Options) (*Node, error) {
 		left: make(chan struct{}),
 	}
 	if site.HA != nil {
-		n.agents = finder(site, o)
+		n.displaced = n.displaces()
+		n.agents = finder(site, o, n.displaced)
 		if err := checkGroups(site, n.agents); err != nil {
 			return nil, err
 		}
@@ -233,6 +237,9 @@ func (n *Node) begin(ctx context.Context) {
 	n.beat(liveness.Input{Kind: liveness.Start})
 	if len(n.site.GuestDirs()) > 0 {
 		n.working.Go(n.compareGuests)
+	}
+	if n.displaced != nil {
+		n.working.Go(n.bringBack)
 	}
 }
 

@@ -120,6 +120,8 @@ type ClusterStatus struct {
 	Nodes []Member `json:"nodes,omitempty"`
 	// Differs has the files of which the peer has others.
 	Differs []string `json:"differs,omitempty"`
+	// Displaced are the guests of this node alone that make room for those of groups.
+	Displaced []string `json:"displaced,omitempty"`
 	// Witness is there with the policies freeze and witness.
 	Witness *WitnessStatus `json:"witness,omitempty"`
 	// Decisions are the last ones of this node about groups, newest first.
@@ -249,6 +251,7 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		}
 	}
 	slices.Sort(c.Differs)
+	c.Displaced = n.displacedNow()
 	c.Nodes = n.members(&l)
 	for _, other := range c.Nodes {
 		if strings.EqualFold(other.Name, n.site.Peer) {

@@ -43,6 +43,8 @@ type Guests struct {
 	// Patience is how long a guest has to shut down whose file has no
 	// pollux_shutdown; 0 is DefaultPatience.
 	Patience time.Duration
+	// Displaced make room for these guests when they are started; nil is nobody.
+	Displaced *Displaced
 	// XLConf is the file of xl; "" is DefaultXLConf.
 	XLConf string
 	// Run is command.Exec; a func in tests.

@@ -25,6 +25,7 @@ import (
 type host struct {
 	*WithT
 	dir     string
+	outside string // the directory of other guests' files
 	mu      sync.Mutex
 	domains map[string]domain
 	next    int
@@ -92,7 +93,7 @@ func (h *host) run(ctx context.Context, p command.Program) (command.Result, erro
 	defer h.mu.Unlock()
 	call := strings.Join(p.Args, " ")
 	if call != "list" && call != "info" {
-		h.calls = append(h.calls, strings.ReplaceAll(call, h.dir+"/", ""))
+		h.calls = append(h.calls, strings.NewReplacer(h.dir+"/", "", h.outside, "").Replace(call))
 	}
 	if h.hangs {
 		limited, cancel := context.WithTimeout(ctx, p.Limit)

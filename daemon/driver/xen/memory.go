@@ -2,6 +2,7 @@ package xen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -102,6 +103,21 @@ func (g Guests) balloons(xenCommandLine string) bool {
 	default:
 		return !strings.Contains(" "+xenCommandLine, " dom0_mem=")
 	}
+}
+
+// makeRoom displaces guests for those that are to be started. One that does not
+// go is told of, and does harm only if its memory is needed.
+func (g Guests) makeRoom(ctx context.Context, guests []guest) error {
+	var stayed error
+	if g.Displaced != nil {
+		if stayed = g.Displaced.Leave(ctx); stayed != nil {
+			g.Displaced.warn(stayed)
+		}
+	}
+	if err := g.fits(ctx, guests); err != nil {
+		return errors.Join(err, stayed)
+	}
+	return nil
 }
 
 // fits refuses guests for which there is not the memory: those that would be

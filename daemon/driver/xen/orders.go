@@ -31,7 +31,7 @@ func (g Guests) Start(ctx context.Context) error {
 		return nil
 	}
 	if missing := without(guests, domains); len(missing) > 0 {
-		if err := g.fits(ctx, missing); err != nil {
+		if err := g.makeRoom(ctx, missing); err != nil {
 			return fmt.Errorf("start the guests of %s: %w", g.dir(), err)
 		}
 	}

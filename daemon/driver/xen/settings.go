@@ -127,9 +127,11 @@ func (g Guests) configured() ([]guest, error) {
 		}
 		guests = append(guests, read)
 	}
-	slices.SortStableFunc(guests, func(a, b guest) int { return a.order - b.order })
+	slices.SortStableFunc(guests, byOrder)
 	return guests, nil
 }
+
+func byOrder(a, b guest) int { return a.order - b.order }
 
 // filesIn are the guests' files of a directory.
 func filesIn(dir string) ([]string, error) {

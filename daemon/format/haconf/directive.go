@@ -39,6 +39,7 @@ func haDirectives() []directive {
 		{"failback_after", "", false, readFailbackAfter},
 		{"monitor", "", false, readMonitor},
 		{"guests_at_once", "", false, readInt(1, maxAtOnce, func(h *HA) *int { return &h.Guests.AtOnce })},
+		{"displace", "", true, readDisplace},
 		{"nice_failback", "", false, readNiceFailback},
 		{"hopfudge", "1", false, readInt(0, 255, func(h *HA) *int { return &h.HopFudge })},
 		{"msgfmt", "classic", false, readChoice("classic", "netstring", func(h *HA) *bool { return &h.BareNetstring })},

@@ -175,6 +175,7 @@ func (p *haParser) finish() {
 	}
 	p.checkTimes()
 	p.finishWitness()
+	p.finishGuests()
 	p.addDefaultClients()
 	for _, d := range p.table {
 		if value, ok := p.values[d.name]; ok {
