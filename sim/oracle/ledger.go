@@ -35,14 +35,21 @@ func (o *Oracle) tick() uint64 {
 
 // Writes notes that a user of node n sends a write.
 func (o *Oracle) Writes(n int, sector uint64, sectors int, value uint64) *Write {
-	w := &Write{node: n, sector: int(sector), sectors: sectors, value: value, began: o.tick()}
+	var w *Write
+	if last := len(o.writesSpare) - 1; last >= 0 {
+		w, o.writesSpare = o.writesSpare[last], o.writesSpare[:last]
+	} else {
+		w = new(Write)
+	}
+	*w = Write{node: n, sector: int(sector), sectors: sectors, value: value, began: o.tick()}
 	for s := w.sector; s < w.sector+sectors; s++ {
 		o.regs[n].write(s, value, w.began)
 	}
 	return w
 }
 
-// Wrote notes that the user was told that the write is done.
+// Wrote notes that the user was told that the write is done: nobody may use w any
+// more.
 func (o *Oracle) Wrote(w *Write) {
 	o.Counts.Writes++
 	now, reg := o.tick(), o.regs[w.node]
@@ -57,6 +64,7 @@ func (o *Oracle) Wrote(w *Write) {
 		reg.end(s, w.began, now)
 		reg.decide(s, w.began, w.began, func(value uint64) { o.lapse(w.node, s, value) })
 	}
+	o.writesSpare = append(o.writesSpare, w)
 }
 
 // isInBoth tells whether the peer's users had the write when their history went
@@ -97,23 +105,35 @@ func (o *Oracle) Detached(n int) {
 }
 
 // Lost notes that nobody knows what became of a write: it failed, or its user
-// died.
+// died. Nobody may use w any more.
 func (o *Oracle) Lost(w *Write) {
 	now := o.tick()
 	for s := w.sector; s < w.sector+w.sectors; s++ {
 		o.regs[w.node].end(s, w.began, now)
 	}
+	o.writesSpare = append(o.writesSpare, w)
 }
 
 // Reads notes that a user of node n sends a read.
 func (o *Oracle) Reads(n int, sector uint64, sectors int) *Read {
-	r := &Read{node: n, sector: int(sector), sectors: sectors, began: o.tick()}
+	var r *Read
+	if last := len(o.readsSpare) - 1; last >= 0 {
+		r, o.readsSpare = o.readsSpare[last], o.readsSpare[:last]
+	} else {
+		r = new(Read)
+	}
+	*r = Read{node: n, sector: int(sector), sectors: sectors, began: o.tick(), gone: r.gone[:0]}
 	o.reads = append(o.reads, r)
 	return r
 }
 
-// Forget ends a read without an answer.
+// Forget ends a read without an answer. Nobody may use r any more.
 func (o *Oracle) Forget(r *Read) {
+	o.ends(r)
+	o.readsSpare = append(o.readsSpare, r)
+}
+
+func (o *Oracle) ends(r *Read) {
 	for i := range o.reads {
 		if o.reads[i] == r {
 			o.reads = append(o.reads[:i], o.reads[i+1:]...)
@@ -122,9 +142,10 @@ func (o *Oracle) Forget(r *Read) {
 	}
 }
 
-// Saw checks what a read found.
+// Saw checks what a read found. Nobody may use r any more.
 func (o *Oracle) Saw(r *Read, row []uint64) {
-	o.Forget(r)
+	o.ends(r)
+	defer func() { o.readsSpare = append(o.readsSpare, r) }()
 	o.Counts.Reads++
 	reg := o.regs[r.node]
 	for i, value := range row {

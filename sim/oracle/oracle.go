@@ -125,6 +125,9 @@ type Oracle struct {
 	// as long as no node went on without the writes of the other.
 	regs  [2]*register
 	reads []*Read
+	// writesSpare and readsSpare are those that nobody uses any more.
+	writesSpare []*Write
+	readsSpare  []*Read
 	// parted is what the users of node went found on their disk when their history
 	// went its own way, at that moment. Writes of the others' that were under way
 	// then and are there belong to both histories, whenever they are acknowledged.

@@ -184,9 +184,11 @@ func (g *Guest) later(n, run, client int) {
 func (g *Guest) ask(n, run, client int) {
 	g.last++
 	id := g.last
-	q := &request{}
+	var q *request
 	if last := len(g.spare) - 1; last >= 0 {
 		q, g.spare = g.spare[last], g.spare[:last]
+	} else {
+		q = new(request)
 	}
 	*q = request{node: n, run: run, client: client, at: g.w.Now()}
 	g.size = g.w.Node(n).DeviceSize()

@@ -9,7 +9,8 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-// digest answers what the core asks of a payload: its versions are its content.
+// digest answers what the core asks of a payload: its versions are its content,
+// where payloads are bytes, too: no two versions have the same.
 func (n *Node) digest(e *replica.Effect) {
 	id, row, epoch := e.ID, n.rows.live[e.Buf], n.epoch
 	if len(row)*sectorSize != int(e.Size) {
@@ -32,12 +33,8 @@ func (n *Node) digestOf(alg string, row []uint64) []byte {
 		return []byte{1}
 	}
 	content := n.content[:0]
-	if n.w.cfg.Bytes {
-		content = appendSectors(content, row)
-	} else {
-		for _, version := range row {
-			content = binary.LittleEndian.AppendUint64(content, version)
-		}
+	for _, version := range row {
+		content = binary.LittleEndian.AppendUint64(content, version)
 	}
 	n.content = content
 	sum, err := drbdwire.AppendDigest(nil, alg, content)

@@ -9,7 +9,7 @@ import (
 )
 
 // takesCall keeps a call of fence-peer that the lease answers.
-func (m *Machine) takesCall(i int, e replica.Effect) bool {
+func (m *Machine) takesCall(i int, e *replica.Effect) bool {
 	row := &m.leases.rows[i]
 	if e.Kind != replica.Call || e.Text != replica.HandlerFencePeer || row.group < 0 || m.leases.client == nil {
 		return false

@@ -263,15 +263,16 @@ func (m *Machine) stepReplica(i int, in replica.Input) {
 	m.due[i], m.stepped, m.restless = m.resources[i].Deadline(), append(m.stepped, i), true
 	m.stir(i)
 	m.unquiet(i)
-	for _, e := range m.replicas {
+	for at := range m.replicas {
+		e := &m.replicas[at]
 		if e.Kind == replica.Answer && e.ID&ownOrder != 0 {
-			m.roleAnswered(e)
+			m.roleAnswered(*e)
 			continue
 		}
 		if m.takesCall(i, e) {
 			continue
 		}
-		m.out = append(m.out, Effect{Part: Replica, Resource: i, Replica: e})
+		m.out = append(m.out, Effect{Part: Replica, Resource: i, Replica: *e})
 	}
 }
 

@@ -39,6 +39,14 @@ func AppendDigest(dst []byte, alg string, block []byte) ([]byte, error) {
 		sum := crc32.Checksum(block, crc32.MakeTable(crc32.Castagnoli))
 		return binary.LittleEndian.AppendUint32(dst, sum), nil
 	}
+	switch alg { // the usual ones need no memory
+	case "md5":
+		sum := md5.Sum(block)
+		return append(dst, sum[:]...), nil
+	case "sha1":
+		sum := sha1.Sum(block)
+		return append(dst, sum[:]...), nil
+	}
 	newHash, err := hashOf(alg)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -72,27 +73,34 @@ func (k Key) digest(signed []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// cksumTable has what a byte does to a CRC whose polynomial is POSIX cksum's.
-var cksumTable = func() (table [256]uint32) {
-	for i := range table {
+// cksumTables have what a byte, and as many more that are zero, do to a CRC whose
+// polynomial is POSIX cksum's.
+var cksumTables = func() (tables [4][256]uint32) {
+	for i := range tables[0] {
 		crc := uint32(i) << 24
-		for range 8 {
-			if crc>>31 == 1 {
-				crc = crc<<1 ^ 0x04C11DB7
-			} else {
-				crc <<= 1
+		for n := range tables {
+			for range 8 {
+				if crc>>31 == 1 {
+					crc = crc<<1 ^ 0x04C11DB7
+				} else {
+					crc <<= 1
+				}
 			}
+			tables[n][i] = crc
 		}
-		table[i] = crc
 	}
-	return table
+	return tables
 }()
 
 // cksum is the CRC of POSIX cksum, but without the length at its end.
 func cksum(b []byte) uint32 {
 	var crc uint32
+	for ; len(b) >= 4; b = b[4:] {
+		crc ^= binary.BigEndian.Uint32(b)
+		crc = cksumTables[3][crc>>24] ^ cksumTables[2][crc>>16&0xff] ^ cksumTables[1][crc>>8&0xff] ^ cksumTables[0][crc&0xff]
+	}
 	for _, c := range b {
-		crc = crc<<8 ^ cksumTable[byte(crc>>24)^c]
+		crc = crc<<8 ^ cksumTables[0][byte(crc>>24)^c]
 	}
 	return ^crc
 }
