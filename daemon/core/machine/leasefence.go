@@ -29,7 +29,8 @@ func (m *Machine) answerCall(i int, row *leased) {
 		row.call, l.quiet.on = 0, false
 	case s.Conn >= drbdwire.Connected:
 		m.fenced(i, row, notFenced, "the peer is back")
-	case l.client.AloneSince(m.now, row.group, row.since), planted.On(planted.AloneUntold):
+	case l.client.AloneSince(m.now, row.group, row.since), planted.On(planted.AloneUntold),
+		planted.On(planted.TakeoverWithoutLease) && !row.primary:
 		m.fencedByLease(i, row)
 	case !row.primary && (l.client.Until(row.group) <= m.now || m.now >= m.patience(row)):
 		m.fenced(i, row, notFenced, "this node does not have the lease: "+l.client.Why(row.group))

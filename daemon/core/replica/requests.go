@@ -392,7 +392,7 @@ func (r *Resource) tell(q *request) {
 		return // the peer lacks it: that must be on record first
 	}
 	q.told = true
-	if q.isWrite() && ok && q.local != halfDone {
+	if q.isWrite() && ok && q.local != halfDone && !planted.On(planted.ForgetServed) {
 		r.meta.behind = true
 	}
 	r.emit(Effect{Kind: Complete, ID: q.id, Failed: !ok, Buf: readBuf(q, ok)})
