@@ -95,7 +95,7 @@ var diskRows = []row{
 		p.from.is(ctx, "SyncTarget Primary/Secondary Inconsistent/UpToDate")
 		p.to.is(ctx, "SyncSource Secondary/Primary UpToDate/Inconsistent")
 		// Where the own disk has the blocks and where it has not yet, whole and in part.
-		p.from.wrote(ctx, 4, check(3*mib, mib, 3), check(20*mib, mib, 2), write(0, 64*kib, 4), write(4*mib-64*kib, 64*kib, 5),
+		p.from.wrote(ctx, 1, check(3*mib, mib, 3), check(20*mib, mib, 2), write(0, 64*kib, 4), write(4*mib-64*kib, 64*kib, 5),
 			write(3*mib+512, 512, 6), trim(2*mib, 64*kib), write(20*mib, 64*kib, 7), flush(), check(0, 64*kib, 4),
 			check(3*mib+512, 512, 6), check(2*mib, 64*kib, 0), check(20*mib, 64*kib, 7))
 		p.synced(ctx)
