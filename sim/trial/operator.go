@@ -88,8 +88,8 @@ func (t *trial) relieve() {
 	}
 }
 
-// mend gives a node its disk again. One that is Primary on the peer's disk
-// moves its guest there first.
+// mend gives a node its disk again. One that is Primary on the peer's disk, and can't
+// go on with its own, moves its guest there first.
 func (t *trial) mend(node *world.Node) {
 	s := node.State()
 	if s.Disk == drbdwire.Inconsistent && s.Conn == drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
@@ -101,11 +101,13 @@ func (t *trial) mend(node *world.Node) {
 		return
 	}
 	t.repairs++
-	if s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate {
-		node.Move(failover.OrderStandby, failover.All, false)
-		return
-	}
-	node.Attach(func(_ int, text string) { t.w.Tracef("operator: attach: %s", text) })
+	onPeers := s.Role == drbdwire.Primary && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
+	node.Attach(func(code int, text string) {
+		t.w.Tracef("operator: attach: %s", text)
+		if onPeers && code < int(drbdwire.Success) {
+			node.Move(failover.OrderStandby, failover.All, false)
+		}
+	})
 }
 
 // reconcile connects the nodes again. If they refuse, the data of the one that
