@@ -57,6 +57,9 @@ func (n *Node) runTool(e *failover.Effect) {
 		n.look(tool, took, fate, answer)
 		return
 	}
+	if tool == Guests && e.Within > 0 {
+		took = min(took, e.Within) // then they are destroyed
+	}
 	n.working = n.working || tool == VG
 	w.watcher.Acting(n.id, tool, action == failover.Start)
 	w.After(took, func() {

@@ -106,7 +106,8 @@ type EffectKind uint8
 const (
 	// Do Action with resource Index of Group; answered by Done with the same ID.
 	// There is one at a time, but for those with Watch: a look at what is to run,
-	// of which Stopped says that it does not work as it should.
+	// of which Stopped says that it does not work as it should. A Stop with Within is
+	// done the hard way if it takes too long: by then the lease is about to end.
 	Do EffectKind = 1
 	// Say: send Message through the liveness core.
 	Say EffectKind = 2
@@ -158,6 +159,7 @@ type Effect struct {
 	Group   int // index into Config.Groups
 	Index   int // of the resource in its group
 	ID      uint64
+	Within  time.Duration // 0: as long as it takes
 	Text    string
 	Message hbwire.Message
 }

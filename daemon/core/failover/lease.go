@@ -1,6 +1,9 @@
 package failover
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Leases say which node may run a group when the nodes can't agree: they stand
 // between fit data and a start. Without them a dead peer is enough.
@@ -12,8 +15,9 @@ type Leases interface {
 	// Vouched says whether no newer data than this node's can be anywhere, and no
 	// other node can run a group. It is asked after a crash, while the peer is silent.
 	Vouched(group int) (ok bool, reason string)
-	// MustStop says whether the lease of a group that runs here is about to end.
-	MustStop(group int) (must bool, reason string)
+	// MustStop says whether the lease of a group that runs here is about to end, and
+	// how long it still lasts.
+	MustStop(group int) (must bool, left time.Duration, reason string)
 }
 
 // Lease lets l have a say; before the first Step.
@@ -58,12 +62,29 @@ func (c *Core) stopUnleased() {
 		if g.goal == halt || !c.Uses(i) {
 			continue
 		}
-		if must, why := c.leases.MustStop(i); must {
+		if must, _, why := c.leases.MustStop(i); must {
 			c.notef("%s is stopped here before its lease ends: %s", g.key, why)
 			g.conflict = 0
 			g.aim(halt, c.now)
 		}
 	}
+}
+
+// leastStop is what a stop is given when the lease is over already.
+const leastStop = time.Second
+
+// hurry is how long the stop of a resource may take, so that all of its group is stopped when its lease ends; 0 is as
+// long as it takes. What waits for a frozen disk can't end by itself: a guest is shut down for half of what is left, and
+// the rest is for the volume group and the device below it.
+func (c *Core) hurry(i int) time.Duration {
+	if c.leases == nil {
+		return 0
+	}
+	must, left, _ := c.leases.MustStop(i)
+	if !must {
+		return 0
+	}
+	return max(left/2, leastStop)
 }
 
 // waitForLease keeps a group from starting without its lease.

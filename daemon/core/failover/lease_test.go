@@ -11,12 +11,15 @@ import (
 )
 
 // third is what a witness says of the one group.
-type third struct{ held, vouched, mustStop bool }
+type third struct {
+	held, vouched bool
+	left          time.Duration // until its lease ends, if that is not renewed
+}
 
 func (t *third) MayRun(int) (bool, string)  { return t.held, "the other node has it" }
 func (t *third) Vouched(int) (bool, string) { return t.vouched, "the witness does not know" }
-func (t *third) MustStop(int) (bool, string) {
-	return t.mustStop, "nobody answers"
+func (t *third) MustStop(int) (bool, time.Duration, string) {
+	return t.left > 0, t.left, "nobody answers"
 }
 
 // alone is a node whose peer is silent. What it is told to start runs at once.
@@ -91,5 +94,44 @@ var _ = Describe("A node that came up after a crash and hears nobody but a witne
 		Expect(a.group().State).To(Equal("running"))
 		decisions := a.core.Snapshot().Decisions
 		Expect(decisions[len(decisions)-1].Rule).To(ContainSubstring("the witness vouches for the data here"))
+	})
+})
+
+var _ = Describe("A group that is stopped because its lease ends", func() {
+	stops := func(a *alone) (within []time.Duration) {
+		for _, e := range a.done {
+			if e.Action == failover.Stop {
+				within = append(within, e.Within)
+			}
+		}
+		return within
+	}
+	runs := func() *alone {
+		a := cameUp()
+		a.said = third{held: true, vouched: true}
+		a.step(failover.Input{Kind: failover.Poke})
+		Expect(a.group().State).To(Equal("running"))
+		return a
+	}
+
+	It("is stopped within the time that is left", func() {
+		a := runs()
+		a.said = third{left: 8 * time.Second}
+		a.step(failover.Input{Kind: failover.Poke})
+		Expect(stops(a)).To(Equal([]time.Duration{4 * time.Second, 4 * time.Second, 4 * time.Second}))
+	})
+
+	It("is stopped at once when the lease is over: the machine stood still", func() {
+		a := runs()
+		a.said = third{left: 1}
+		a.step(failover.Input{Kind: failover.Poke})
+		Expect(stops(a)).To(HaveEach(time.Second))
+	})
+
+	It("has all the time it takes when an operator wants it stopped", func() {
+		a := runs()
+		a.step(failover.Input{Kind: failover.Order, Order: failover.OrderStop, ID: 7})
+		Expect(stops(a)).To(HaveEach(time.Duration(0)))
+		Expect(stops(a)).To(HaveLen(3))
 	})
 })

@@ -38,7 +38,11 @@ func (c *Core) do(i, index int, action Action) {
 	c.lastID++
 	c.doing = doing{id: c.lastID, group: i, index: index, action: action}
 	c.groups[i].called(index, action)
-	c.emit(Effect{Kind: Do, ID: c.lastID, Group: i, Index: index, Action: action})
+	do := Effect{Kind: Do, ID: c.lastID, Group: i, Index: index, Action: action}
+	if action == Stop {
+		do.Within = c.hurry(i)
+	}
+	c.emit(do)
 }
 
 // done takes the answer to the action under way. What was to be reached may have changed meanwhile.

@@ -44,7 +44,7 @@ func Digest(effects []machine.Effect) uint32 {
 			d.message(l.Message)
 		case machine.Failover:
 			f := &e.Failover
-			d.numbers(uint64(f.Kind), uint64(f.Action), uint64(f.Group), uint64(f.Index), f.ID)
+			d.numbers(uint64(f.Kind), uint64(f.Action), uint64(f.Group), uint64(f.Index), f.ID, uint64(f.Within))
 			d.flags(f.OK, f.Watch)
 			d.bytes([]byte(f.Text))
 			d.message(f.Message)

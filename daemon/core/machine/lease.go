@@ -180,7 +180,7 @@ func (m *Machine) watchLeases() {
 		l.client.Say(m.now, g, flags)
 		held, _ := l.client.Held(m.now, g)
 		vouched, _ := m.isVouched(g)
-		must, _ := m.MustStop(g)
+		must, _, _ := m.MustStop(g)
 		must = must && m.groups.Uses(g)
 		if held != l.held[g] || vouched && !l.vouched[g] || must && !l.must[g] {
 			m.poke()
@@ -402,11 +402,11 @@ func (m *Machine) MayRun(group int) (bool, string) {
 	return l.client.Held(m.now, group)
 }
 
-// MustStop tells failover whether the lease of a group is about to end.
-func (m *Machine) MustStop(group int) (bool, string) {
+// MustStop tells failover whether the lease of a group is about to end, and when.
+func (m *Machine) MustStop(group int) (must bool, left time.Duration, why string) {
 	l := &m.leases
 	if l.client == nil || m.now < l.client.StopAt(group) {
-		return false, ""
+		return false, 0, ""
 	}
-	return true, l.client.Why(group)
+	return true, l.client.EndsAt(group) - m.now, l.client.Why(group)
 }

@@ -343,6 +343,15 @@ func (c *Client) StopAt(i int) time.Duration {
 	}
 }
 
+// EndsAt is when the other node may have the lease: what StopAt is about must be
+// stopped by then.
+func (c *Client) EndsAt(i int) time.Duration {
+	if c.Until(i) == 0 {
+		return c.groups[i].since + c.cfg.Lease
+	}
+	return c.Until(i)
+}
+
 // Why says why the lease is not there, or not renewed.
 func (c *Client) Why(i int) string { return c.missing(i) }
 
