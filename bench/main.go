@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/bench/counted"
+	"github.com/optionc/pollux/bench/groups"
 	"github.com/optionc/pollux/bench/heartbeat"
 	"github.com/optionc/pollux/bench/host"
 	"github.com/optionc/pollux/bench/simulated"
@@ -35,6 +36,7 @@ var benchmarks = []benchmark{
 	{"host", "A pair on this machine, against its disks", host.Conditions, host.Host},
 	{"resync", "A resync on this machine, against a copy", host.ResyncConditions, host.Resync},
 	{"heartbeat", "Failover, against Heartbeat 3.0.6", heartbeat.Conditions, heartbeat.Times},
+	{"groups", "Hundreds of groups, against ten", groups.Conditions, groups.Many},
 	{"simulator", "The simulator", simulated.Conditions, simulated.Speed},
 	{"pair", "A pair, against the kernel's DRBD", counted.Conditions + " " + counted.PairConditions, counted.Pair},
 }

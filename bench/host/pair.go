@@ -9,11 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/optionc/pollux/bench/usage"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/node"
@@ -217,32 +217,13 @@ func (p *pair) user(r resource) (*user, error) {
 func (p *pair) cpu() (time.Duration, error) {
 	var all time.Duration
 	for _, e := range p.engines {
-		used, err := processTime(e.cmd.Process.Pid)
+		used, err := usage.Processor(e.cmd.Process.Pid)
 		if err != nil {
 			return 0, err
 		}
 		all += used
 	}
 	return all, nil
-}
-
-// processTime is the time that a process and the kernel for it used.
-// Source: proc(5), /proc/PID/stat, fields 14 and 15, in hundredths of a second.
-func processTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	var ticks int
-	for _, f := range fields[11:13] {
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
 // stop ends both daemons and removes the disks.

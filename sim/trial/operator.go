@@ -22,20 +22,10 @@ func (t *trial) begin() {
 		t.w.After(time.Second, t.begin)
 		return
 	}
+	// It stays Primary: the cluster starts the rest at once.
 	node.Order(replica.OrderPrimary, true, func(code int, _ string) {
 		if code < int(drbdwire.Success) {
 			t.w.After(time.Second, t.begin)
-			return
-		}
-		t.demote()
-	})
-}
-
-// demote leaves the start of everything to the cluster.
-func (t *trial) demote() {
-	t.w.Node(0).Order(replica.OrderSecondary, false, func(code int, _ string) {
-		if code < int(drbdwire.Success) && !t.w.Node(0).HasVG() {
-			t.w.After(time.Second, t.demote)
 		}
 	})
 }

@@ -11,6 +11,10 @@
 //	                       |   the peer is dead, or has left           ^
 //	                       +-------------------------------------------+
 //
+// The 10 s are for a Heartbeat, whose report says what it is going to hold, and not what it does. A peer that tells of
+// each group has looked at all of them before it reports, and starts none that this node claims: nothing is to be waited
+// for then.
+//
 // A stable node starts a group that nothing claims
 //   - if it is the group's preferred node, and the peer has reported since it came up;
 //   - if the peer is dead or has left. But after a crash of this node, only once the peer has reported to it since, an
@@ -211,7 +215,7 @@ func (c *Core) advance() {
 		c.stage = stable
 	}
 	if c.stage == asking || c.stage == settling {
-		settled := c.stage == settling && (c.peer.stable || c.now >= c.settleAt)
+		settled := c.stage == settling && (c.peer.stable || c.peer.detailed || c.now >= c.settleAt)
 		if settled || c.peer.absent() {
 			c.stage = stable
 		}

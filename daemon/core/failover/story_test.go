@@ -11,13 +11,11 @@ import (
 )
 
 var _ = Describe("Two nodes that start, with the line milo1 drbddisk::r1 LVM::vg xenHA", func() {
-	It("wait 10 s for each other, then the preferred one starts the group from left to right", func() {
+	It("tell each other that they hold nothing, then the preferred one starts the group from left to right", func() {
 		w := newWorld(1, firstLine, haconf.FailbackOn)
 		w.machines[0].boot(false)
 		w.machines[1].boot(false)
-		w.until(9 * time.Second)
-		Expect(w.done()).To(BeEmpty())
-		w.until(14 * time.Second)
+		w.until(5 * time.Second)
 		Expect(w.done()).To(Equal(script("milo1" + startOrder)))
 		Expect(w.machines[0].fail.Snapshot().Holding).To(Equal("local"))
 		Expect(w.machines[1].fail.Snapshot().Holding).To(Equal("local"))
@@ -33,6 +31,26 @@ var _ = Describe("Two nodes that start, with the line milo1 drbddisk::r1 LVM::vg
 		w.pass(5 * time.Second)
 		Expect(w.done()).To(Equal(script(m.name + startOrder)))
 	}, Entry("the preferred one", 0), Entry("the other one", 1))
+
+	It("start nothing before the other one has looked at all that it may run", func() {
+		w := newWorld(1, firstLine, haconf.FailbackOn)
+		w.machines[1].slow = 20 * time.Second
+		w.machines[0].boot(false)
+		w.machines[1].boot(false)
+		w.until(59 * time.Second)
+		Expect(w.done()).To(BeEmpty())
+		w.until(70 * time.Second)
+		Expect(w.done()).To(Equal(script("milo1" + startOrder)))
+	})
+
+	It("start each what is their own after both have crashed, as soon as they hear each other", func() {
+		w := newWorld(1, "milo1 drbddisk::r1\nmilo2 drbddisk::r2\n", haconf.FailbackOn)
+		w.machines[1].boot(true)
+		w.until(100 * time.Second)
+		w.machines[0].boot(true)
+		w.until(105 * time.Second)
+		Expect(w.done()).To(ConsistOf("milo1 start drbddisk::r1", "milo2 start drbddisk::r2"))
+	})
 
 	It("keep what runs already", func() {
 		w := newWorld(1, firstLine, haconf.FailbackOn)

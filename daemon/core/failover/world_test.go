@@ -73,6 +73,7 @@ type machine struct {
 	full                          bool   // there is no room to keep it
 
 	running     map[string]bool
+	slow        time.Duration // what an action takes longer here
 	refuseStart map[string]bool
 	refuseStop  map[string]bool
 	unseen      map[string]bool // status gives no answer
@@ -357,7 +358,7 @@ func (m *machine) do(e failover.Effect) {
 	if e.Action == failover.Start {
 		act()
 	}
-	m.w.later(m.w.took, func() {
+	m.w.later(m.w.took+m.slow, func() {
 		finish := func() {
 			if e.Action != failover.Start {
 				act()

@@ -39,6 +39,8 @@ type node struct {
 	dialling bool
 	running  map[int]bool // resources of the group, by index
 	dead     bool
+	slow     bool            // its disk does not answer yet
+	held     []replica.Input // what the disk would have answered
 }
 
 // pair is two nodes and the time; what happens next stands in a queue.
@@ -54,6 +56,20 @@ func newPair() *pair { return newPairOf(func(*machine.Config) {}) }
 
 func newPairOf(change func(c *machine.Config)) *pair {
 	GinkgoHelper()
+	p := makePair(change)
+	for i, n := range p.nodes {
+		n.attach()
+		p.run()
+		n.connect(uint64(2 + i))
+		n.join()
+	}
+	p.pass(30 * time.Second)
+	return p
+}
+
+// makePair is two nodes that have yet to begin.
+func makePair(change func(c *machine.Config)) *pair {
+	GinkgoHelper()
 	p := &pair{}
 	names := [2]string{"milo1", "milo2"}
 	for i, name := range names {
@@ -66,16 +82,22 @@ func newPairOf(change func(c *machine.Config)) *pair {
 		}
 	}
 	p.nodes[0].peer, p.nodes[1].peer = p.nodes[1], p.nodes[0]
-	for i, n := range p.nodes {
-		size := replica.Disk{DataSectors: sectors, MetaSectors: sectors}
-		n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderAttach, ID: 1, Disk: size})
-		p.run()
-		n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderConnect, ID: uint64(2 + i)})
-		n.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: 1_700_000_000}})
-		n.step(machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Started}})
-	}
-	p.pass(30 * time.Second)
 	return p
+}
+
+func (n *node) attach() {
+	size := replica.Disk{DataSectors: sectors, MetaSectors: sectors}
+	n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderAttach, ID: 1, Disk: size})
+}
+
+func (n *node) connect(id uint64) {
+	n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderConnect, ID: id})
+}
+
+// join begins to take part in the cluster.
+func (n *node) join() {
+	n.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: 1_700_000_000}})
+	n.step(machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Started}})
 }
 
 func config(name, peer string, number byte) machine.Config {
@@ -169,7 +191,12 @@ func (n *node) doReplica(e replica.Effect) {
 		answer(replica.Input{Kind: replica.DiskDone, ID: e.ID})
 	case replica.MetaRead:
 		data := slices.Clone(n.disk[e.Offset : e.Offset+int64(e.Size)])
-		answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
+		in := replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data}
+		if n.slow {
+			n.held = append(n.held, in)
+			return
+		}
+		answer(in)
 	case replica.MetaWrite:
 		copy(n.disk[e.Offset:], e.Data)
 		answer(replica.Input{Kind: replica.MetaDone, ID: e.ID})

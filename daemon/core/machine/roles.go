@@ -138,7 +138,12 @@ func (m *Machine) MayStart(group int) (bool, string) {
 				m.cfg.Resources[r.resource].Name)
 		}
 		code, why := m.resources[r.resource].MayPromote(false)
-		unsure := m.resources[r.resource].State().Disk == drbdwire.Consistent
+		s := m.resources[r.resource].State()
+		unclear := s.Disk == drbdwire.Attaching || s.Disk == drbdwire.Negotiating || s.Conn == drbdwire.WFReportParams
+		if s.Role == drbdwire.Secondary && unclear {
+			return false, fmt.Sprintf("resource %s: %s", m.cfg.Resources[r.resource].Name, why)
+		}
+		unsure := s.Disk == drbdwire.Consistent
 		if vouched, _ := m.isVouched(group); unsure && code == drbdwire.NoUpToDateDisk && vouched {
 			code = drbdwire.PrimaryNOP // a promotion asks the lease about the peer
 		}
