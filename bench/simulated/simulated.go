@@ -20,8 +20,8 @@ import (
 const Conditions = "Production cores on a virtual clock, every oracle on; one seed after the other on one processor, " +
 	"processor time with the garbage collector's. Payloads are version numbers, but in the row of real bytes: there wire " +
 	"and payloads are encoded, cut anywhere, and decoded again by the code of the production driver. Idle is ten hours " +
-	"with the page's ha.cf (keepalive 5, deadtime 90) and a guest that thinks for five seconds at most; busy is five " +
-	"minutes of 16 clients that think for 20 ms at most; the others are what seeds draw. The failing run is a fault " +
+	"with the page's ha.cf (keepalive 5, deadtime 90) and a guest that thinks for five seconds at most; busy is " +
+	"half an hour of 16 clients that think for 20 ms at most; the others are what seeds draw. The failing run is a fault " +
 	"storm between two nodes without a witness, with one cut of all links among the faults, held to it that no guest " +
 	"runs twice: it is shrunk until nothing can be left out."
 
@@ -45,13 +45,13 @@ var (
 		{Name: "deadtime", Value: "90s"},
 		{Name: "initdead", Value: "90s"},
 	}
-	busy = []plan.Setting{{Name: "clients", Value: "16"}, {Name: "think", Value: "20ms"}, {Name: "calm", Value: "5m"}}
+	busy = []plan.Setting{{Name: "clients", Value: "16"}, {Name: "think", Value: "20ms"}, {Name: "calm", Value: "30m"}}
 )
 
 var loads = []load{
 	{"idle", 2, trial.Page, idle, plan.Plan{}, 0, 200_000},
-	{"busy", 2, trial.Page, busy, plan.Plan{}, 2_000_000, 0},
-	{"busy, real bytes", 2, trial.Page, append(busy, plan.Setting{Name: "bytes", Value: "yes"}), plan.Plan{}, 500_000, 0},
+	{"busy", 1, trial.Page, busy, plan.Plan{}, 2_000_000, 0},
+	{"busy, real bytes", 1, trial.Page, append(busy, plan.Setting{Name: "bytes", Value: "yes"}), plan.Plan{}, 500_000, 0},
 	{"fault storm", 20, trial.Storm, nil, nil, 0, 2_500},
 	{"load and some faults", 10, trial.Load, nil, nil, 0, 0},
 }
