@@ -11,6 +11,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/lvm"
+	"github.com/optionc/pollux/daemon/driver/xen"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -29,6 +30,8 @@ type Host struct {
 	Disk func(r config.Resource) Disk
 	// Groups says which words of haresources mean nothing.
 	Groups func(site *config.Site) error
+	// Guests surveys the guests of groups; nil where that can't be asked.
+	Guests func(site *config.Site) xen.Survey
 	// LVMConf is the text of lvm.conf; nil if there is none.
 	LVMConf []byte
 	// Devices has the interface of each of Addresses.
@@ -119,6 +122,7 @@ func Site(site *config.Site, host Host) []Finding {
 	c.silence()
 	c.differs()
 	c.groups()
+	c.guests()
 	return c.list
 }
 

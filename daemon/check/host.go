@@ -10,6 +10,7 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/lvm"
+	"github.com/optionc/pollux/daemon/driver/xen"
 	"github.com/optionc/pollux/daemon/format/lvmconf"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -22,7 +23,10 @@ const lvmConf = "/etc/lvm/lvm.conf"
 func Machine(ctx context.Context, run command.Runner) Host {
 	h := Host{
 		Resolve: net.LookupHost, Groups: node.CheckGroups, Bridges: map[string]string{}, Devices: map[string]string{},
-		Disk:    func(r config.Resource) Disk { return Look(ctx, run, r) },
+		Disk: func(r config.Resource) Disk { return Look(ctx, run, r) },
+		Guests: func(site *config.Site) xen.Survey {
+			return xen.Look(ctx, xen.Guests{Run: run}, site.GuestDirs(), site.Displaced())
+		},
 		Filters: filters(ctx, run), HasUser: hasUser, HasGroup: hasGroup,
 	}
 	if list, err := net.Interfaces(); err == nil {

@@ -48,7 +48,7 @@ type guest struct {
 // settingLine is a line of a configuration that sets something to a string or a
 // number. Source: xl.cfg(5).
 var settingLine = regexp.MustCompile(
-	`(?m)^[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([0-9][0-9A-Fa-fxX]*))`)
+	`(?m)^[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|(-?[0-9][0-9A-Fa-fxX]*))`)
 
 // settings are a file's strings and numbers by name. Of two settings of the same
 // name xl uses the last.
@@ -122,8 +122,8 @@ func (g Guests) configured() ([]guest, error) {
 		if err != nil {
 			return nil, err
 		}
-		if at := slices.IndexFunc(guests, func(g guest) bool { return g.name == read.name }); at >= 0 {
-			return nil, fmt.Errorf("%s and %s both configure the guest %q", guests[at].file, file, read.name)
+		if err := twice(read, guests); err != nil {
+			return nil, err
 		}
 		guests = append(guests, read)
 	}
