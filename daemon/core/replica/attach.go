@@ -271,7 +271,7 @@ func (r *Resource) letGoOfDisk(why string) {
 	}
 	r.loseOnlyCopy()
 	switch {
-	case m.served != 0:
+	case m.served != 0 && !planted.On(planted.ForgetServed):
 		r.setCurrent(m.served)
 	case m.onDisk != 0 && (r.state.Disk > drbdwire.Attaching || planted.On(planted.ForgetServed)):
 		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
