@@ -23,12 +23,17 @@ type Leases interface {
 // Lease lets l have a say; before the first Step.
 func (c *Core) Lease(l Leases) { c.leases = l }
 
-// mayRun asks for the lease of a group, if there are leases.
+// mayRun asks for the lease of a group, if there are leases. One that is about to end is none: what starts would be
+// stopped at once, and a peer that is shot for it may be the one that gets the lease next.
 func (c *Core) mayRun(i int) (bool, string) {
 	if c.leases == nil {
 		return true, ""
 	}
-	return c.leases.MayRun(i)
+	ok, reason := c.leases.MayRun(i)
+	if must, _, why := c.leases.MustStop(i); ok && must {
+		return false, why
+	}
+	return ok, reason
 }
 
 // vouched asks whether a node that crashed may start a group before it has heard

@@ -151,11 +151,22 @@ func (m *Machine) MayStart(group int) (bool, string) {
 			return false, fmt.Sprintf("resource %s: this copy may be old, and the peer lives: it is heard before it is fenced off",
 				m.cfg.Resources[r.resource].Name)
 		}
+		if m.wouldLoseIt(r.resource) {
+			return false, fmt.Sprintf("resource %s: the good copy is that of the peer, which would have to be switched off",
+				m.cfg.Resources[r.resource].Name)
+		}
 		if code == drbdwire.NoUpToDateDisk {
 			return false, fmt.Sprintf("resource %s: %s", m.cfg.Resources[r.resource].Name, why)
 		}
 	}
 	return true, ""
+}
+
+// wouldLoseIt tells whether a resource could be used here only with the disk of
+// a peer that counts as dead, and would be switched off before.
+func (m *Machine) wouldLoseIt(resource int) bool {
+	s := m.resources[resource].State()
+	return m.cfg.Failover.Fence && !m.peerLives() && s.Disk != drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
 }
 
 // MayGive tells whether the peer could go on with the data below a group.
