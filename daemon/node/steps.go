@@ -1,11 +1,13 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -135,7 +137,7 @@ func (n *Node) do(e failover.Effect) {
 			err = resource.Start(n.ctx)
 		case failover.Stop:
 			n.tell("stop %s", word)
-			err = resource.Stop(n.ctx)
+			err = stop(n.ctx, resource, e.Within)
 		default:
 			look := resource.Status
 			if m, ok := resource.(agent.Monitor); ok && e.Watch {
@@ -149,4 +151,12 @@ func (n *Node) do(e failover.Effect) {
 		n.log.Warn("step failed", "resource", word, "action", e.Action.String(), "error", err)
 	}
 	n.inbox.put(machine.Input{Part: machine.Failover, Failover: in})
+}
+
+// stop stops a resource; within a time, the hard way if need be, unless that is 0.
+func stop(ctx context.Context, resource agent.Resource, within time.Duration) error {
+	if hasty, ok := resource.(agent.Hasty); ok && within > 0 {
+		return hasty.StopWithin(ctx, within)
+	}
+	return resource.Stop(ctx)
 }

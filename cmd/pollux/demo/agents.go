@@ -39,7 +39,7 @@ start)  alive && exit 0
 stop)   alive || exit 0
         kill -TERM "$(cat "$pid")"
         # One whose disk does not answer can't shut down: it is destroyed.
-        left=20; while alive && [ $((left -= 1)) -gt 0 ]; do sleep 0.05; done
+        left=$((${POLLUX_STOP_WITHIN:-60} * 10)); while alive && [ $((left -= 1)) -gt 0 ]; do sleep 0.05; done
         alive && kill -KILL "$(cat "$pid")"
         while alive; do sleep 0.05; done ;;
 status) if alive; then echo running; else echo stopped; fi ;;

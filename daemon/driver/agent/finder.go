@@ -55,6 +55,12 @@ type Monitor interface {
 	Monitor(ctx context.Context) (failover.State, string, error)
 }
 
+// Hasty is a Resource that can be stopped the hard way.
+type Hasty interface {
+	// StopWithin is Stop, and ends by force what takes longer than that.
+	StopWithin(ctx context.Context, within time.Duration) error
+}
+
 // A Maker makes a Resource that is built in, from the arguments of its word.
 type Maker func(args []string) (Resource, error)
 

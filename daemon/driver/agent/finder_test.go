@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -111,6 +112,29 @@ var _ = Describe("A word of haresources", func() {
 		Expect(f.Find("LVM::my_vg")).To(BeAssignableToTypeOf(built{}))
 		put(f.Override, "LVM", "")
 		Expect(f.Find("LVM::my_vg")).NotTo(BeAssignableToTypeOf(built{}))
+	})
+
+	It("is told how long its stop may take, in the words of its kind", func(ctx SpecContext) {
+		put(f.InitDir, "apache2", "")
+		put(filepath.Join(f.OCFRoot, "resource.d/heartbeat"), "Xinetd", "")
+		var env []string
+		run := f.Run
+		f.Run = func(ctx context.Context, p command.Program) (command.Result, error) {
+			env = p.Env
+			return run(ctx, p)
+		}
+		for word, want := range map[string]string{
+			"apache2": "POLLUX_STOP_WITHIN=4", "ocf:heartbeat:Xinetd": "OCF_RESKEY_CRM_meta_timeout=4500",
+		} {
+			r, err := f.Find(word)
+			Expect(err).NotTo(HaveOccurred())
+			hasty, ok := r.(agent.Hasty)
+			Expect(ok).To(BeTrue())
+			Expect(hasty.StopWithin(ctx, 4500*time.Millisecond)).To(Succeed())
+			Expect(env).To(ContainElement(want))
+			Expect(r.Stop(ctx)).To(Succeed())
+			Expect(env).NotTo(ContainElement(want))
+		}
 	})
 
 	It("that names nothing is refused with the places looked in", func() {

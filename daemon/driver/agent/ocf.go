@@ -100,6 +100,12 @@ func (o ocf) Start(ctx context.Context) error { return o.order(ctx, "start") }
 
 func (o ocf) Stop(ctx context.Context) error { return o.order(ctx, "stop") }
 
+// StopWithin tells the agent how long it has; one for guests destroys what does
+// not end in time.
+func (o ocf) StopWithin(ctx context.Context, within time.Duration) error {
+	return o.within("stop", within).order(ctx, o.path, "stop")
+}
+
 func (o ocf) order(ctx context.Context, action string) error {
 	return o.within(action, o.call.orderLimit).order(ctx, o.path, action)
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,4 +81,11 @@ func (s script) Start(ctx context.Context) error {
 
 func (s script) Stop(ctx context.Context) error {
 	return s.call.order(ctx, s.path, s.with("stop")...)
+}
+
+// StopWithin tells the script how many seconds it has. It is not killed after
+// that: what it should have stopped would go on.
+func (s script) StopWithin(ctx context.Context, within time.Duration) error {
+	s.call.env = append(slices.Clone(s.call.env), fmt.Sprintf("POLLUX_STOP_WITHIN=%d", max(int(within.Seconds()), 1)))
+	return s.Stop(ctx)
 }

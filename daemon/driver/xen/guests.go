@@ -43,6 +43,9 @@ type Guests struct {
 	// Patience is how long a guest has to shut down whose file has no
 	// pollux_shutdown; 0 is DefaultPatience.
 	Patience time.Duration
+	// hurry is when whoever is left is destroyed, whatever its file says; zero is
+	// never.
+	hurry time.Time
 	// Displaced make room for these guests when they are started; nil is nobody.
 	Displaced *Displaced
 	// XLConf is the file of xl; "" is DefaultXLConf.

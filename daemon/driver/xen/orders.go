@@ -121,6 +121,13 @@ func (g Guests) Stop(ctx context.Context) error {
 	return nil
 }
 
+// StopWithin is Stop with a limit for all guests together: whoever is left after
+// half of it is destroyed.
+func (g Guests) StopWithin(ctx context.Context, within time.Duration) error {
+	g.hurry = time.Now().Add(within / 2)
+	return g.Stop(ctx)
+}
+
 // end brings guests down, one pollux_order after the other. One that survives
 // does not keep those that come after it.
 func (g Guests) end(ctx context.Context, guests []guest) error {
@@ -132,8 +139,12 @@ func (g Guests) end(ctx context.Context, guests []guest) error {
 		}
 		level = with(level, domains)
 		slices.Reverse(level)
-		_ = each(level, shutdownsAtOnce, func(one guest) error { g.shutdown(ctx, one, domains[one.name]); return nil })
-		failed = errors.Join(failed, g.wait(ctx, level, g.patienceWith))
+		patience := g.patienceFrom(time.Now())
+		_ = each(level, shutdownsAtOnce, func(one guest) error {
+			g.shutdown(ctx, domains[one.name], patience(one))
+			return nil
+		})
+		failed = errors.Join(failed, g.wait(ctx, level, patience))
 		if ctx.Err() != nil {
 			return failed
 		}
@@ -153,15 +164,24 @@ func (g Guests) patienceWith(one guest) time.Duration {
 	}
 }
 
+// patienceFrom is how long guests have that are asked to shut down now.
+func (g Guests) patienceFrom(now time.Time) func(guest) time.Duration {
+	if g.hurry.IsZero() {
+		return g.patienceWith
+	}
+	left := max(0, g.hurry.Sub(now))
+	return func(one guest) time.Duration { return min(left, g.patienceWith(one)) }
+}
+
 // shutdown asks one domain to end. Whether it heard does not matter here: who
 // is not gone in time is destroyed.
-func (g Guests) shutdown(ctx context.Context, one guest, d domain) {
+func (g Guests) shutdown(ctx context.Context, d domain, patience time.Duration) {
 	id := strconv.Itoa(d.id)
 	switch {
 	case d.has("c"):
 		// Nobody is left who could shut it down.
 		_, _ = g.xl(ctx, destroyLimit, "destroy", id)
-	case d.has("s"), d.has("d"), g.patienceWith(one) == 0:
+	case d.has("s"), d.has("d"), patience == 0:
 		// On its way already, or not asked.
 	case d.has("p"):
 		// A paused guest hears nothing.

@@ -55,6 +55,18 @@ func TestStopDestroysGuestsThatDoNotListen(t *testing.T) {
 	})
 }
 
+func TestAStopThatHasNoTimeLeft(t *testing.T) {
+	onHost(t, func(h *host, ctx context.Context) {
+		h.deaf = true
+		h.add("web1", "-b----")
+		h.add("web2", "r-----")
+		before := time.Now()
+		h.Expect(h.guests().StopWithin(ctx, 8*time.Second)).To(Succeed())
+		h.Expect(h.calls[2:]).To(Equal([]string{"destroy 2", "destroy 1"}))
+		h.Expect(time.Since(before)).To(BeNumerically("<", 8*time.Second))
+	})
+}
+
 func TestStopFailsWhenAGuestSurvivesEverything(t *testing.T) {
 	onHost(t, func(h *host, ctx context.Context) {
 		h.deaf, h.immortal = true, true
