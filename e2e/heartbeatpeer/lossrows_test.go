@@ -67,6 +67,8 @@ func (p *pair) powerLoss(ctx SpecContext, dies, lives *node) {
 	GinkgoHelper()
 	dies.powerOff()
 	p.called(ctx, lives.starts(dies))
+	// A Heartbeat that hears a node start while it is still taking over calls itself in transition from then on.
+	Eventually(lives.holds).WithContext(ctx).WithTimeout(patience).Should(Equal("all"), p.logs)
 	dies.boot(ctx)
 	dies.start(ctx)
 	p.called(ctx, lives.stops(dies), dies.starts(dies))
