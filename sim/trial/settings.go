@@ -197,6 +197,7 @@ var setters = map[string]setter{
 	"bytes":        toggle(func(s *setup) *bool { return &s.world.Bytes }),
 	"reset-milo1":  number(func(s *setup) *int { return &s.world.ResetAt[0] }),
 	"reset-milo2":  number(func(s *setup) *int { return &s.world.ResetAt[1] }),
+	"linger":       span(func(s *setup) *time.Duration { return &s.world.Linger }),
 	"loss-burst":   span(func(s *setup) *time.Duration { return &s.world.Net.Burst }),
 	"clock-milo1":  number(func(s *setup) *int { return &s.world.Drift[0] }), // ppm
 	"clock-milo2":  number(func(s *setup) *int { return &s.world.Drift[1] }),

@@ -35,6 +35,10 @@ type Config struct {
 	// the middle of. 0 is never.
 	ResetAt [2]int
 
+	// Linger, where packets are values: what arrives after the end of its
+	// connection and is handed up all the same is so much later.
+	Linger time.Duration
+
 	// Keep is how many of a million unflushed sector writes survive a power
 	// loss.
 	Keep int

@@ -186,6 +186,12 @@ func (t *network) arrive(c *conn, to int, seg segment) {
 	case !n.powered:
 	case known && !e.closed && seg.fin:
 		t.endOf(c, to, "closed by the peer")
+	case known && e.closed && e.late && !seg.fin && t.w.cfg.Linger > 0:
+		t.w.After(t.w.cfg.Linger, func() {
+			if n.epoch == c.epoch[to] {
+				n.hand(c, seg)
+			}
+		})
 	case known && e.hears() && !seg.fin && seg.wire != nil:
 		t.receive(c, to, seg)
 	case known && e.hears() && !seg.fin:
