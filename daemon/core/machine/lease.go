@@ -399,7 +399,11 @@ func (m *Machine) MayRun(group int) (bool, string) {
 		return false, "this node has not started yet"
 	}
 	l.wishes[group] = m.now + wishFor
-	return l.client.Held(m.now, group)
+	held, why := l.client.Held(m.now, group)
+	if must, _, soon := m.MustStop(group); held && must {
+		return false, soon // it would be stopped again at once
+	}
+	return held, why
 }
 
 // MustStop tells failover whether the lease of a group is about to end, and when.
