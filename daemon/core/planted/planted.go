@@ -62,7 +62,7 @@ const (
 	PromoteOutdated Bug = 21
 	// PromoteUnsure: a node that has started and heard nothing is promoted.
 	PromoteUnsure Bug = 22
-	// TargetUnmarked: a resync overwrites the target before its superblock says that
+	// TargetUnmarked: a resync overwrites the target, and its superblock does not say that
 	// it is behind.
 	TargetUnmarked Bug = 23
 	// ShownTooEarly: a new Primary shows the device while the last one's writes are

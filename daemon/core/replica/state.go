@@ -208,8 +208,9 @@ func (r *Resource) recordFlags() {
 			flags |= f
 		}
 	}
-	add(s.Disk > drbdwire.Inconsistent, drbdmeta.MDConsistent)
-	add(s.Disk > drbdwire.Outdated && !r.meta.parting, drbdmeta.MDWasUpToDate)
+	unmarked := planted.On(planted.TargetUnmarked) && isTarget(s.Conn)
+	add(s.Disk > drbdwire.Inconsistent || unmarked, drbdmeta.MDConsistent)
+	add(s.Disk > drbdwire.Outdated && !r.meta.parting || unmarked, drbdmeta.MDWasUpToDate)
 	add(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent,
 		drbdmeta.MDPrimaryInd)
 	add(s.Conn > drbdwire.WFReportParams, drbdmeta.MDConnectedInd)
