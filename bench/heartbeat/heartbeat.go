@@ -17,8 +17,8 @@ import (
 const Conditions = "Two nodes in namespaces of this machine, joined by a switch in user space; keepalive 500ms, " +
 	"deadtime 4, initdead 6, auto_failback on, sha1. A group of three scripts that take a moment each. Medians: of two " +
 	"starts and two cuts, of ten moves and ten power losses. A gap is from the begin of the first stop to the begin of " +
-	"the last start, or, after a cut, the time in which the first resource runs nowhere. It needs root, and fetches " +
-	"Debian's package of Heartbeat."
+	"the last start, or, after a cut, the time in which the first resource runs nowhere. By themselves: the same calls, " +
+	"made by a shell. It needs root, and fetches Debian's package of Heartbeat."
 
 // Times gives the table. The suite that meets a real Heartbeat makes it.
 func Times(ctx context.Context, _ *machine.Owner, say func(string)) (string, error) {

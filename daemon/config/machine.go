@@ -47,7 +47,7 @@ func (s *Site) Machine(id Identity) machine.Config {
 		Node: s.Node, Peer: s.Peer, UUID: id.UUID, Generation: id.Generation,
 		Keepalive: s.HA.Keepalive, Deadtime: s.HA.Deadtime, Warntime: s.HA.Warntime, Initdead: s.HA.Initdead,
 		MaxResendDelay: s.HA.MaxResendWait, Keys: s.Keys, Encoding: encoding,
-		TTL: uint64(len(s.HA.Nodes) + s.HA.HopFudge), Media: s.media(), Seed: id.Seed,
+		TTL: uint64(len(s.HA.Nodes) + s.pingNodes() + s.HA.HopFudge), Media: s.media(), Seed: id.Seed,
 	}
 	c.Failover = failover.Config{
 		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
@@ -73,6 +73,15 @@ func (s *Site) Stonith() *haconf.Stonith {
 		}
 	}
 	return found
+}
+
+func (s *Site) pingNodes() (count int) {
+	for _, m := range s.HA.Media {
+		if !m.Kind.ReachesPeer() {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *Site) media() []string {

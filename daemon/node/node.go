@@ -31,6 +31,7 @@ import (
 	"github.com/optionc/pollux/daemon/driver/clock"
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
+	"github.com/optionc/pollux/daemon/driver/pingnode"
 	"github.com/optionc/pollux/daemon/driver/witness"
 	"github.com/optionc/pollux/daemon/driver/xen"
 	"github.com/optionc/pollux/daemon/format/hbwire"
@@ -86,7 +87,8 @@ type Node struct {
 	pool     *buffer.Pool
 	devices  []*device // by resource, as in site
 	link     *beatlink.Link
-	witness  *witness.Client // nil: there is none
+	pings    *pingnode.Pinger // nil: there are none, or they can't be asked
+	witness  *witness.Client  // nil: there is none
 	agents   agent.Finder
 	guests   guestFiles
 	// displaced make room for guests of groups; nil: this node runs none for itself.
@@ -163,6 +165,9 @@ func (n *Node) assemble() error {
 		}
 		n.devices = append(n.devices, d)
 	}
+	if n.site.HA != nil {
+		n.openPings()
+	}
 	return nil
 }
 
@@ -189,6 +194,7 @@ func (n *Node) Run(ctx context.Context) error {
 			return err
 		}
 		defer n.link.Close()
+		n.ping()
 	}
 	if err := n.identity.claim(); err != nil {
 		return fmt.Errorf("state of this node in %s: %w", n.options.StateDir, err)

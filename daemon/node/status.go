@@ -116,7 +116,7 @@ type ClusterStatus struct {
 	PeerJitter          float64 `json:"peer-jitter-seconds,omitempty"`
 	PeerLongestSilence  float64 `json:"peer-longest-silence-seconds,omitempty"`
 	RecommendedDeadtime float64 `json:"recommended-deadtime-seconds,omitempty"`
-	// Nodes are all nodes of ha.cf, in its order.
+	// Nodes are all nodes of ha.cf, in its order; ping nodes come last.
 	Nodes []Member `json:"nodes,omitempty"`
 	// Differs has the files of which the peer has others.
 	Differs []string `json:"differs,omitempty"`
@@ -288,7 +288,7 @@ func (n *Node) members(l *liveness.Snapshot) (nodes []Member) {
 		}
 		nodes = append(nodes, s)
 	}
-	return nodes
+	return append(nodes, n.pingMembers()...)
 }
 
 // publish tells whoever watches.

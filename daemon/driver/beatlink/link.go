@@ -35,7 +35,7 @@ type Sink interface {
 
 // Config says which media there are.
 type Config struct {
-	Media []haconf.Medium
+	Media []haconf.Medium // ping nodes do not count
 	// Devices replaces names of network interfaces, for tests: by another name,
 	// or by "" for none.
 	Devices map[string]string
@@ -60,11 +60,14 @@ type Link struct {
 // Open opens all media, or none: a heartbeat that is missing because of a
 // mistake in ha.cf would be noticed too late.
 func Open(ctx context.Context, c Config, sink Sink) (*Link, error) {
-	if len(c.Media) == 0 {
+	if !slices.ContainsFunc(c.Media, func(m haconf.Medium) bool { return m.Kind.ReachesPeer() }) {
 		return nil, errors.New("open the heartbeat's media: there are none; want ucast, bcast or mcast in ha.cf")
 	}
 	l := &Link{sink: sink, drain: make(chan struct{}, 1), stop: make(chan struct{})}
 	for _, m := range c.Media {
+		if !m.Kind.ReachesPeer() {
+			continue // package pingnode asks it
+		}
 		if err := l.open(ctx, c, m); err != nil {
 			l.closeSockets()
 			return nil, fmt.Errorf("open medium %s %s: %w", m.Kind, orAddress(m), err)
@@ -90,8 +93,6 @@ func (l *Link) open(ctx context.Context, c Config, m haconf.Medium) error {
 	case haconf.Unicast, haconf.Broadcast, haconf.Multicast:
 	case haconf.Serial:
 		return errors.New("serial lines are not supported; use a second network, as ucast eth1 192.168.1.2")
-	case haconf.Ping, haconf.PingGroup:
-		return errors.New("ping nodes are not supported; a witness decides better who is cut off")
 	case haconf.Unicast6, haconf.Multicast6:
 		return errors.New("IPv6 is not supported; use ucast or mcast")
 	default:

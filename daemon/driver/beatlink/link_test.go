@@ -164,9 +164,6 @@ var _ = Describe("A medium", func() {
 		_, err = start(&node{}, "127.0.0.1", nowhere, ucast(m.Port, "127.0.0.1"))
 		Expect(err).NotTo(HaveOccurred(), "the other media were closed again")
 	},
-		Entry("ping", haconf.Medium{Kind: haconf.Ping, Address: "10.0.0.1"},
-			"open medium ping 10.0.0.1: ping nodes are not supported"),
-		Entry("a ping group", haconf.Medium{Kind: haconf.PingGroup, Address: "routers"}, "ping nodes are not supported"),
 		Entry("a serial line", haconf.Medium{Kind: haconf.Serial, Device: "/dev/ttyS0"},
 			"open medium serial /dev/ttyS0: serial lines are not supported"),
 		Entry("IPv6", haconf.Medium{Kind: haconf.Unicast6, Device: "eth0", Address: "::1"}, "IPv6 is not supported"),
@@ -191,6 +188,8 @@ var _ = Describe("A medium", func() {
 
 	It("is needed", func() {
 		_, err := start(&node{}, "", nil)
+		Expect(err).To(MatchError(ContainSubstring("there are none")))
+		_, err = start(&node{}, "", nil, haconf.Medium{Kind: haconf.Ping, Address: "10.0.0.1"})
 		Expect(err).To(MatchError(ContainSubstring("there are none")))
 	})
 
