@@ -1,12 +1,14 @@
 package demo_test
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 )
@@ -53,10 +55,13 @@ func build(t *testing.T) (dir string) {
 	return dir
 }
 
-// run runs a program that must succeed, and gives what it says.
+// run runs a program that must succeed, and gives what it says: also when it hangs,
+// before the test itself is ended.
 func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s %v:\n%s", program, args, out)
 	return string(out)
 }
