@@ -90,11 +90,9 @@ func orAddress(m haconf.Medium) string {
 // open adds the sockets of one medium.
 func (l *Link) open(ctx context.Context, c Config, m haconf.Medium) error {
 	switch m.Kind {
-	case haconf.Unicast, haconf.Broadcast, haconf.Multicast:
+	case haconf.Unicast, haconf.Broadcast, haconf.Multicast, haconf.Unicast6, haconf.Multicast6:
 	case haconf.Serial:
 		return errors.New("serial lines are not supported; use a second network, as ucast eth1 192.168.1.2")
-	case haconf.Unicast6, haconf.Multicast6:
-		return errors.New("IPv6 is not supported; use ucast or mcast")
 	default:
 		return errors.New("it is no medium")
 	}
@@ -108,20 +106,27 @@ func (l *Link) open(ctx context.Context, c Config, m haconf.Medium) error {
 	}
 	s.log = c.Log
 	l.senders = append(l.senders, s)
-	where := place{device: device, port: m.Port, bind: c.Bind}
-	if m.Kind == haconf.Multicast {
+	where := place{device: device, port: m.Port, six: s.to.Addr().Is6()}
+	if c.Bind.Is6() == where.six {
+		where.bind = c.Bind
+	}
+	if isMulticast(m) {
 		where.group = s.to.Addr()
 	}
 	if slices.ContainsFunc(l.receivers, func(r *receiver) bool { return r.where == where }) {
 		return nil
 	}
-	shared := slices.ContainsFunc(c.Media, func(m haconf.Medium) bool { return m.Kind == haconf.Multicast })
+	shared := slices.ContainsFunc(c.Media, isMulticast)
 	r, err := openReceiver(ctx, m.Device, where, shared)
 	if err != nil {
 		return err
 	}
 	l.receivers = append(l.receivers, r)
 	return nil
+}
+
+func isMulticast(m haconf.Medium) bool {
+	return m.Kind == haconf.Multicast || m.Kind == haconf.Multicast6
 }
 
 // Names are the names that datagrams come with: those of the interfaces, each

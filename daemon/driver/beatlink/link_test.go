@@ -86,6 +86,34 @@ func ucast(port int, address string) haconf.Medium {
 	return haconf.Medium{Kind: haconf.Unicast, Device: "xen-br0", Address: address, Port: port}
 }
 
+func needIPv6() {
+	GinkgoHelper()
+	conn, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		Skip("there is no IPv6: " + err.Error())
+	}
+	Expect(conn.Close()).To(Succeed())
+}
+
+// multicaster is an interface with an IPv6 address that can send to groups.
+func multicaster() string {
+	GinkgoHelper()
+	interfaces, err := net.Interfaces()
+	Expect(err).NotTo(HaveOccurred())
+	for _, i := range interfaces {
+		addresses, err := i.Addrs()
+		Expect(err).NotTo(HaveOccurred())
+		for _, a := range addresses {
+			n, ok := a.(*net.IPNet)
+			if ok && n.IP.IsLinkLocalUnicast() && n.IP.To4() == nil && i.Flags&net.FlagMulticast != 0 && i.Flags&net.FlagUp != 0 {
+				return i.Name
+			}
+		}
+	}
+	Skip("no interface has an IPv6 address")
+	return ""
+}
+
 var nowhere = map[string]string{"xen-br0": ""}
 
 var _ = Describe("Two nodes with the page's two ucast lines", func() {
@@ -157,6 +185,27 @@ var _ = Describe("A medium", func() {
 		Eventually(n.heard).WithContext(ctx).Should(ConsistOf("xen-br0: hello", "lo: hello"))
 	})
 
+	It("can be IPv6, next to one of IPv4 with the same port", func(ctx SpecContext) {
+		needIPv6()
+		port := free()
+		six := haconf.Medium{Kind: haconf.Unicast6, Device: "eth1", Address: "::1", Port: port}
+		n, err := start(&node{}, "127.0.0.1", map[string]string{"xen-br0": "", "eth1": ""}, ucast(port, "127.0.0.1"), six)
+		Expect(err).NotTo(HaveOccurred())
+		n.Send([]byte("hello"))
+		Eventually(n.heard).WithContext(ctx).Should(ConsistOf("xen-br0: hello", "eth1: hello"))
+		Expect(n.said()).To(BeEmpty())
+	})
+
+	It("can be a multicast group of IPv6, which each interface has for itself", func(ctx SpecContext) {
+		device := multicaster()
+		n, err := start(&node{}, "", nil, haconf.Medium{
+			Kind: haconf.Multicast6, Device: device, Address: "ff02::6:94", Port: free(), TTL: 0, Loop: true,
+		})
+		Expect(err).NotTo(HaveOccurred())
+		n.Send([]byte("hello"))
+		Eventually(n.heard).WithContext(ctx).Should(Equal([]string{device + ": hello"}))
+	})
+
 	DescribeTable("is refused with a reason", func(m haconf.Medium, want string) {
 		m.Port = free()
 		_, err := start(&node{}, "127.0.0.1", nowhere, ucast(m.Port, "127.0.0.1"), m)
@@ -166,7 +215,9 @@ var _ = Describe("A medium", func() {
 	},
 		Entry("a serial line", haconf.Medium{Kind: haconf.Serial, Device: "/dev/ttyS0"},
 			"open medium serial /dev/ttyS0: serial lines are not supported"),
-		Entry("IPv6", haconf.Medium{Kind: haconf.Unicast6, Device: "eth0", Address: "::1"}, "IPv6 is not supported"),
+		Entry("no IPv6 group", haconf.Medium{Kind: haconf.Multicast6, Device: "lo", Address: "fd00::1"}, "no IPv6 multicast"),
+		Entry("no host of IPv6", haconf.Medium{Kind: haconf.Unicast6, Device: "xen-br0", Address: "no-such-host.invalid"},
+			"address of no-such-host.invalid"),
 		Entry("none", haconf.Medium{}, "it is no medium"),
 		Entry("no interface", haconf.Medium{Kind: haconf.Broadcast, Device: "no-such-if0"},
 			`network interface "no-such-if0"`),

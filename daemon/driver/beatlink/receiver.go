@@ -21,6 +21,7 @@ type place struct {
 	bind   netip.Addr
 	group  netip.Addr // of a multicast
 	port   int
+	six    bool // IPv6
 }
 
 // A receiver takes the datagrams of one place.
@@ -37,11 +38,15 @@ type receiver struct {
 // openReceiver listens at a place. shared: other sockets have the same port.
 func openReceiver(ctx context.Context, medium string, where place, shared bool) (*receiver, error) {
 	// Without the second one it would hear groups that other sockets joined.
-	options := []option{toDevice(where.device), number(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)}
+	notAll := number(unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)
+	local := netip.IPv4Unspecified()
+	if where.six {
+		notAll, local = number(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0), netip.IPv6Unspecified()
+	}
+	options := []option{toDevice(where.device), notAll}
 	if shared {
 		options = append(options, number(unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	}
-	local := netip.IPv4Unspecified()
 	switch {
 	case where.group.IsValid():
 		local = where.group
@@ -49,10 +54,7 @@ func openReceiver(ctx context.Context, medium string, where place, shared bool) 
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, func(fd int) error {
-			return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP,
-				&unix.IPMreqn{Multiaddr: where.group.As4(), Ifindex: int32(index)})
-		})
+		options = append(options, joins(where.group, index))
 	case where.device == "" && where.bind.IsValid():
 		local = where.bind
 	}
@@ -61,6 +63,18 @@ func openReceiver(ctx context.Context, medium string, where place, shared bool) 
 		return nil, fmt.Errorf("socket to receive: %w", err)
 	}
 	return &receiver{medium: medium, where: where, conn: conn, data: make([]byte, MaxDatagram)}, nil
+}
+
+// joins makes a socket hear a group.
+func joins(group netip.Addr, index int) option {
+	return func(fd int) error {
+		if group.Is6() {
+			return unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP,
+				&unix.IPv6Mreq{Multiaddr: group.As16(), Interface: uint32(index)})
+		}
+		return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP,
+			&unix.IPMreqn{Multiaddr: group.As4(), Ifindex: int32(index)})
+	}
 }
 
 // run hands over what comes, until the socket is closed.

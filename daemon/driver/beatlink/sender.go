@@ -24,6 +24,7 @@ type sender struct {
 	name string
 	conn *net.UDPConn
 	to   netip.AddrPort
+	zone uint32 // of an IPv6 address of one link: the interface's index
 	log  func(string)
 
 	mu sync.Mutex
@@ -36,14 +37,20 @@ func openSender(ctx context.Context, m haconf.Medium, device string) (*sender, e
 	if err != nil {
 		return nil, err
 	}
-	conn, err := open(ctx, netip.AddrPortFrom(netip.IPv4Unspecified(), 0), append(options, toDevice(device))...)
+	s := &sender{name: m.Kind.String() + " " + m.Device, to: netip.AddrPortFrom(address, uint16(m.Port))}
+	local := netip.IPv4Unspecified()
+	if address.Is6() {
+		index, err := interfaceOf(address.Zone())
+		if err != nil {
+			return nil, err
+		}
+		local, s.zone = netip.IPv6Unspecified(), uint32(index)
+	}
+	s.conn, err = open(ctx, netip.AddrPortFrom(local, 0), append(options, toDevice(device))...)
 	if err != nil {
 		return nil, fmt.Errorf("socket to send: %w", err)
 	}
-	return &sender{
-		name: m.Kind.String() + " " + m.Device, conn: conn,
-		to: netip.AddrPortFrom(address, uint16(m.Port)),
-	}, nil
+	return s, nil
 }
 
 // destination is where a medium's datagrams go, and what the socket needs for
@@ -55,38 +62,66 @@ func destination(ctx context.Context, m haconf.Medium, device string) (netip.Add
 		return address, []option{
 			number(unix.SOL_SOCKET, unix.SO_BROADCAST, 1), number(unix.SOL_SOCKET, unix.SO_DONTROUTE, 1),
 		}, err
-	case haconf.Multicast:
-		address, err := netip.ParseAddr(m.Address)
-		if err != nil || !address.Is4() || !address.IsMulticast() {
-			return netip.Addr{}, nil, fmt.Errorf("%q is no IPv4 multicast group", m.Address)
-		}
-		index, err := interfaceOf(device)
-		loop := 0
-		if m.Loop {
-			loop = 1
-		}
-		return address, []option{
-			number(unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, m.TTL), number(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, loop),
-			func(fd int) error {
-				return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(index)})
-			},
+	case haconf.Multicast, haconf.Multicast6:
+		return groupOf(m, device)
+	case haconf.Unicast6:
+		address, err := resolve(ctx, "ip6", m.Address)
+		return zoned(address, device), []option{
+			number(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, lowDelay), number(unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, timeToLive),
 		}, err
 	default:
-		address, err := resolve(ctx, m.Address)
+		address, err := resolve(ctx, "ip4", m.Address)
 		return address, []option{
 			number(unix.IPPROTO_IP, unix.IP_TOS, lowDelay), number(unix.IPPROTO_IP, unix.IP_TTL, timeToLive),
 		}, err
 	}
 }
 
-// resolve is the IPv4 address of a host.
-func resolve(ctx context.Context, host string) (netip.Addr, error) {
-	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+// zoned gives an address that means something on one link alone the interface.
+func zoned(address netip.Addr, device string) netip.Addr {
+	if address.Is6() && (address.IsLinkLocalUnicast() || address.IsMulticast()) {
+		return address.WithZone(device)
+	}
+	return address
+}
+
+// groupOf is destination for a multicast.
+func groupOf(m haconf.Medium, device string) (netip.Addr, []option, error) {
+	kind := "IPv4"
+	if m.Kind == haconf.Multicast6 {
+		kind = "IPv6"
+	}
+	address, err := netip.ParseAddr(m.Address)
+	if err != nil || address.Is6() != (m.Kind == haconf.Multicast6) || !address.IsMulticast() {
+		return netip.Addr{}, nil, fmt.Errorf("%q is no %s multicast group", m.Address, kind)
+	}
+	index, err := interfaceOf(device)
+	loop := 0
+	if m.Loop {
+		loop = 1
+	}
+	if address.Is6() {
+		return zoned(address, device), []option{
+			number(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, m.TTL), number(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, loop),
+			number(unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, index),
+		}, err
+	}
+	return address, []option{
+		number(unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, m.TTL), number(unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, loop),
+		func(fd int) error {
+			return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(index)})
+		},
+	}, err
+}
+
+// resolve is the address of a host, of a network ip4 or ip6.
+func resolve(ctx context.Context, network, host string) (netip.Addr, error) {
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("address of %s: %w", host, err)
 	}
 	if len(addresses) == 0 {
-		return netip.Addr{}, fmt.Errorf("host %s has no IPv4 address", host)
+		return netip.Addr{}, fmt.Errorf("host %s has no address of %s", host, network)
 	}
 	return addresses[0].Unmap(), nil
 }
@@ -95,11 +130,19 @@ func resolve(ctx context.Context, host string) (netip.Addr, error) {
 func (s *sender) send(data []byte) {
 	raw, err := s.conn.SyscallConn()
 	if err == nil {
-		to := unix.SockaddrInet4{Port: int(s.to.Port()), Addr: s.to.Addr().As4()}
-		controlled := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), data, unix.MSG_DONTWAIT, &to) })
+		to := s.sockaddr()
+		controlled := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), data, unix.MSG_DONTWAIT, to) })
 		err = errors.Join(err, controlled)
 	}
 	s.note(err)
+}
+
+// sockaddr is a new one each time: a system call writes into it.
+func (s *sender) sockaddr() unix.Sockaddr {
+	if address := s.to.Addr(); address.Is6() {
+		return &unix.SockaddrInet6{Port: int(s.to.Port()), Addr: address.As16(), ZoneId: s.zone}
+	}
+	return &unix.SockaddrInet4{Port: int(s.to.Port()), Addr: s.to.Addr().As4()}
 }
 
 // note logs trouble when it begins, changes and ends.

@@ -48,7 +48,11 @@ func open(ctx context.Context, local netip.AddrPort, options ...option) (*net.UD
 		})
 		return errors.Join(controlled, err)
 	}}
-	conn, err := config.ListenPacket(ctx, "udp4", local.String())
+	network := "udp4"
+	if local.Addr().Is6() {
+		network = "udp6" // and not IPv4 as well: another socket may have the port there
+	}
+	conn, err := config.ListenPacket(ctx, network, local.String())
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,11 @@ func (p *haParser) device(w word) bool {
 
 func readUnicast(kind Kind) reader {
 	return func(p *haParser, s statement) {
-		if !p.count(s, 2, 2, "an interface and the peer's address, as: %s eth0 192.168.0.2", kind) || !p.device(s.args[0]) {
+		example := "192.168.0.2"
+		if kind == Unicast6 {
+			example = "fd00::2"
+		}
+		if !p.count(s, 2, 2, "an interface and the peer's address, as: %s eth0 %s", kind, example) || !p.device(s.args[0]) {
 			return
 		}
 		address := s.args[1]
@@ -84,7 +88,11 @@ func readUnicast(kind Kind) reader {
 
 func readMulticast(kind Kind) reader {
 	return func(p *haParser, s statement) {
-		if !p.count(s, 5, 5, "interface, group, port, ttl and loop, as: mcast eth0 225.0.0.1 694 1 0") ||
+		example := "225.0.0.1"
+		if kind == Multicast6 {
+			example = "ff02::6:94"
+		}
+		if !p.count(s, 5, 5, "interface, group, port, ttl and loop, as: %s eth0 %s 694 1 0", kind, example) ||
 			!p.device(s.args[0]) {
 			return
 		}
