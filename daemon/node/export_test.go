@@ -5,6 +5,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/driver/xen"
 )
 
 // Identity is identity, for tests.
@@ -77,4 +78,4 @@ var (
 )
 
 // ScriptEnv is what scripts of haresources find in their environment.
-func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, nil).Env }
+func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, xen.Guests{}).Env }

@@ -22,7 +22,9 @@ import (
 
 // CheckGroups says which words of haresources mean nothing on this node; each
 // is one error, with its place.
-func CheckGroups(site *config.Site) error { return checkGroups(site, finder(site, Options{}, nil)) }
+func CheckGroups(site *config.Site) error {
+	return checkGroups(site, finder(site, Options{}, xen.Guests{}))
+}
 
 func checkGroups(site *config.Site, agents agent.Finder) error {
 	var errs []error
@@ -39,9 +41,9 @@ func checkGroups(site *config.Site, agents agent.Finder) error {
 	return errors.Join(errs...)
 }
 
-// finder knows what the words of haresources mean on this node. Its guests
-// displace others, or nobody if that is nil.
-func finder(site *config.Site, o Options, displaced *xen.Displaced) agent.Finder {
+// finder knows what the words of haresources mean on this node. Guests are made
+// after the one that it gets.
+func finder(site *config.Site, o Options, guests xen.Guests) agent.Finder {
 	var parameters []string
 	for name, value := range site.HA.Parameters() {
 		parameters = append(parameters, name+"="+value)
@@ -58,7 +60,7 @@ func finder(site *config.Site, o Options, displaced *xen.Displaced) agent.Finder
 		Run:      command.Exec,
 		Builtin: map[string]agent.Maker{
 			"LVM":      func(args []string) (agent.Resource, error) { return makeLVM(site, args) },
-			"xenHA":    func(args []string) (agent.Resource, error) { return makeGuests(site, displaced, args) },
+			"xenHA":    func(args []string) (agent.Resource, error) { return makeGuests(site, guests, args) },
 			"IPaddr":   makeAddress,
 			"IPaddr2":  makeAddress,
 			"IPv6addr": makeAddress,
@@ -87,8 +89,8 @@ func makeLVM(site *config.Site, args []string) (agent.Resource, error) {
 	return g, nil
 }
 
-func makeGuests(site *config.Site, displaced *xen.Displaced, args []string) (agent.Resource, error) {
-	g := xen.Guests{Dir: site.GuestDir(), AtOnce: site.HA.Guests.AtOnce, Displaced: displaced, Run: command.Exec}
+func makeGuests(site *config.Site, g xen.Guests, args []string) (agent.Resource, error) {
+	g.Dir, g.AtOnce = site.GuestDir(), site.HA.Guests.AtOnce
 	switch {
 	case len(args) > 1 || len(args) == 1 && !filepath.IsAbs(args[0]):
 		return nil, errOneDirectory

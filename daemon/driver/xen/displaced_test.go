@@ -105,7 +105,7 @@ func TestWhoStaysIsToldOfAndHarmsNobodyWhileThereIsRoom(t *testing.T) {
 		s.warned = nil
 		delete(s.domains, "web1")
 		s.free = 95
-		s.Expect(s.important().Start(ctx)).To(MatchError(And(ContainSubstring("not enough memory: web1 need"),
+		s.Expect(s.important().Start(ctx)).To(MatchError(And(ContainSubstring("not enough memory: 96 MiB are needed (web1 96)"),
 			ContainSubstring("still there when the time was up"))))
 		s.warned = nil
 	})

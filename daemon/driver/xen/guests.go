@@ -5,6 +5,7 @@
 //
 //	pollux_order = 10      guests with a lower number start before; 100 if it says none
 //	pollux_shutdown = 300  seconds to shut down before it is destroyed; 0: at once
+//	pollux_move = "save"   its memory goes with it, on the volume pollux_image
 //
 // A guest counts as running for as long as Xen has a domain of its name,
 // whatever that domain does: a paused, crashed or half shut down domain still
@@ -50,6 +51,8 @@ type Guests struct {
 	Displaced *Displaced
 	// XLConf is the file of xl; "" is DefaultXLConf.
 	XLConf string
+	// Warn hears what went wrong, and was made up for; nil is nobody.
+	Warn func(error)
 	// Run is command.Exec; a func in tests.
 	Run command.Runner
 }

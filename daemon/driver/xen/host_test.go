@@ -42,6 +42,12 @@ type host struct {
 	creation string
 	// hangs: xenstored is dead.
 	hangs bool
+	// image is the volume for web1's memory, memory how many bytes that has; frozen:
+	// no program gets to the volume.
+	image  string
+	memory int
+	frozen bool
+	warned []string
 }
 
 type domain struct {
@@ -67,7 +73,13 @@ func newHost(t *testing.T, guests ...string) *host {
 }
 
 func (h *host) guests() xen.Guests {
-	return xen.Guests{Dir: h.dir, XLConf: filepath.Join(h.dir, ".xl.conf"), Run: h.run}
+	return xen.Guests{Dir: h.dir, XLConf: filepath.Join(h.dir, ".xl.conf"), Run: h.run, Warn: h.warn}
+}
+
+func (h *host) warn(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.warned = append(h.warned, err.Error())
 }
 
 func (h *host) configure(file, text string) {
@@ -91,6 +103,9 @@ func (h *host) named(id string) string {
 func (h *host) run(ctx context.Context, p command.Program) (command.Result, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if p.Name != "xl" {
+		return h.volume(p)
+	}
 	call := strings.Join(p.Args, " ")
 	if call != "list" && call != "info" {
 		h.calls = append(h.calls, strings.NewReplacer(h.dir+"/", "", h.outside, "").Replace(call))
@@ -113,6 +128,10 @@ func (h *host) run(ctx context.Context, p command.Program) (command.Result, erro
 		return h.info(p)
 	case "create":
 		return h.create(p)
+	case "save":
+		return h.save(p)
+	case "restore":
+		return h.restore(p)
 	}
 	name := h.named(p.Args[len(p.Args)-1])
 	d, exists := h.domains[name]

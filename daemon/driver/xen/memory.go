@@ -133,8 +133,7 @@ func (g Guests) fits(ctx context.Context, guests []guest) error {
 	for _, one := range guests {
 		each = append(each, fmt.Sprintf("%s %d", one.name, need[one.name]))
 	}
-	return fmt.Errorf("not enough memory: %s need %d MiB (%s), and %s", strings.Join(namesOf(guests), ", "), sum(need),
-		strings.Join(each, ", "), m)
+	return fmt.Errorf("not enough memory: %d MiB are needed (%s), and %s", sum(need), strings.Join(each, ", "), m)
 }
 
 // needs is what each guest starts with, in MiB.

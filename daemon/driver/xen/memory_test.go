@@ -14,7 +14,7 @@ func TestGuestsThatFindNoRoomAreNotBegunWith(t *testing.T) {
 	onHost(t, func(h *host, ctx context.Context) { // of 96 MiB each
 		h.add("batch", "-b----")
 		h.free = 191
-		h.Expect(h.guests().Start(ctx)).To(MatchError(HaveSuffix(": not enough memory: web1, web2 need 192 MiB (web1 96, web2 96), " +
+		h.Expect(h.guests().Start(ctx)).To(MatchError(HaveSuffix(": not enough memory: 192 MiB are needed (web1 96, web2 96), " +
 			"and Xen has 191 MiB free; what runs here has 96: batch 96")))
 		h.Expect(h.calls).To(BeEmpty())
 		h.free = 192

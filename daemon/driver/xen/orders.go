@@ -102,9 +102,23 @@ func (g Guests) start(ctx context.Context, one guest, d domain, exists bool) err
 			return err
 		}
 	}
+	if one.image != "" {
+		switch done, err := g.restore(ctx, one); {
+		case done:
+			return nil
+		case err != nil:
+			g.warn(fmt.Errorf("guest %s starts afresh: %w", one.name, err))
+		}
+	}
 	// xl creates one guest after the other: each waits for those before it.
 	_, err := g.xl(ctx, createLimit*time.Duration(max(g.AtOnce, 1)), "create", one.file)
 	return err
+}
+
+func (g Guests) warn(err error) {
+	if g.Warn != nil {
+		g.Warn(err)
+	}
 }
 
 // Stop asks the guests to shut down, those that started last first, and waits
@@ -141,7 +155,7 @@ func (g Guests) end(ctx context.Context, guests []guest) error {
 		slices.Reverse(level)
 		patience := g.patienceFrom(time.Now())
 		_ = each(level, shutdownsAtOnce, func(one guest) error {
-			g.shutdown(ctx, domains[one.name], patience(one))
+			g.shutdown(ctx, one, domains[one.name], patience(one))
 			return nil
 		})
 		failed = errors.Join(failed, g.wait(ctx, level, patience))
@@ -175,7 +189,7 @@ func (g Guests) patienceFrom(now time.Time) func(guest) time.Duration {
 
 // shutdown asks one domain to end. Whether it heard does not matter here: who
 // is not gone in time is destroyed.
-func (g Guests) shutdown(ctx context.Context, d domain, patience time.Duration) {
+func (g Guests) shutdown(ctx context.Context, one guest, d domain, patience time.Duration) {
 	id := strconv.Itoa(d.id)
 	switch {
 	case d.has("c"):
@@ -187,6 +201,11 @@ func (g Guests) shutdown(ctx context.Context, d domain, patience time.Duration) 
 		// A paused guest hears nothing.
 		_, _ = g.xl(ctx, orderLimit, "unpause", id)
 		_, _ = g.xl(ctx, orderLimit, "shutdown", "-F", id)
+	case one.image != "" && g.hurry.IsZero(): // else its device may be frozen
+		if err := g.save(ctx, one, d); err != nil {
+			g.warn(err)
+			_, _ = g.xl(ctx, orderLimit, "shutdown", "-F", id)
+		}
 	default:
 		// -F: a guest without Xen's drivers gets its power button pressed.
 		_, _ = g.xl(ctx, orderLimit, "shutdown", "-F", id)

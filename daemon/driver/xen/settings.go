@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +19,8 @@ import (
 const (
 	settingOrder    = "pollux_order"
 	settingShutdown = "pollux_shutdown"
+	settingMove     = "pollux_move"
+	settingImage    = "pollux_image"
 )
 
 // usualOrder is the order of a guest whose file says none, maxOrder the highest.
@@ -40,6 +43,8 @@ type guest struct {
 	patience time.Duration
 	// memory is what it starts with, in MiB; 0 if its file does not say.
 	memory uint64
+	// image is the volume for its memory, if it is saved instead of shut down.
+	image string
 	// mistakes are in what pollux alone reads. No guest is down for that: what was
 	// not understood counts as not said.
 	mistakes []string
@@ -92,7 +97,29 @@ func read(file string) (guest, error) {
 	g.order = int(g.number(set, settingOrder, usualOrder, maxOrder))
 	g.patience = time.Duration(g.number(set, settingShutdown, -1, int64(maxPatience/time.Second))) * time.Second
 	g.memory = memoryOf(set)
+	g.readMove(set, text)
 	return g, nil
+}
+
+// readMove reads how the guest moves from node to node: "stop" is to shut it down
+// here and boot it there.
+func (g *guest) readMove(set map[string]string, text []byte) {
+	image := set[settingImage]
+	beside := path.Dir(image) + "/"
+	switch move := set[settingMove]; {
+	case move == "" || move == "stop":
+	case move == "live":
+		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = \"live\", want \"save\" or \"stop\": for a live migration both "+
+			"nodes would have to be Primary, which this version never lets them be", g.file, settingMove))
+	case move != "save":
+		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = %q, want \"save\" or \"stop\"", g.file, settingMove, move))
+	case !path.IsAbs(image) || strings.Count(string(text), beside) < 2:
+		// On another device it could be of another time than the disk.
+		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = %q, want a volume of the group that has the guest's disk, as "+
+			"\"/dev/my_vg/%s_memory\"", g.file, settingImage, image, g.name))
+	default:
+		g.image = image
+	}
 }
 
 // memoryOf is what a guest starts with: memory, or maxmem if that is all that is
