@@ -13,7 +13,10 @@ func printWitness(b *strings.Builder, w *node.WitnessStatus) {
 	}
 	fmt.Fprintf(b, "  policy %s", w.Policy)
 	if w.Address != "" {
-		fmt.Fprintf(b, ", witness %s, own pin %s", w.Address, w.Pin)
+		fmt.Fprintf(b, ", witness %s", w.Address)
+	}
+	if w.Pin != "" {
+		fmt.Fprintf(b, ", own pin %s", w.Pin)
 	}
 	b.WriteByte('\n')
 	if w.Trouble != "" {

@@ -55,10 +55,16 @@ func (s *Site) Machine(id Identity) machine.Config {
 	}
 	c.Witness = witness.Config{
 		Policy:  witness.Policy(slices.Index(policies, s.HA.Policy)),
-		Cluster: strings.Join(slices.Sorted(slices.Values(s.HA.Nodes)), "+"), Lease: s.HA.Lease.Round(time.Millisecond),
+		Cluster: s.Pair(), Lease: s.Lease(),
 	}
 	return c
 }
+
+// Pair is what a witness calls the two nodes, on both of them.
+func (s *Site) Pair() string { return strings.Join(slices.Sorted(slices.Values(s.HA.Nodes)), "+") }
+
+// Lease is how long a promise lasts, as messages can say it.
+func (s *Site) Lease() time.Duration { return s.HA.Lease.Round(time.Millisecond) }
 
 // policies are the words of ha.cf in the order of witness.Policy.
 var policies = []string{haconf.PolicyLastMan, haconf.PolicyFreeze, haconf.PolicyWitness}

@@ -32,7 +32,6 @@ import (
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/driver/pingnode"
-	"github.com/optionc/pollux/daemon/driver/witness"
 	"github.com/optionc/pollux/daemon/driver/xen"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
@@ -88,9 +87,11 @@ type Node struct {
 	devices  []*device // by resource, as in site
 	link     *beatlink.Link
 	pings    *pingnode.Pinger // nil: there are none, or they can't be asked
-	witness  *witness.Client  // nil: there is none
-	agents   agent.Finder
-	guests   guestFiles
+	witness  thirdPlace       // nil: there is none
+	// witnessPin is this node's, for a pollux-witness.
+	witnessPin string
+	agents     agent.Finder
+	guests     guestFiles
 	// displaced make room for guests of groups; nil: this node runs none for itself.
 	displaced *xen.Displaced
 	control   *control.Server
