@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/optionc/pollux/daemon/driver/pingnode"
 	"github.com/optionc/pollux/daemon/format/drbdtext"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/daemon/node"
@@ -101,6 +102,7 @@ func printStatus(w io.Writer, s *node.Status) error {
 		if len(c.Displaced) > 0 {
 			fmt.Fprintf(&b, "  displaced, until no guest of a group is here: %s\n", strings.Join(c.Displaced, ", "))
 		}
+		printPingNodes(&b, c.Nodes)
 		printWitness(&b, c.Witness)
 		if c.Failback != "" {
 			fmt.Fprintf(&b, "  failback waits: %s", c.Failback)
@@ -112,6 +114,23 @@ func printStatus(w io.Writer, s *node.Status) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printPingNodes says which of them answer, in words that mean more than Heartbeat's.
+func printPingNodes(b *strings.Builder, nodes []node.Member) {
+	for _, m := range nodes {
+		if m.Type != node.TypePing {
+			continue
+		}
+		word := "was not heard yet"
+		switch m.State {
+		case pingnode.Alive:
+			word = "answers"
+		case pingnode.Dead:
+			word = "does not answer"
+		}
+		fmt.Fprintf(b, "  ping node %s %s\n", m.Name, word)
+	}
 }
 
 func printResource(b *strings.Builder, r *node.ResourceStatus) {

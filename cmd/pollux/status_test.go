@@ -29,6 +29,11 @@ var statuses = map[string]node.Status{
 		Cluster: &node.ClusterStatus{
 			PeerState: "up", PeerSilent: 1.234, Stage: "stable", Holding: "local", CommsUp: true, PeerPresent: true,
 			Displaced: []string{"batch", "test"},
+			Nodes: []node.Member{
+				{Name: "milo1", Type: node.TypeNormal, State: "active"},
+				{Name: "10.0.0.1", Type: node.TypePing, State: "ping"},
+				{Name: "gates", Type: node.TypePing, State: "dead"},
+			},
 			Groups: []node.GroupStatus{{
 				Key: "drbddisk::r1", Preferred: "milo1", State: "running",
 				Resources: []string{"drbddisk::r1 running", "LVM::vg running", "xenHA running"},
