@@ -90,7 +90,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newVerify(&p))
 	root.AddCommand(groupOrders(&p)...)
 	root.AddCommand(newMaintenance(&p))
-	root.AddCommand(newExplain(&p))
+	root.AddCommand(newExplain(&p), newPlan(&p))
 	root.AddCommand(toolCommands(&p)...)
 	return root
 }

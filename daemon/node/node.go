@@ -113,6 +113,7 @@ type Node struct {
 	changes   uint64    // of states so far
 	recording recording
 	history   *history
+	durations durations
 }
 
 // New makes a node of a configuration. Nothing runs before Run.

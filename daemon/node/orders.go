@@ -73,6 +73,8 @@ func (n *Node) Order(ctx context.Context, o control.Order) control.Answer {
 	switch o.Order {
 	case "record":
 		return n.saveRecording(ctx, o)
+	case "plan":
+		return n.plan(o)
 	case "history":
 		text, err := n.history.read()
 		if err != nil {

@@ -110,7 +110,10 @@ type ClusterStatus struct {
 	BadPackets  uint64        `json:"bad-packets"`
 	CommsUp     bool          `json:"communication-up"`
 	PeerPresent bool          `json:"peer-present"`
-	Links       []LinkStatus  `json:"links,omitempty"`
+	// PeerHolding is what the peer has said that it holds, as it names it: none,
+	// local, foreign or all.
+	PeerHolding string       `json:"peer-holding,omitempty"`
+	Links       []LinkStatus `json:"links,omitempty"`
 	// How regularly the peer's heartbeats come, and the deadtime, in seconds, that
 	// keeps clear of the longest silence so far.
 	PeerJitter          float64 `json:"peer-jitter-seconds,omitempty"`
@@ -230,6 +233,7 @@ func (n *Node) clusterStatus(st *machine.Status) *ClusterStatus {
 		PeerState: l.Peer.State.String(), Stage: f.Stage, Holding: f.Holding, Failback: f.Failback,
 		Maintenance: f.Maintenance,
 		BadPackets:  l.Dropped.Unreadable, CommsUp: l.CommsUp, PeerPresent: f.Peer.Present,
+		PeerHolding: f.Peer.Holding.String(),
 	}
 	if f.FailbackDue > 0 {
 		at := n.clock.Started().Add(f.FailbackDue)

@@ -131,6 +131,7 @@ func nameMaker(node string) agent.Maker {
 func (n *Node) do(e failover.Effect) {
 	word := n.site.Groups[e.Group].Resources[e.Index].Text
 	in := failover.Input{Kind: failover.Done, ID: e.ID}
+	begun := n.now()
 	resource, err := n.agents.Find(word)
 	if err == nil {
 		switch e.Action {
@@ -147,6 +148,9 @@ func (n *Node) do(e failover.Effect) {
 			}
 			in.State, in.Text, err = look(n.ctx)
 		}
+	}
+	if err == nil && e.Action != failover.Status {
+		n.durations.note(word, e.Action, n.now()-begun)
 	}
 	if err != nil {
 		in.Failed, in.Text = true, err.Error()
