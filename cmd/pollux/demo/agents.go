@@ -13,13 +13,11 @@ import (
 
 const volumeGroupScript = `#!/bin/sh
 # Stand-in for LVM: the volume group is active if its mark is there. As with a
-# real one, it can't be activated without its device, which a node that is just
-# being made Primary shows a moment later.
+# real one, it can't be activated without its device.
 vg=$1; action=$2
 mark="%[1]s/$POLLUX_NODE/vg-$vg.active"
 case $action in
-start)  for i in 1 2 3 4 5 6 7 8 9 10; do test -S "$POLLUX_NBD_r1" && break; sleep 0.5; done
-        test -S "$POLLUX_NBD_r1" || { echo "no device for volume group $vg" >&2; exit 1; }
+start)  test -S "$POLLUX_NBD_r1" || { echo "no device for volume group $vg" >&2; exit 1; }
         : >"$mark" ;;
 stop)   rm -f "$mark" ;;
 status) if test -e "$mark"; then echo running; else echo stopped; fi ;;

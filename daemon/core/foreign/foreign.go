@@ -184,6 +184,9 @@ func (r *Resource) State() drbdwire.State {
 // Primary.
 func (r *Resource) Generation() uint64 { return r.generation &^ 1 }
 
+// Opening is false: the kernel's device is always there.
+func (r *Resource) Opening() bool { return false }
+
 // MayPromote tells whether a promotion would be refused, and why.
 func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 	s := r.State()

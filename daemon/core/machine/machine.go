@@ -97,6 +97,7 @@ type engine interface {
 	State() drbdwire.State
 	Generation() uint64
 	MayPromote(force bool) (drbdwire.Code, string)
+	Opening() bool
 	Status() replica.Status
 }
 

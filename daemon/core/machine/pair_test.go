@@ -39,8 +39,8 @@ type node struct {
 	dialling bool
 	running  map[int]bool // resources of the group, by index
 	dead     bool
-	slow     bool            // its disk does not answer yet
-	held     []replica.Input // what the disk would have answered
+	slow     bool            // its disk does not answer yet, and its device does not come
+	held     []replica.Input // what they would have answered
 }
 
 // pair is two nodes and the time; what happens next stands in a queue.
@@ -92,6 +92,14 @@ func (n *node) attach() {
 
 func (n *node) connect(id uint64) {
 	n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderConnect, ID: id})
+}
+
+// hurry lets what was slow answer.
+func (n *node) hurry() {
+	n.slow = false
+	for _, in := range n.held {
+		n.replica(in)
+	}
 }
 
 // join begins to take part in the cluster.
@@ -176,6 +184,13 @@ func (n *node) doTool(e failover.Effect) {
 
 func (n *node) doReplica(e replica.Effect) {
 	answer := func(in replica.Input) { n.pair.later(func() { n.replica(in) }) }
+	slowly := func(in replica.Input) {
+		if n.slow {
+			n.held = append(n.held, in)
+			return
+		}
+		answer(in)
+	}
 	switch e.Kind {
 	case replica.Dial:
 		n.dialling = true
@@ -191,17 +206,12 @@ func (n *node) doReplica(e replica.Effect) {
 		answer(replica.Input{Kind: replica.DiskDone, ID: e.ID})
 	case replica.MetaRead:
 		data := slices.Clone(n.disk[e.Offset : e.Offset+int64(e.Size)])
-		in := replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data}
-		if n.slow {
-			n.held = append(n.held, in)
-			return
-		}
-		answer(in)
+		slowly(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
 	case replica.MetaWrite:
 		copy(n.disk[e.Offset:], e.Data)
 		answer(replica.Input{Kind: replica.MetaDone, ID: e.ID})
 	case replica.Expose, replica.Withdraw:
-		answer(replica.Input{Kind: replica.DeviceDone})
+		slowly(replica.Input{Kind: replica.DeviceDone})
 	case replica.Broken:
 		Fail(n.name + ": " + e.Text)
 	default:

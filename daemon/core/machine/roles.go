@@ -20,6 +20,8 @@ type role struct{ index, resource int }
 const (
 	roleTries = 6
 	rolePause = time.Second
+	// openPause is how soon a device that is about to come is looked for again.
+	openPause = 100 * time.Millisecond
 )
 
 // task is the one step with a replica that is under way.
@@ -71,20 +73,15 @@ func (m *Machine) roleOf(group, index int) int {
 // startRole carries a step out with a replica: what a program would report is
 // read off its state.
 func (m *Machine) startRole(e failover.Effect) {
-	resource := m.roleOf(e.Group, e.Index)
-	if e.Action == failover.Status {
-		state := failover.Stopped
-		if m.resources[resource].State().Role == drbdwire.Primary {
-			state = failover.Running
-		}
-		m.roleDone(failover.Input{Kind: failover.Done, ID: e.ID, State: state})
-		return
-	}
-	m.task = task{id: e.ID, resource: resource, action: e.Action}
+	m.task = task{id: e.ID, resource: m.roleOf(e.Group, e.Index), action: e.Action}
 	m.tryRole()
 }
 
 func (m *Machine) tryRole() {
+	if m.task.action == failover.Status {
+		m.seeRole()
+		return
+	}
 	if m.task.action == failover.Start && m.mayHaveGoneOn(m.task.resource) {
 		m.task.due = m.now + rolePause
 		return
@@ -97,6 +94,22 @@ func (m *Machine) tryRole() {
 		kind = replica.OrderSecondary
 	}
 	m.order(m.task.resource, kind, m.task.order)
+}
+
+// seeRole says what the role is. An administrator's promotion ends when users may open the device: what stands above it
+// would not find it before.
+func (m *Machine) seeRole() {
+	r := m.resources[m.task.resource]
+	if r.Opening() {
+		m.task.due = m.now + openPause
+		return
+	}
+	done := failover.Input{Kind: failover.Done, ID: m.task.id, State: failover.Stopped}
+	if r.State().Role == drbdwire.Primary {
+		done.State = failover.Running
+	}
+	m.task = task{due: Never}
+	m.roleDone(done)
 }
 
 func (m *Machine) order(resource int, kind replica.OrderKind, id uint64) {

@@ -287,6 +287,11 @@ func (r *Resource) promoting() bool {
 	return r.order.kind == OrderPrimary && r.state.Role != drbdwire.Primary
 }
 
+// Opening tells whether this node is Primary, and its device is still on its way to users.
+func (r *Resource) Opening() bool {
+	return r.order.kind == OrderPrimary && r.state.Role == drbdwire.Primary
+}
+
 func (r *Resource) consentFullSync(conn drbdwire.ConnState) (drbdwire.Code, func()) {
 	s := r.state
 	if s.Conn > drbdwire.Connected {
