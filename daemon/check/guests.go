@@ -22,6 +22,9 @@ func (c *checker) guests() {
 	for _, mistake := range s.Mistakes {
 		c.mend(where, "%s; until then it counts as not said", mistake)
 	}
+	if s.Live != "" {
+		c.note(where, "%s", s.Live)
+	}
 	switch {
 	case errors.Is(s.Err, command.ErrNotFound):
 		c.note(where, "xl is not there: this node can start no guest")

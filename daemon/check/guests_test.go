@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ func TestGuestsThatCouldNotStart(t *testing.T) {
 		files    map[string]string // below xen
 		displace string
 		absent   bool // xl
+		caps     string
 		want     []any
 	}{
 		"they find room": {files: map[string]string{"ha.d/web1": "name='web1'\nmemory=150\n"}},
@@ -57,6 +59,22 @@ func TestGuestsThatCouldNotStart(t *testing.T) {
 			want: []any{ContainSubstring(`found pollux_order = "-1", want`), And(HavePrefix("MEND"), ContainSubstring(
 				`found pollux_shutdown = "2 min", want a number from 0 to 86400; `+"until then it counts as not said"))},
 		},
+		"a live migration is asked for": {
+			files: map[string]string{"ha.d/web1": "name='web1'\npollux_move='live'\n"},
+			want: []any{
+				ContainSubstring(`found pollux_move = "live", want "save" or "stop"`),
+				HaveSuffix(`web1: no live migration, for which both nodes would have to be Primary; pollux_move = "save" takes the ` +
+					"memory along. This Xen couldn't either: virt_caps of xl info has neither shadow nor hap (pv hvm gnttab-v1 gnttab-v2)"),
+			},
+		},
+		"a Xen that could": {
+			files: map[string]string{"ha.d/web1": "name='web1'\npollux_move='live'\n"}, caps: "pv hvm hap shadow",
+			want: []any{Not(BeEmpty()), HaveSuffix(". Xen could")},
+		},
+		"a Xen that could in part": {
+			files: map[string]string{"ha.d/web1": "name='web1'\npollux_move='live'\n"}, caps: "pv hvm hap",
+			want: []any{Not(BeEmpty()), HaveSuffix("for guests of type hvm and pvh; for pv it was built without shadow paging")},
+		},
 		"no directory": {want: []any{And(HavePrefix("MEND"), ContainSubstring("ha.d: no such file"))}},
 		"no xl": {
 			files: map[string]string{"ha.d/web1": "name='web1'\n"}, absent: true,
@@ -82,7 +100,11 @@ func TestGuestsThatCouldNotStart(t *testing.T) {
 					if tc.absent {
 						return command.Result{Code: -1}, command.ErrNotFound
 					}
-					return onXen(t, p)
+					out, err := onXen(t, p)
+					if tc.caps != "" {
+						out.Stdout = bytes.Replace(out.Stdout, []byte("pv hvm gnttab-v1 gnttab-v2"), []byte(tc.caps), 1)
+					}
+					return out, err
 				}
 				return xen.Look(t.Context(), xen.Guests{XLConf: "/none", Run: run}, site.GuestDirs(), displaced)
 			}

@@ -188,7 +188,7 @@ func TestWaysToMove(t *testing.T) {
 		"pollux_move = 'stop'":       "",
 		"pollux_image = '/dev/vg/m'": "",
 		"disk = ['phy:/dev/vg/web1,xvda,w']\npollux_move = 'save'\npollux_image = '/dev/vg/web1_memory'": "",
-		"pollux_move = 'live'": "both nodes would have to be Primary",
+		"pollux_move = 'live'": `found pollux_move = "live", want "save" or "stop"`,
 		"pollux_move = 'fast'": `want "save" or "stop"`,
 		"pollux_move = 'save'": `found pollux_image = "", want a volume of the group that has the guest's disk`,
 		"disk = ['phy:/dev/vg/web1,xvda,w']\npollux_move = 'save'\npollux_image = '/dev/other/web1'": "want a volume of the group",

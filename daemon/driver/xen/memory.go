@@ -59,15 +59,9 @@ func (g Guests) Memory(ctx context.Context) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	out, err := g.xl(ctx, askLimit, "info")
+	said, err := g.info(ctx)
 	if err != nil {
 		return Memory{}, err
-	}
-	said := map[string]string{}
-	for line := range strings.Lines(string(out.Stdout)) {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			said[strings.TrimSpace(name)] = strings.TrimSpace(value)
-		}
 	}
 	m := Memory{Others: map[string]uint64{}}
 	for name, to := range map[string]*uint64{"total_memory": &m.Total, "free_memory": &m.Free} {
@@ -84,6 +78,21 @@ func (g Guests) Memory(ctx context.Context) (Memory, error) {
 		m.Dom0 = has - leastDom0
 	}
 	return m, nil
+}
+
+// info is what xl info says of the host, by name.
+func (g Guests) info(ctx context.Context) (map[string]string, error) {
+	out, err := g.xl(ctx, askLimit, "info")
+	if err != nil {
+		return nil, err
+	}
+	said := map[string]string{}
+	for line := range strings.Lines(string(out.Stdout)) {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			said[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+	}
+	return said, nil
 }
 
 // balloons says whether xl takes memory from dom0 for a new guest. Source:

@@ -43,6 +43,8 @@ type guest struct {
 	patience time.Duration
 	// memory is what it starts with, in MiB; 0 if its file does not say.
 	memory uint64
+	// live: its file asks for a live migration, which is not done.
+	live bool
 	// image is the volume for its memory, if it is saved instead of shut down.
 	image string
 	// mistakes are in what pollux alone reads. No guest is down for that: what was
@@ -109,8 +111,8 @@ func (g *guest) readMove(set map[string]string, text []byte) {
 	switch move := set[settingMove]; {
 	case move == "" || move == "stop":
 	case move == "live":
-		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = \"live\", want \"save\" or \"stop\": for a live migration both "+
-			"nodes would have to be Primary, which this version never lets them be", g.file, settingMove))
+		g.live = true
+		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = \"live\", want \"save\" or \"stop\"", g.file, settingMove))
 	case move != "save":
 		g.mistakes = append(g.mistakes, fmt.Sprintf("%s: found %s = %q, want \"save\" or \"stop\"", g.file, settingMove, move))
 	case !path.IsAbs(image) || strings.Count(string(text), beside) < 2:

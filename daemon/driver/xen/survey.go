@@ -17,6 +17,8 @@ type Survey struct {
 	// the sum.
 	Needs []string
 	Need  uint64
+	// Live says of those whose files ask for a live migration what comes of it.
+	Live string
 	// Room is what they can have, in MiB, once those that make room have left; Here
 	// says what there is now. Err says why that is not known.
 	Room uint64
@@ -41,12 +43,37 @@ func Look(ctx context.Context, g Guests, dirs, displaced []string) Survey {
 		s.Need += one.memory
 		s.Needs = append(s.Needs, fmt.Sprintf("%s %d", one.name, one.memory))
 	}
+	s.Live = g.live(ctx, important)
 	s.Here, s.Err = g.Memory(ctx)
 	s.Room = s.Here.Room()
 	for _, one := range slices.Concat(important, others) {
 		s.Room += s.Here.Others[one.name]
 	}
 	return s
+}
+
+// live is what becomes of guests that are to move live: Xen has to keep track of
+// the pages that they write meanwhile, by shadow page tables for a PV guest.
+func (g Guests) live(ctx context.Context, guests []guest) string {
+	asked := slices.DeleteFunc(slices.Clone(guests), func(one guest) bool { return !one.live })
+	if len(asked) == 0 {
+		return ""
+	}
+	text := strings.Join(namesOf(asked), ", ") + `: no live migration, for which both nodes would have to be Primary; pollux_move = ` +
+		`"save" takes the memory along`
+	said, err := g.info(ctx)
+	caps := strings.Fields(said["virt_caps"])
+	switch {
+	case err != nil:
+		return text + ". Whether Xen could, can't be asked: " + err.Error()
+	case slices.Contains(caps, "shadow"):
+		return text + ". Xen could"
+	case slices.Contains(caps, "hap"):
+		return text + ". Xen could for guests of type hvm and pvh; for pv it was built without shadow paging"
+	default:
+		return text + fmt.Sprintf(". This Xen couldn't either: virt_caps of xl info has neither shadow nor hap (%s)",
+			strings.Join(caps, " "))
+	}
 }
 
 // readAll reads files of guests, none of which may be among those that are known.
