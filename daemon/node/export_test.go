@@ -79,3 +79,6 @@ var (
 
 // ScriptEnv is what scripts of haresources find in their environment.
 func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, xen.Guests{}).Env }
+
+// Overdue is overdue.
+var Overdue = overdue

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/optionc/pollux/daemon/config"
@@ -102,6 +103,8 @@ type Node struct {
 	left      chan struct{} // closed when the groups are given up
 	once      sync.Once
 	sockets   map[string]*os.File
+	rounds    atomic.Uint64 // how often loop went round
+	unwatched atomic.Value  // why there is no watchdog, a string
 
 	// turn is held by who steps the machine; what follows needs it.
 	turn      sync.Mutex
@@ -216,6 +219,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	n.log.Info("running", "node", n.site.Node, "peer", n.site.Peer, "config", n.site.Dir)
+	dog := n.startWatch()
 	n.begin(ctx)
 	<-ctx.Done()
 	if errors.Is(context.Cause(ctx), ErrUpgrade) {
@@ -228,6 +232,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.endTurns()
 	n.endRecording()
 	n.working.Wait()
+	n.endWatch(dog, err)
 	for _, d := range n.devices {
 		d.close()
 	}

@@ -160,9 +160,17 @@ type GroupStatus struct {
 	Resources []string `json:"resources"` // "name state", from left to right
 }
 
+// warnings are those of the files, and what this node goes without.
+func (n *Node) warnings() []string {
+	if why, ok := n.unwatched.Load().(string); ok {
+		return append(slices.Clone(n.site.Warnings), "there is no watchdog: "+why)
+	}
+	return n.site.Warnings
+}
+
 // Status describes the node as it is now.
 func (n *Node) Status() Status {
-	s := Status{Node: n.site.Node, Peer: n.site.Peer, Warnings: n.site.Warnings}
+	s := Status{Node: n.site.Node, Peer: n.site.Peer, Warnings: n.warnings()}
 	n.ask(func(m *machine.Machine) {
 		st := m.Status()
 		s.Sequence = n.changes

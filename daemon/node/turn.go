@@ -28,6 +28,7 @@ func (n *Node) loop() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		n.rounds.Add(1)
 		n.turn.Lock()
 		n.work()
 		n.rest()
