@@ -156,7 +156,7 @@ func (s *Shared) after(v *Voter, ask witnesswire.Ask, a witnesswire.Answer) []by
 			m.Groups = slices.Insert(m.Groups, at, witnesswire.Promise{Group: g.Name})
 		}
 		p := &m.Groups[at]
-		p.Ahead, p.Equal, p.Clear = l.ahead, l.equal, l.cleared
+		p.Ahead, p.Equal, p.Clear = l.ahead, l.equal && len(l.apart) == 0, l.cleared
 		switch {
 		case a.Groups[i].Verdict&^witnesswire.Vouched == witnesswire.Granted:
 			p.Holder, p.Turn, p.Length = s.node, w.Turn, ask.Lease

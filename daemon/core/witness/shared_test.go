@@ -181,3 +181,17 @@ func TestAStoreOfOthers(t *testing.T) {
 	_, _, ok = s.Ask(0, witnesswire.Ask{Node: "milo2"})
 	g.Expect(ok).To(BeFalse(), "a question of somebody else")
 }
+
+// That a copy failed while the nodes were connected must not be forgotten between
+// two questions: a node that comes up after a crash would be told that nobody has
+// newer data.
+func TestWhatIsStoredKnowsThatACopyFailed(t *testing.T) {
+	g := NewWithT(t)
+	s := newStore(t)
+	s.ask(0, "milo1", 0)
+	s.ask(0, "milo2", equal)
+	s.ask(time.Second, "milo1", want|equal)
+	g.Expect(s.ask(2*time.Second, "milo1", want|held)).To(Equal(granted | witnesswire.Vouched))
+	s.ask(3*time.Second, "milo1", want|held|witnesswire.Apart)
+	g.Expect(s.ask(4*time.Second, "milo1", want|held)).To(Equal(granted))
+}
