@@ -181,6 +181,14 @@ func (s *Site) warnAbout(r *drbdconf.Resource) {
 	d := r.Disk
 	warn(d.Fencing != drbdconf.DontCare && r.Handlers[replica.HandlerFencePeer] == "",
 		"fencing without a handler fence-peer: a node that loses its peer gets no further")
+	own, ok := r.Host(s.Node)
+	if !ok {
+		return
+	}
+	d = own.Volumes[0].Options
+	warn(d.ReadBalancing != drbdconf.PreferLocal, "read-balancing has no effect: reads are local while the own disk is UpToDate")
+	warn(own.Options.CPUMask != "", "cpu-mask has no effect")
+	warn(!d.ALUpdates, "al-updates no has no effect: the activity log is always kept")
 }
 
 func hostNames(r *drbdconf.Resource) string {

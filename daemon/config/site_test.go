@@ -268,6 +268,11 @@ func TestKeysThatOthersCanReadAreNoKeys(t *testing.T) {
 func TestWhatIsIgnoredIsToldAbout(t *testing.T) {
 	for name, tc := range map[string]struct{ old, with, want string }{
 		"fencing": {"on-io-error   detach;", "fencing resource-only;", "fencing without a handler fence-peer"},
+		"reads of the peer's disk": {
+			"on-io-error   detach;", "read-balancing round-robin;", "read-balancing has no effect",
+		},
+		"a log that is not kept": {"on-io-error   detach;", "al-updates no;", "al-updates no has no effect"},
+		"processors":             {"protocol C;", "protocol C; options { cpu-mask 3; }", "cpu-mask has no effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -176,7 +176,7 @@ func TestAllOtherDirectives(t *testing.T) {
 	g.Expect(ha.Clients).To(HaveLen(5), "anon replaces its default")
 	anon := haconf.Client{Name: "anon", UIDs: []string{"root"}, GIDs: []string{"staff", "wheel"}}
 	g.Expect(ha.Clients[0]).To(Equal(anon))
-	g.Expect(ha.Warnings).To(HaveLen(6), "five of Pacemaker, and nice_failback")
+	g.Expect(ha.Warnings).To(HaveLen(8), "five of Pacemaker, respawn, failfast and nice_failback")
 }
 
 func TestHAWarns(t *testing.T) {

@@ -184,6 +184,7 @@ func readChild(p *haParser, s statement) {
 			s.name.text)
 		return
 	}
+	p.warn(s.name.line, "%s has no effect: %s is not started; have it started by the init system", s.name.text, words[1].text)
 	user := words[0].text
 	p.ha.Children = append(p.ha.Children, Child{
 		User: user, Command: strings.Trim(s.rest.text[len(user):], blanks),
