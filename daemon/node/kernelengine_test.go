@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -108,8 +109,8 @@ func startKernelNode(t *testing.T, m *module, cluster bool) (n *node.Node, resou
 	on milo1 { device /dev/drbd1; disk /dev/nowhere; address 127.0.0.1:7789; meta-disk internal; }
 	on milo2 { device /dev/drbd1; disk /dev/nowhere; address 127.0.0.2:7789; meta-disk internal; } }`)
 	if cluster {
-		write("ha.d/ha.cf", "keepalive 100ms\ndeadtime 1\ninitdead 1\nudpport 6941\nauto_failback on\n"+
-			"ucast lo 127.0.0.2\nnode milo1 milo2\n")
+		write("ha.d/ha.cf", fmt.Sprintf("keepalive 100ms\ndeadtime 1\ninitdead 1\nudpport %d\nauto_failback on\n"+
+			"ucast lo 127.0.0.2\nnode milo1 milo2\n", netip.MustParseAddrPort(freeAddress(t)).Port()))
 		write("ha.d/haresources", "milo1 drbddisk::r1\n")
 		write("ha.d/authkeys", "auth 1\n1 crc\n")
 	}

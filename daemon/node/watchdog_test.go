@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -29,8 +30,8 @@ func watched(t *testing.T, device string) (n *node.Node, stop func()) {
 		g.Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
 		g.Expect(os.WriteFile(path, []byte(text), mode)).To(Succeed())
 	}
-	write("ha.d/ha.cf", "keepalive 100ms\ndeadtime 1\ninitdead 1\nudpport 6942\nauto_failback on\n"+
-		"ucast lo 127.0.0.2\nnode milo1 milo2\nwatchdog "+device+"\n", 0o600)
+	write("ha.d/ha.cf", fmt.Sprintf("keepalive 100ms\ndeadtime 1\ninitdead 1\nudpport %d\nauto_failback on\n"+
+		"ucast lo 127.0.0.2\nnode milo1 milo2\nwatchdog %s\n", netip.MustParseAddrPort(freeAddress(t)).Port(), device), 0o600)
 	write("ha.d/haresources", "milo1 nothing\n", 0o600)
 	write("ha.d/authkeys", "auth 1\n1 crc\n", 0o600)
 	write("agents/nothing", "#!/bin/sh\necho stopped\n", 0o700)
