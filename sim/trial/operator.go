@@ -101,9 +101,9 @@ func (t *trial) mend(node *world.Node) {
 }
 
 // reconcile connects the nodes again. If they refuse, the data of the one that
-// does not run the guest, or did not run it last, is given up.
+// does not run the guest, or whose disk did not serve it last, is given up.
 func (t *trial) reconcile() {
-	victim := 1 - t.g.LastRun()
+	victim := 1 - t.g.LastDisk()
 	if t.w.Node(victim).IsExposed() {
 		victim = 1 - victim
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/faults/draw"
 	"github.com/optionc/pollux/sim/oracle"
 	"github.com/optionc/pollux/sim/world"
@@ -45,6 +46,7 @@ type Guest struct {
 	version  uint64
 	quiet    bool
 	latest   int // node that it started on last
+	disk     int // node whose disk it used last
 }
 
 // run is the guest's life on one node.
@@ -93,6 +95,7 @@ func (g *Guest) Start(n int) {
 	r := &g.runs[n]
 	r.running, g.latest = true, n
 	r.number++
+	g.uses(n)
 	for client := range g.load.Clients {
 		g.later(n, r.number, client)
 	}
@@ -128,6 +131,18 @@ func (g *Guest) give(q *request) {
 // LastRun is the node where the guest started last.
 func (g *Guest) LastRun() int { return g.latest }
 
+// uses notes whose disk serves the guest on node n.
+func (g *Guest) uses(n int) {
+	g.disk = n
+	if g.w.Node(n).State().Disk < drbdwire.UpToDate {
+		g.disk = 1 - n
+	}
+}
+
+// LastDisk is the node whose disk the guest used last: that of a Primary without a good
+// one of its own is the peer's.
+func (g *Guest) LastDisk() int { return g.disk }
+
 // Quiet sends no more requests.
 func (g *Guest) Quiet() { g.quiet = true }
 
@@ -160,6 +175,7 @@ func (g *Guest) Completed(n int, id uint64, failed bool, row []uint64) {
 		g.o.Refused(n)
 		g.give(q)
 	case q.write != nil:
+		g.uses(n)
 		g.o.Wrote(q.write)
 	case q.read != nil:
 		g.o.Saw(q.read, row)
