@@ -62,16 +62,26 @@ var lossRows = []row{
 
 func cut(d *link.Direction) { d.Cut() }
 
-// powerLoss is a node's death and return.
+// powerLoss is a node's death and return, once the other one has finished its takeover: a Heartbeat that hears a node
+// start before that calls itself in transition from then on.
 func (p *pair) powerLoss(ctx SpecContext, dies, lives *node) {
 	GinkgoHelper()
-	dies.powerOff()
-	p.called(ctx, lives.starts(dies))
-	// A Heartbeat that hears a node start while it is still taking over calls itself in transition from then on.
+	p.dies(ctx, dies, lives)
 	Eventually(lives.holds).WithContext(ctx).WithTimeout(patience).Should(Equal("all"), p.logs)
-	dies.boot(ctx)
-	dies.start(ctx)
-	p.called(ctx, lives.stops(dies), dies.starts(dies))
+	p.returns(ctx, dies, lives)
+}
+
+func (p *pair) dies(ctx SpecContext, dead, lives *node) {
+	GinkgoHelper()
+	dead.powerOff()
+	p.called(ctx, lives.starts(dead))
+}
+
+func (p *pair) returns(ctx SpecContext, dead, lives *node) {
+	GinkgoHelper()
+	dead.boot(ctx)
+	dead.start(ctx)
+	p.called(ctx, lives.stops(dead), dead.starts(dead))
 }
 
 // startsTwice are the calls for a group that runs on the other node too.

@@ -19,8 +19,10 @@ var variants = []variant{
 	{"auto_failback legacy", []string{"auto_failback on", "auto_failback legacy"}, func(ctx SpecContext, p *pair) {
 		theirs, ours := p.theirs(), p.ours()
 		p.startBoth(ctx)
-		p.powerLoss(ctx, theirs, ours)
-		p.powerLoss(ctx, ours, theirs)
+		p.dies(ctx, theirs, ours) // neither tells then what it holds
+		p.returns(ctx, theirs, ours)
+		p.dies(ctx, ours, theirs)
+		p.returns(ctx, ours, theirs)
 		for i, n := range p.nodes() {
 			other := p.nodes()[1-i]
 			n.stop(ctx)

@@ -56,7 +56,7 @@ xenstore-write "$XENBUS_PATH/physical-device" "$number" "$XENBUS_PATH/hotplug-st
 `
 
 // Dom0 is a Xen dom0, with the guest of Guest ready on /boot as vmlinux and
-// initramfs. It needs 512 MiB of memory, of which 150 are left for guests.
+// initramfs. It needs 576 MiB of memory, of which 150 are left for guests.
 func Dom0(ctx context.Context, kernel string, files Files) (Image, error) {
 	archive, err := debian.Open()
 	if err != nil {

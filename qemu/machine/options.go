@@ -14,13 +14,13 @@ import (
 // against hardware that is not there.
 const (
 	quickArgs = "quiet panic=-1 mitigations=off init_on_alloc=0 rodata=off audit=0 apparmor=0 cryptomgr.notests noresume nokaslr"
-	xenArgs   = "console=com2 com2=115200,8n1 dom0_mem=352M,max:352M spec-ctrl=no xpti=no"
+	xenArgs   = "console=com2 com2=115200,8n1 dom0_mem=416M,max:416M spec-ctrl=no xpti=no"
 )
 
 // Memory that the images need, in MiB.
 const (
-	plainMemory = 256
-	dom0Memory  = 512
+	plainMemory = 384
+	dom0Memory  = 576
 )
 
 // options is QEMU's command line.
