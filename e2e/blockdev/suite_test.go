@@ -61,7 +61,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		disks = append(disks, machine.Disk{Name: name, Socket: socket})
 	}
 	vm, err = machine.Boot(ctx, GinkgoT(), machine.Config{
-		Name: "milo1", Image: plain, Memory: 384, Disks: disks, Lifetime: time.Hour,
+		Name: "milo1", Image: plain, Memory: 512, Disks: disks, Lifetime: time.Hour,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(vm.Put(ctx, "/etc/drbd.conf", []byte(config), 0o644)).To(Succeed())

@@ -32,7 +32,7 @@ done
 exit 0
 `
 
-// Plain is a Linux machine for everything that needs no Xen; 256 MiB of memory
+// Plain is a Linux machine for everything that needs no Xen; 384 MiB of memory
 // are enough.
 func Plain(ctx context.Context, kernel string, files Files) (Image, error) {
 	archive, err := debian.Open()
