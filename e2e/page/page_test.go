@@ -19,7 +19,6 @@ import (
 var _ = Describe("The page, on two Xen dom0s", Label("vm", "xen"), Ordered, func() {
 	Describe("step by step", steps)
 	Describe("a planned move while the guest runs", planned)
-	Describe("a standby that runs a guest of its own", standbyGuest)
 	Describe("a power loss of the active dom0", powerLoss)
 	Describe("a death of polluxd alone", daemonDeath)
 	Describe("a bad link", badLink)

@@ -29,15 +29,13 @@ func Usual() Timers {
 }
 
 // guestFile is the guest on the page, but that its disk is connected by a
-// script that does only that, and what pollux alone reads, which xl passes over.
+// script that does only that.
 const guestFile = `name = "web1"
 kernel = "/boot/vmlinux"
 ramdisk = "/boot/initramfs"
 extra = "console=hvc0 quiet mitigations=off"
 memory = 96
 disk = [ "format=raw,vdev=xvda,access=rw,script=block-quick,target=/dev/vg/web1" ]
-pollux_order = 10
-pollux_shutdown = 90
 `
 
 // change is one place in which a node's file differs from the page's.

@@ -21,7 +21,6 @@ import (
 const (
 	dataSize  = 96 << 20
 	stateSize = 16 << 20
-	batchSize = 16 << 20
 )
 
 // lifetime of a machine that is forgotten.
@@ -89,9 +88,6 @@ func New(ctx context.Context, test machine.Test, kernel string, timers Timers, s
 		if n.state, err = n.config.Plug(test, dir, "state", stateSize); err != nil {
 			return nil, err
 		}
-	}
-	if _, err = p.Milo2.config.Plug(test, dir, Batch, batchSize); err != nil {
-		return nil, err
 	}
 	return p, p.Both(func(n *Node) error { return n.Boot(ctx) })
 }
