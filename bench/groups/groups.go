@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/bench/engine"
 	"github.com/optionc/pollux/bench/usage"
 	"github.com/optionc/pollux/qemu/machine"
 )
@@ -50,11 +50,9 @@ func Many(ctx context.Context, _ *machine.Owner, say func(string)) (_ string, er
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	polluxd := filepath.Join(dir, "polluxd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", polluxd, "github.com/optionc/pollux/cmd/polluxd")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build polluxd: %w: %s", err, out)
+	polluxd, err := engine.Build(ctx, dir)
+	if err != nil {
+		return "", err
 	}
 	var rows []taken
 	for _, n := range sizes {
@@ -121,7 +119,7 @@ func (row *taken) add(ctx context.Context, p *pair, dir string) error {
 	if err != nil {
 		return err
 	}
-	memory, err := usage.Memory(p.milo2.cmd.Process.Pid)
+	memory, err := usage.Memory(p.milo2.Pid())
 	row.memory += memory
 	row.idle, row.takeover = row.idle+quiet, row.takeover+took
 	row.scripts, row.work = row.scripts+alone, row.work+work

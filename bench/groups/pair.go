@@ -9,11 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/optionc/pollux/bench/engine"
 	"github.com/optionc/pollux/bench/usage"
-	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -36,13 +35,8 @@ status) if [ -e "$file" ]; then echo running; else echo stopped; fi ;;
 esac
 `
 
-// engine is a polluxd.
-type engine struct {
-	name, address, dir string
-	cmd                *exec.Cmd
-	ended              chan struct{}
-	control            *control.Client
-}
+// member is the polluxd of one node.
+type member struct{ engine.Engine }
 
 // configure writes the files of both nodes, with so many groups.
 func configure(dir string, groups int) error {
@@ -72,69 +66,26 @@ func configure(dir string, groups int) error {
 	return nil
 }
 
-// start starts the daemon and waits until it answers.
-func (e *engine) start(ctx context.Context, polluxd, dir string) error {
-	e.dir = filepath.Join(dir, e.name)
-	if err := os.MkdirAll(e.dir, 0o755); err != nil {
-		return err
-	}
-	log, err := os.Create(e.log())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	e.cmd = exec.Command(polluxd, "--config-dir", filepath.Join(dir, "etc"), "--node", e.name, "--state-dir",
-		filepath.Join(e.dir, "state"), "--run-dir", filepath.Join(e.dir, "run"), "--agents", filepath.Join(dir, "agents"),
-		"--bind", e.address)
-	e.cmd.Stderr = log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := e.cmd.Start(); err != nil {
-		return err
-	}
-	e.ended = make(chan struct{})
-	go func() {
-		defer close(e.ended)
-		_ = e.cmd.Wait() // its log says why
-	}()
-	return e.wait(ctx, "to answer", func() bool {
-		var err error
-		e.control, err = control.Dial(filepath.Join(e.dir, "run", "control.sock"))
-		return err == nil
-	})
-}
-
-func (e *engine) log() string { return filepath.Join(e.dir, "polluxd.log") }
-
-// wait waits until the daemon does what it has to.
-func (e *engine) wait(ctx context.Context, what string, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-		case <-e.ended:
-		case <-time.After(50 * time.Millisecond):
-			continue
-		}
-		text, _ := os.ReadFile(e.log()) // nothing to show is no news
-		return fmt.Errorf("%s took too long %s, or ended: %w\n%s", e.name, what, ctx.Err(), text)
-	}
-	return nil
+// start starts the daemon of a node.
+func start(ctx context.Context, polluxd, dir, name, address string) (*member, error) {
+	e := &member{engine.Engine{Name: name, Dir: filepath.Join(dir, name), Patience: patience}}
+	return e, e.Start(ctx, polluxd, "--config-dir", filepath.Join(dir, "etc"), "--agents", filepath.Join(dir, "agents"),
+		"--bind", address)
 }
 
 // status asks the daemon what it says of its groups.
-func (e *engine) status(ctx context.Context) (s node.ClusterStatus) {
+func (e *member) status(ctx context.Context) (s node.ClusterStatus) {
 	var all node.Status
-	if err := e.control.Status(ctx, &all); err == nil && all.Cluster != nil {
+	if err := e.Control.Status(ctx, &all); err == nil && all.Cluster != nil {
 		s = *all.Cluster
 	}
 	return s
 }
 
 // said waits until the log has a line with so many of a text, and gives the time of the last one.
-func (e *engine) said(ctx context.Context, text string, times int) (at time.Time, err error) {
-	err = e.wait(ctx, "to say "+text, func() bool {
-		log, err := os.ReadFile(e.log())
+func (e *member) said(ctx context.Context, text string, times int) (at time.Time, err error) {
+	err = e.Wait(ctx, "to say "+text, func() bool {
+		log, err := os.ReadFile(e.Log())
 		if err != nil || strings.Count(string(log), text) < times {
 			return false
 		}
@@ -147,28 +98,25 @@ func (e *engine) said(ctx context.Context, text string, times int) (at time.Time
 	return at, err
 }
 
-func (e *engine) kill() {
-	if e.ended != nil {
-		_ = e.cmd.Process.Kill() // it may have ended
-		<-e.ended
-	}
-}
-
 // pair is two daemons of which the first one has all groups.
 type pair struct {
 	groups       int
-	milo1, milo2 *engine
+	milo1, milo2 *member
 }
 
 // begin starts a pair, and waits until it is settled.
 func begin(ctx context.Context, polluxd, dir string, groups int) (*pair, error) {
-	p := &pair{groups, &engine{name: "milo1", address: first}, &engine{name: "milo2", address: second}}
-	err := errors.Join(configure(dir, groups), p.milo1.start(ctx, polluxd, dir), p.milo2.start(ctx, polluxd, dir))
+	if err := configure(dir, groups); err != nil {
+		return nil, err
+	}
+	milo1, err1 := start(ctx, polluxd, dir, "milo1", first)
+	milo2, err2 := start(ctx, polluxd, dir, "milo2", second)
+	p, err := &pair{groups, milo1, milo2}, errors.Join(err1, err2)
 	if err == nil {
 		_, err = p.milo1.said(ctx, " runs here", groups)
 	}
 	if err == nil {
-		err = p.milo2.wait(ctx, "to settle", func() bool { return p.milo2.status(ctx).Holding == "local" })
+		err = p.milo2.Wait(ctx, "to settle", func() bool { return p.milo2.status(ctx).Holding == "local" })
 	}
 	if err != nil {
 		p.end()
@@ -178,13 +126,13 @@ func begin(ctx context.Context, polluxd, dir string, groups int) (*pair, error) 
 }
 
 func (p *pair) end() {
-	p.milo1.kill()
-	p.milo2.kill()
+	p.milo1.Kill()
+	p.milo2.Kill()
 }
 
 // rest is what the second node uses while it has nothing to do.
 func (p *pair) rest(ctx context.Context) (used time.Duration, err error) {
-	before, err := usage.Processor(p.milo2.cmd.Process.Pid)
+	before, err := usage.Processor(p.milo2.Pid())
 	if err != nil {
 		return 0, err
 	}
@@ -193,17 +141,17 @@ func (p *pair) rest(ctx context.Context) (used time.Duration, err error) {
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	after, err := usage.Processor(p.milo2.cmd.Process.Pid)
+	after, err := usage.Processor(p.milo2.Pid())
 	return after - before, err
 }
 
 // takeOver kills the first node, and tells how long the second one took after it noticed, and how much of the processor.
 func (p *pair) takeOver(ctx context.Context) (took, work time.Duration, err error) {
-	before, err := usage.Processor(p.milo2.cmd.Process.Pid)
+	before, err := usage.Processor(p.milo2.Pid())
 	if err != nil {
 		return 0, 0, err
 	}
-	p.milo1.kill()
+	p.milo1.Kill()
 	dead, err := p.milo2.said(ctx, "counts as dead", 1)
 	if err != nil {
 		return 0, 0, err
@@ -212,7 +160,7 @@ func (p *pair) takeOver(ctx context.Context) (took, work time.Duration, err erro
 	if err != nil {
 		return 0, 0, err
 	}
-	after, err := usage.Processor(p.milo2.cmd.Process.Pid)
+	after, err := usage.Processor(p.milo2.Pid())
 	return last.Sub(dead), after - before, err
 }
 

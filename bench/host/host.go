@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/optionc/pollux/bench/engine"
 	"github.com/optionc/pollux/qemu/machine"
 )
 
@@ -95,7 +96,7 @@ func onDisks(ctx context.Context, measure func(ctx context.Context, polluxd, kin
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(memory)) }()
-	polluxd, err := build(ctx, dir)
+	polluxd, err := engine.Build(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -103,17 +104,6 @@ func onDisks(ctx context.Context, measure func(ctx context.Context, polluxd, kin
 		return err
 	}
 	return measure(ctx, polluxd, "files", dir, filepath.Join(dir, "files"))
-}
-
-// build builds the daemon into dir.
-func build(ctx context.Context, dir string) (polluxd string, err error) {
-	polluxd = filepath.Join(dir, "polluxd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", polluxd, "github.com/optionc/pollux/cmd/polluxd")
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build polluxd: %w: %s", err, out)
-	}
-	return polluxd, nil
 }
 
 // measure measures one kind of disks.

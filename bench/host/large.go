@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/optionc/pollux/bench/engine"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/driver/export/nbd"
 	"github.com/optionc/pollux/daemon/node"
@@ -30,7 +31,7 @@ func measureLarge(ctx context.Context) (_ string, err error) {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	polluxd, err := build(ctx, dir)
+	polluxd, err := engine.Build(ctx, dir)
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +47,7 @@ func measureLarge(ctx context.Context) (_ string, err error) {
 	if err := p.configure(); err != nil {
 		return "", err
 	}
-	e := &engine{name: "milo1", dir: filepath.Join(dir, "milo1")}
+	e := newMember(dir, "milo1")
 	if err := e.format(filepath.Join(dir, "etc")); err != nil {
 		return "", err
 	}
@@ -55,7 +56,7 @@ func measureLarge(ctx context.Context) (_ string, err error) {
 		return "", err
 	}
 	// It is refused until the order that attached the disk is over.
-	if err := e.wait(ctx, "to be Primary", func() bool {
+	if err := e.Wait(ctx, "to be Primary", func() bool {
 		return e.order(ctx, control.Order{Order: "primary", Resource: r.name, Force: true}) == nil
 	}); err != nil {
 		return "", err
@@ -63,37 +64,33 @@ func measureLarge(ctx context.Context) (_ string, err error) {
 	if err := e.heat(r); err != nil {
 		return "", err
 	}
-	if err := e.cmd.Process.Kill(); err != nil {
-		return "", err
-	}
-	<-e.ended
+	e.Kill()
 	crashed, err := e.attach(ctx, polluxd, dir)
 	if err != nil {
 		return "", err
 	}
-	err = e.cmd.Process.Kill()
-	<-e.ended
+	e.Kill()
 	return fmt.Sprintf("| a disk of 16 TiB | seconds |\n|---|---|\n| attach with fresh metadata | %.2f |\n"+
-		"| attach after a crash, %d extents in the activity log | %.2f |\n", fresh.Seconds(), hotExtents, crashed.Seconds()), err
+		"| attach after a crash, %d extents in the activity log | %.2f |\n", fresh.Seconds(), hotExtents, crashed.Seconds()), nil
 }
 
 // attach starts the daemon and waits until the disk is in use.
-func (e *engine) attach(ctx context.Context, polluxd, dir string) (time.Duration, error) {
+func (e *member) attach(ctx context.Context, polluxd, dir string) (time.Duration, error) {
 	begin := time.Now()
 	if err := e.start(ctx, polluxd, filepath.Join(dir, "etc")); err != nil {
 		return 0, err
 	}
-	err := e.wait(ctx, "to attach", func() bool {
+	err := e.Wait(ctx, "to attach", func() bool {
 		var s node.Status
-		err := e.control.Status(ctx, &s)
+		err := e.Control.Status(ctx, &s)
 		return err == nil && s.Resources[0].Disk != "Diskless" && s.Resources[0].Disk != "Attaching"
 	})
 	return time.Since(begin), err
 }
 
 // heat writes into as many extents as the activity log has slots.
-func (e *engine) heat(r resource) error {
-	u, err := open(filepath.Join(e.dir, "run", r.name+".nbd"), r.name)
+func (e *member) heat(r resource) error {
+	u, err := open(e.export(r), r.name)
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/optionc/pollux/bench/engine"
 	"github.com/optionc/pollux/bench/usage"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/control"
@@ -22,20 +21,18 @@ import (
 // patience is how long the daemons may take for anything.
 const patience = 2 * time.Minute
 
-// engine is a polluxd.
-type engine struct {
-	name    string
-	dir     string
-	cmd     *exec.Cmd
-	ended   chan struct{}
-	control *control.Client
+// member is the polluxd of one node.
+type member struct{ engine.Engine }
+
+func newMember(dir, name string) *member {
+	return &member{engine.Engine{Name: name, Dir: filepath.Join(dir, name), Patience: patience}}
 }
 
 // pair are two of them with the same resources; the first is Primary.
 type pair struct {
 	dir       string
 	resources []resource
-	engines   [2]*engine
+	engines   [2]*member
 }
 
 // resource is one replicated disk. Each end has a disk of its own.
@@ -58,7 +55,7 @@ func start(ctx context.Context, polluxd, dir string, size int64, resources []res
 		return nil, err
 	}
 	for i, name := range []string{"milo1", "milo2"} {
-		p.engines[i] = &engine{name: name, dir: filepath.Join(dir, name)}
+		p.engines[i] = newMember(dir, name)
 	}
 	for _, r := range resources {
 		for _, disk := range r.disks {
@@ -114,8 +111,8 @@ func makeDisk(path string, size int64) error {
 }
 
 // format writes fresh metadata on all disks.
-func (e *engine) format(etc string) error {
-	site, err := config.Load(etc, e.name)
+func (e *member) format(etc string) error {
+	site, err := config.Load(etc, e.Name)
 	if err != nil {
 		return err
 	}
@@ -128,69 +125,29 @@ func (e *engine) format(etc string) error {
 }
 
 // start starts the daemon and waits until it answers.
-func (e *engine) start(ctx context.Context, polluxd, etc string) error {
-	if err := os.MkdirAll(e.dir, 0o755); err != nil {
-		return err
-	}
-	log, err := os.Create(e.log())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	e.cmd = exec.Command(polluxd, "--config-dir", etc, "--node", e.name, "--state-dir", filepath.Join(e.dir, "state"),
-		"--run-dir", filepath.Join(e.dir, "run"), "--frontend", string(node.FrontendSocket))
-	e.cmd.Stderr = log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := e.cmd.Start(); err != nil {
-		return err
-	}
-	e.ended = make(chan struct{})
-	go func() {
-		defer close(e.ended)
-		_ = e.cmd.Wait() // its log says why
-	}()
-	return e.wait(ctx, "to answer", func() bool {
-		var err error
-		e.control, err = control.Dial(filepath.Join(e.dir, "run", "control.sock"))
-		return err == nil
-	})
+func (e *member) start(ctx context.Context, polluxd, etc string) error {
+	return e.Start(ctx, polluxd, "--config-dir", etc, "--frontend", string(node.FrontendSocket))
 }
 
-func (e *engine) log() string { return filepath.Join(e.dir, "polluxd.log") }
+// export is the socket of a resource's device.
+func (e *member) export(r resource) string { return filepath.Join(e.RunDir(), r.name+".nbd") }
 
-// wait waits until the daemon does what it has to.
-func (e *engine) wait(ctx context.Context, what string, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-		case <-e.ended:
-		case <-time.After(20 * time.Millisecond):
-			continue
-		}
-		text, _ := os.ReadFile(e.log()) // nothing to show is no news
-		return fmt.Errorf("%s took too long %s, or ended: %w\n%s", e.name, what, ctx.Err(), text)
-	}
-	return nil
-}
-
-func (e *engine) order(ctx context.Context, o control.Order) error {
-	a, err := e.control.Order(ctx, o)
+func (e *member) order(ctx context.Context, o control.Order) error {
+	a, err := e.Control.Order(ctx, o)
 	if err == nil && !a.OK {
 		err = errors.New(a.Text)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s %s: %w", e.name, o.Order, o.Resource, err)
+		return fmt.Errorf("%s: %s %s: %w", e.Name, o.Order, o.Resource, err)
 	}
 	return nil
 }
 
 // attached waits until the first node uses its disks.
 func (p *pair) attached(ctx context.Context) error {
-	return p.engines[0].wait(ctx, "to attach", func() bool {
+	return p.engines[0].Wait(ctx, "to attach", func() bool {
 		var s node.Status
-		err := p.engines[0].control.Status(ctx, &s)
+		err := p.engines[0].Control.Status(ctx, &s)
 		return err == nil && !slices.ContainsFunc(s.Resources, func(r node.ResourceStatus) bool {
 			return r.Disk == "Diskless" || r.Disk == "Attaching"
 		})
@@ -199,9 +156,9 @@ func (p *pair) attached(ctx context.Context) error {
 
 // synced waits until both copies of every resource are good.
 func (p *pair) synced(ctx context.Context) error {
-	return p.engines[0].wait(ctx, "to sync", func() bool {
+	return p.engines[0].Wait(ctx, "to sync", func() bool {
 		var s node.Status
-		err := p.engines[0].control.Status(ctx, &s)
+		err := p.engines[0].Control.Status(ctx, &s)
 		return err == nil && !slices.ContainsFunc(s.Resources, func(r node.ResourceStatus) bool {
 			return r.Connection != "Connected" || r.Disk != "UpToDate" || r.PeerDisk != "UpToDate" || r.Device == ""
 		})
@@ -210,14 +167,14 @@ func (p *pair) synced(ctx context.Context) error {
 
 // user opens the device of a resource.
 func (p *pair) user(r resource) (*user, error) {
-	return open(filepath.Join(p.engines[0].dir, "run", r.name+".nbd"), r.name)
+	return open(p.engines[0].export(r), r.name)
 }
 
 // cpu is what both daemons have used of the processors.
 func (p *pair) cpu() (time.Duration, error) {
 	var all time.Duration
 	for _, e := range p.engines {
-		used, err := usage.Processor(e.cmd.Process.Pid)
+		used, err := usage.Processor(e.Pid())
 		if err != nil {
 			return 0, err
 		}
@@ -230,14 +187,8 @@ func (p *pair) cpu() (time.Duration, error) {
 func (p *pair) stop() error {
 	var errs []error
 	for _, e := range p.engines {
-		if e != nil && e.ended != nil {
-			errs = append(errs, e.cmd.Process.Signal(syscall.SIGTERM))
-			select {
-			case <-e.ended:
-			case <-time.After(patience):
-				errs = append(errs, fmt.Errorf("%s does not end", e.name), e.cmd.Process.Kill())
-				<-e.ended
-			}
+		if e != nil {
+			errs = append(errs, e.Stop())
 		}
 	}
 	for _, r := range p.resources {

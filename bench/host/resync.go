@@ -163,7 +163,7 @@ func (p *pair) timed(ctx context.Context, r resource, begin func() error) (time.
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var from, to time.Time
-	err := p.engines[0].control.Follow(ctx, begin, func(line json.RawMessage) {
+	err := p.engines[0].Control.Follow(ctx, begin, func(line json.RawMessage) {
 		var e node.Event
 		if json.Unmarshal(line, &e) != nil || e.Resource != r.name {
 			return

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,18 +21,11 @@ it over restarts. A real Heartbeat as the other node does not know it, and decid
 on.`,
 		ValidArgs: []string{"on", "off"}, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := p.dial()
+			text, err := told(cmd, p, control.Order{Order: "maintenance-" + args[0]})
 			if err != nil {
 				return err
 			}
-			a, err := client.Order(cmd.Context(), control.Order{Order: "maintenance-" + args[0]})
-			switch {
-			case err != nil:
-				return err
-			case !a.OK:
-				return exitError{errors.New(a.Text), exitFailed}
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Text)
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 			return err
 		},
 	}

@@ -85,13 +85,27 @@ func groupOrders(p *place) []*cobra.Command {
 	return []*cobra.Command{standby, takeover}
 }
 
-// send gives the daemon an order; a refusal ends with drbdsetup's exit status.
-func send(cmd *cobra.Command, p *place, o control.Order) error {
+// ask gives the daemon an order, and returns what it says of that.
+func ask(cmd *cobra.Command, p *place, o control.Order) (control.Answer, error) {
 	client, err := p.dial()
 	if err != nil {
-		return err
+		return control.Answer{}, err
 	}
-	a, err := client.Order(cmd.Context(), o)
+	return client.Order(cmd.Context(), o)
+}
+
+// told is ask for an order whose answer is a text; a refusal is an error.
+func told(cmd *cobra.Command, p *place, o control.Order) (string, error) {
+	a, err := ask(cmd, p, o)
+	if err == nil && !a.OK {
+		err = exitError{errors.New(a.Text), exitFailed}
+	}
+	return a.Text, err
+}
+
+// send gives the daemon an order; a refusal ends with drbdsetup's exit status.
+func send(cmd *cobra.Command, p *place, o control.Order) error {
+	a, err := ask(cmd, p, o)
 	switch {
 	case err != nil:
 		return err

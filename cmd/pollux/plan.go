@@ -79,18 +79,11 @@ replication, of all heartbeats, of both, or of this node's way to the witness.`,
 
 // plan asks the daemon for one.
 func (p *place) plan(cmd *cobra.Command, o control.Order) error {
-	client, err := p.dial()
+	text, err := told(cmd, p, o)
 	if err != nil {
 		return err
 	}
-	a, err := client.Order(cmd.Context(), o)
-	switch {
-	case err != nil:
-		return err
-	case !a.OK:
-		return exitError{errors.New(a.Text), exitFailed}
-	}
-	_, err = io.WriteString(cmd.OutOrStdout(), a.Text)
+	_, err = io.WriteString(cmd.OutOrStdout(), text)
 	return err
 }
 
