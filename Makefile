@@ -15,7 +15,7 @@ DEAD := go run golang.org/x/tools/cmd/deadcode@v0.52.0
 
 # What the tests call to compare with tools that are not ours, by Debian
 # package. A test whose tool is missing says so and is skipped.
-TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils
+TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils resource-agents
 
 # What machines in QEMU need, by Debian package.
 VMDEPS := e2fsprogs iproute2 qemu-system-x86 util-linux

@@ -26,7 +26,9 @@ type rule struct {
 var rules = []rule{
 	{"daemon/format", []string{"daemon/format"}, true},
 	{"daemon/core", []string{"daemon/format", "daemon/core"}, true},
-	{"daemon/driver", []string{"daemon/format", "daemon/core", "daemon/driver/command", "daemon/driver/buffer", "daemon/driver/gather"}, false},
+	{"daemon/driver", []string{
+		"daemon/format", "daemon/core", "daemon/driver/buffer", "daemon/driver/command", "daemon/driver/gather", "daemon/driver/newest",
+	}, false},
 	{"daemon/record", []string{"daemon/core"}, false}, // clocks and files of what the cores do
 	{"daemon", []string{"daemon"}, false},
 	{"cmd", []string{"daemon", "cmd"}, false},

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/optionc/pollux/daemon/core/witness"
+	"github.com/optionc/pollux/daemon/driver/newest"
 	"github.com/optionc/pollux/daemon/format/witnesswire"
 )
 
@@ -40,7 +41,7 @@ type Client struct {
 	etcd      *clientv3.Client
 	shared    *witness.Shared
 	start     time.Time
-	questions chan []byte
+	questions newest.Queue[[]byte]
 }
 
 // How long one visit to the cluster may take, as a part of a lease, but not
@@ -65,7 +66,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, start: time.Now(), questions: make(chan []byte, 1),
+		cfg: cfg, start: time.Now(), questions: newest.New[[]byte](),
 		shared: witness.NewShared(cfg.Node, cfg.Lease, binary.BigEndian.Uint64(life[:])|1),
 	}
 	var err error
@@ -82,19 +83,7 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) name() string { return "etcd " + strings.Join(c.cfg.Endpoints, ",") }
 
 // Ask sends a question. A newer one replaces one that waits.
-func (c *Client) Ask(packet []byte) {
-	for {
-		select {
-		case c.questions <- packet:
-			return
-		default:
-		}
-		select {
-		case <-c.questions:
-		default:
-		}
-	}
-}
+func (c *Client) Ask(packet []byte) { c.questions.Put(packet) }
 
 // Run answers questions until ctx ends.
 func (c *Client) Run(ctx context.Context) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/optionc/pollux/daemon/driver/newest"
 )
 
 // Client is a node's connection to its witness: one at a time, made anew when
@@ -19,7 +21,7 @@ type Client struct {
 	Answered func(packet []byte)
 	Reached  func(why error)
 
-	questions chan []byte
+	questions newest.Queue[[]byte]
 }
 
 const (
@@ -32,25 +34,13 @@ const (
 
 // NewClient makes one; Run runs it.
 func NewClient(c Client) *Client {
-	c.questions = make(chan []byte, 1)
+	c.questions = newest.New[[]byte]()
 	return &c
 }
 
 // Ask sends a question, if there is a connection. A newer one replaces one that
 // waits.
-func (c *Client) Ask(packet []byte) {
-	for {
-		select {
-		case c.questions <- packet:
-			return
-		default:
-		}
-		select {
-		case <-c.questions:
-		default:
-		}
-	}
-}
+func (c *Client) Ask(packet []byte) { c.questions.Put(packet) }
 
 // Run keeps the connection until ctx ends.
 func (c *Client) Run(ctx context.Context) {
