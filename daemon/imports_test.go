@@ -29,7 +29,7 @@ var rules = []rule{
 	{"daemon/driver", []string{
 		"daemon/format", "daemon/core", "daemon/driver/buffer", "daemon/driver/command", "daemon/driver/gather", "daemon/driver/newest",
 	}, false},
-	{"daemon/record", []string{"daemon/core"}, false}, // clocks and files of what the cores do
+	{"daemon/record", []string{"daemon/format", "daemon/core"}, false}, // clocks and files of what the cores do
 	{"daemon", []string{"daemon"}, false},
 	{"cmd", []string{"daemon", "cmd"}, false},
 	{"faults/scenarios", []string{"faults"}, false}, // embeds its files

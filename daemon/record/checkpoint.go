@@ -51,9 +51,9 @@ func Layout() uint32 {
 		seen[t] = true
 		switch t.Kind() {
 		case reflect.Struct:
-			for i := range t.NumField() {
-				text = append(text, t.Field(i).Name...)
-				walk(t.Field(i).Type)
+			for f := range t.Fields() {
+				text = append(text, f.Name...)
+				walk(f.Type)
 			}
 		case reflect.Map:
 			walk(t.Key())
@@ -121,8 +121,8 @@ func (w *walker) value(v reflect.Value) {
 	case reflect.String:
 		w.text(v)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			w.value(v.Field(i))
+		for _, f := range v.Fields() {
+			w.value(f)
 		}
 	case reflect.Array:
 		for i := range v.Len() {

@@ -45,8 +45,8 @@ const (
 	waiting      = 256      // frames that may wait for the disk
 )
 
-// version is how this program calls itself.
-func version() string {
+// Version is how this program calls itself.
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
@@ -88,7 +88,7 @@ type work struct {
 // of a disk that can't be written.
 func New(dir, node string, started time.Time, limit int64, problem func(error)) (*Recorder, error) {
 	r := &Recorder{
-		about: About{Node: node, Version: version(), Layout: Layout(), Started: started}, limit: limit, fresh: true, problem: once(problem),
+		about: About{Node: node, Version: Version(), Layout: Layout(), Started: started}, limit: limit, fresh: true, problem: once(problem),
 		frames: make(chan work, waiting), stopped: make(chan struct{}),
 		writer: writer{dir: dir, node: node, limit: limit},
 	}

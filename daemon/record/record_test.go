@@ -1,26 +1,27 @@
 package record_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/format/hbwire"
 	"github.com/optionc/pollux/daemon/record"
 )
 
-// node is a machine whose peer never answers.
-func node(t *testing.T) *machine.Machine {
-	t.Helper()
-	groups, err := haconf.ParseResources("haresources", []byte("milo1 drbddisk::r1 xenHA\n"), []string{"milo1", "milo2"})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+// config is that of a machine without groups.
+func config() machine.Config {
 	cfg := machine.Config{
 		Resources: []replica.Config{{Name: "r1", ALExtents: 257, PingInt: 10 * time.Second}}, Cluster: true,
 		Liveness: liveness.Config{
@@ -28,7 +29,17 @@ func node(t *testing.T) *machine.Machine {
 			Keys: hbwire.Keys{Keys: [16]hbwire.Key{{Method: hbwire.CRC}}}, Encoding: hbwire.Netstring, Media: []string{"eth1"},
 		},
 	}
-	cfg.Failover.Node, cfg.Failover.Peer, cfg.Failover.Groups = "milo1", "milo2", groups
+	cfg.Failover.Node, cfg.Failover.Peer = "milo1", "milo2"
+	return cfg
+}
+
+// node is a machine whose peer never answers.
+func node(t *testing.T) *machine.Machine {
+	t.Helper()
+	groups, err := haconf.ParseResources("haresources", []byte("milo1 drbddisk::r1 xenHA\n"), []string{"milo1", "milo2"})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	cfg := config()
+	cfg.Failover.Groups = groups
 	m, err := machine.New(cfg)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return m
@@ -102,14 +113,18 @@ func TestRecordingThatIsCutOff(t *testing.T) {
 	b := saved(t, r, dir)
 	r.Close()
 	whole := 0
-	for n := 0; n <= len(b); n += 1 + len(b)/4000 {
+	for n := range len(b) + 1 {
 		segments, err := record.Read(b[:n])
 		if err != nil {
-			g.Expect(whole).To(BeZero())
+			g.Expect(whole).To(BeZero(), "byte %d", n)
 			continue
 		}
-		g.Expect(len(segments[0].Entries)).To(BeNumerically(">=", whole))
-		whole = len(segments[0].Entries)
+		entries := len(segments[0].Entries)
+		g.Expect(entries).To(BeNumerically(">=", whole), "byte %d", n)
+		if whole > 0 && entries == whole {
+			continue // as one byte before
+		}
+		whole = entries
 		_, parting, err := record.Replay{}.Run(&segments[0])
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(parting).To(BeNil())
@@ -123,6 +138,37 @@ func TestRecordingThatIsCutOff(t *testing.T) {
 			_, parting, err := record.Replay{}.Run(&segments[0])
 			g.Expect(err == nil && parting != nil).To(BeFalse(), "byte %d", at)
 		}
+	}
+}
+
+// Behind a segment that a crash cut off, the next run of the node begins another.
+func TestRingGoesOnAfterACrash(t *testing.T) {
+	g := NewWithT(t)
+	ring := func(dir string, seconds int) []byte {
+		r, err := record.New(dir, "milo1", time.Now(), record.DefaultLimit, nil)
+		g.Expect(err).NotTo(HaveOccurred())
+		defer r.Close()
+		live(node(t), r, 0, seconds)
+		return saved(t, r, t.TempDir())
+	}
+	dir := t.TempDir()
+	b := ring(dir, 20)
+	files, err := filepath.Glob(filepath.Join(dir, "*.rec"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(files).To(HaveLen(1))
+	for n := 0; n <= len(b); n += 1 + len(b)/50 {
+		dir := t.TempDir()
+		g.Expect(os.WriteFile(filepath.Join(dir, filepath.Base(files[0])), b[:n], 0o600)).To(Succeed())
+		segments, err := record.Read(ring(dir, 10))
+		g.Expect(err).NotTo(HaveOccurred())
+		before, err := record.Read(b[:n])
+		g.Expect(segments).To(HaveLen(len(before)+1), "cut at byte %d: %v", n, err)
+		for i := range segments {
+			_, parting, err := record.Replay{}.Run(&segments[i])
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(parting).To(BeNil())
+		}
+		g.Expect(segments[len(before)].Entries).To(HaveLen(11))
 	}
 }
 
@@ -165,9 +211,19 @@ func TestRingIsBounded(t *testing.T) {
 }
 
 func TestParseChange(t *testing.T) {
-	for _, bad := range []string{"", "deadtime", "deadtime soon", "colour 3s", "deaf 1s", "deaf a b"} {
+	g := NewWithT(t)
+	for _, bad := range []string{
+		"", "deadtime", "deadtime soon", "deadtime -3s", "colour 3s", "deaf", "deaf 1s", "deaf a b", "deaf 3s 1s",
+		"witness", "witness sleeps", "witness answers 3s", "witness silent now then",
+	} {
 		_, err := record.ParseChange(bad)
-		NewWithT(t).Expect(err).To(HaveOccurred(), bad)
+		g.Expect(err).To(MatchError(ContainSubstring("found \""+bad+"\", want one of: 'deadtime TIME'")), bad)
+	}
+	for _, good := range []string{
+		"deadtime 30s", "deadtime 30 s", "warntime 3s", "deaf 1s 2s", "witness answers", "witness silent 1m 90s",
+	} {
+		_, err := record.ParseChange(good)
+		g.Expect(err).NotTo(HaveOccurred(), good)
 	}
 }
 
@@ -176,4 +232,84 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = record.Read(b)
 	})
+}
+
+// A node whose peer is dead and whose witness never answered starts nothing. Had
+// it answered, the group would have been started, and stopped again when the
+// witness falls silent.
+func TestWhatIfTheWitnessHadAnswered(t *testing.T) {
+	g, segments := NewWithT(t), lonely(t)
+	const silent, looks = "the witness does not answer, and milo2 does not answer", "30s status of resource 0 in group 0"
+	g.Expect(replayed(t, segments)).To(And(ContainSubstring("10.0.0.1 waits: this node does not have the lease: "+silent),
+		Not(ContainSubstring(looks))))
+	// Beyond the first look nobody recorded how the programs would have answered.
+	g.Expect(replayed(t, segments, "witness answers")).To(And(ContainSubstring(looks), Not(ContainSubstring(silent))))
+	g.Expect(replayed(t, segments, "witness answers 0s 60s")).To(And(ContainSubstring(looks),
+		ContainSubstring("10.0.0.1 is stopped here before its lease ends: "+silent)))
+	g.Expect(replayed(t, segments, "witness silent")).To(Equal(replayed(t, segments)))
+}
+
+// lonely is the recording of two minutes of a node that hears nobody, and on which nothing runs.
+func lonely(t *testing.T) []record.Segment {
+	t.Helper()
+	g := NewWithT(t)
+	groups, err := haconf.ParseResources("haresources", []byte("milo1 10.0.0.1\n"), []string{"milo1", "milo2"})
+	g.Expect(err).NotTo(HaveOccurred())
+	cfg := config()
+	cfg.Resources, cfg.Failover.Groups = nil, groups
+	cfg.Witness = witness.Config{Policy: witness.ByWitness, Cluster: "milo1+milo2", Lease: 30 * time.Second}
+	m, err := machine.New(cfg)
+	g.Expect(err).NotTo(HaveOccurred())
+	dir := t.TempDir()
+	r, err := record.New(dir, "milo1", time.Now(), record.DefaultLimit, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	inputs := []machine.Input{
+		{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: 1}},
+		{Part: machine.Failover, Failover: failover.Input{Kind: failover.Started}},
+	}
+	for at := time.Duration(0); at < 2*time.Minute; at += time.Second / 2 {
+		for inputs = append(inputs, machine.Input{}); len(inputs) > 0; inputs = inputs[1:] {
+			r.Before(at, m)
+			out := m.Step(at, inputs[0], nil)
+			r.After(at, &inputs[0], out)
+			m.Recycle()
+			for _, e := range out {
+				switch {
+				case e.Part == machine.Failover && e.Failover.Kind == failover.Do: // nothing runs
+					inputs = append(inputs, machine.Input{Part: machine.Failover, Failover: failover.Input{
+						Kind: failover.Done, ID: e.Failover.ID, State: failover.Stopped,
+					}})
+				case e.Part == machine.Failover && e.Failover.Kind == failover.Keep:
+					inputs = append(inputs, machine.Input{Part: machine.Failover, Failover: failover.Input{
+						Kind: failover.Kept, ID: e.Failover.ID, Text: e.Failover.Text,
+					}})
+				default:
+				}
+			}
+		}
+		r.Idle()
+	}
+	b := saved(t, r, dir)
+	r.Close()
+	segments, err := record.Read(b)
+	g.Expect(err).NotTo(HaveOccurred())
+	return segments
+}
+
+// replayed is what a person reads about a replay.
+func replayed(t *testing.T, segments []record.Segment, whatIf ...string) string {
+	t.Helper()
+	g := NewWithT(t)
+	var told strings.Builder
+	replay := record.Replay{Tell: func(at time.Duration, text string) { fmt.Fprintln(&told, at, text) }}
+	for _, text := range whatIf {
+		change, err := record.ParseChange(text)
+		g.Expect(err).NotTo(HaveOccurred())
+		replay.Changes = append(replay.Changes, change)
+	}
+	for i := range segments {
+		_, _, err := replay.Run(&segments[i])
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	return told.String()
 }

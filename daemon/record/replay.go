@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
 )
 
 // Replay feeds a segment to the cores.
@@ -54,10 +54,16 @@ func (r Replay) Run(s *Segment) (effects int, parting *Parting, err error) {
 		return 0, nil, err
 	}
 	var out []machine.Effect
+	third := newThird(r.Changes, s)
 	step := func(at time.Duration, in machine.Input) {
 		_ = r.change(m) // it worked the first time
 		out = m.Step(at, in, out[:0])
+		third.asked(at, out)
 		r.tellAll(at, out)
+	}
+	whole := func(at time.Duration, in machine.Input) {
+		step(at, in)
+		m.Recycle()
 	}
 	for i := range s.Entries {
 		e := &s.Entries[i]
@@ -66,8 +72,8 @@ func (r Replay) Run(s *Segment) (effects int, parting *Parting, err error) {
 		}
 		for len(r.Changes) > 0 && m.Deadline() < e.At-late { // ticks that only the changed run needs
 			at := m.Deadline()
-			step(at, machine.Input{Part: machine.All})
-			m.Recycle()
+			whole(at, machine.Input{Part: machine.All})
+			third.answer(at, whole)
 		}
 		step(e.At, e.Input)
 		if parting == nil && journal.Digest(out) != e.Digest {
@@ -78,6 +84,7 @@ func (r Replay) Run(s *Segment) (effects int, parting *Parting, err error) {
 		}
 		effects += len(out)
 		m.Recycle()
+		third.answer(e.At, whole)
 	}
 	return effects, parting, nil
 }
@@ -121,6 +128,8 @@ func told(e *machine.Effect) string {
 		return fmt.Sprintf("counts its peer as dead: silent for %.1f s", e.Liveness.Silent.Seconds())
 	case e.Part == machine.Failover && e.Failover.Kind == failover.Note:
 		return e.Failover.Text
+	case e.Part == machine.Lease && e.Lease.Kind == witness.Note:
+		return e.Lease.Text
 	case e.Part == machine.Failover && e.Failover.Kind == failover.Do:
 		return fmt.Sprintf("%v of resource %d in group %d", e.Failover.Action, e.Failover.Index, e.Failover.Group)
 	default:
@@ -136,10 +145,10 @@ func describe(e *machine.Effect) string {
 }
 
 func names(did []journal.Did) string {
-	parts := [...]string{"machine", "replica", "liveness", "failover"}
+	parts := [...]string{"machine", "replica", "liveness", "failover", "lease"}
 	var out []string
 	for _, d := range did {
-		out = append(out, fmt.Sprintf("%s effect %d", parts[d.Part&3], d.Kind))
+		out = append(out, fmt.Sprintf("%s effect %d", parts[min(int(d.Part), len(parts)-1)], d.Kind))
 	}
 	if len(out) == 0 {
 		return "nothing"
@@ -158,68 +167,9 @@ func describeInput(in *machine.Input) string {
 		return fmt.Sprintf("liveness, input %d", in.Liveness.Kind)
 	case machine.Failover:
 		return fmt.Sprintf("failover, input %d", in.Failover.Kind)
+	case machine.Lease:
+		return fmt.Sprintf("lease, input %d", in.Lease.Kind)
 	default:
 		return "a tick"
 	}
-}
-
-// A Change is one thing that is not as it was.
-type Change struct {
-	field    string // of the liveness configuration
-	value    time.Duration
-	from, to time.Duration // datagrams that are not heard
-}
-
-// ParseChange reads "deadtime 30s", "keepalive 2s", "warntime 10s", or "deaf
-// FROM TO": no heartbeat is heard between two times of the recording.
-func ParseChange(text string) (Change, error) {
-	f := strings.Fields(text)
-	var c Change
-	var err error
-	switch {
-	case len(f) == 2:
-		c.field = map[string]string{"deadtime": "Deadtime", "keepalive": "Keepalive", "warntime": "Warntime"}[f[0]]
-		c.value, err = time.ParseDuration(f[1])
-		if c.field != "" && err == nil {
-			return c, nil
-		}
-	case len(f) == 3 && f[0] == "deaf":
-		if c.from, err = time.ParseDuration(f[1]); err == nil {
-			if c.to, err = time.ParseDuration(f[2]); err == nil {
-				return c, nil
-			}
-		}
-	}
-	return Change{}, fmt.Errorf("found %q, want deadtime, keepalive or warntime and a time, or deaf and two times", text)
-}
-
-// apply changes the machine, before each input: the peer says again and again
-// how long it may be silent.
-func (c Change) apply(m *machine.Machine) error {
-	if c.field == "" {
-		return nil
-	}
-	alive := field(reflect.ValueOf(m).Elem(), "alive")
-	if alive.IsNil() {
-		return fmt.Errorf("%s: the node takes no part in a cluster", c.field)
-	}
-	cfg := field(alive.Elem(), "cfg")
-	field(cfg, c.field).SetInt(int64(c.value))
-	if c.field == "Deadtime" {
-		field(field(alive.Elem(), "peer"), "deadtime").SetInt(int64(c.value))
-		initdead := field(cfg, "Initdead")
-		initdead.SetInt(max(initdead.Int(), int64(c.value)))
-	}
-	return nil
-}
-
-// field is a field that only its package may set.
-func field(v reflect.Value, name string) reflect.Value {
-	f := v.FieldByName(name)
-	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
-}
-
-func (c Change) drops(e *journal.Entry) bool {
-	return c.field == "" && e.Input.Part == machine.Liveness && e.Input.Liveness.Kind == liveness.Datagram &&
-		e.At >= c.from && e.At <= c.to
 }

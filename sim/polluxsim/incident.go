@@ -36,7 +36,7 @@ type line struct {
 func incidents(files, args []string) error {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	var changed changes
-	flags.Var(&changed, "what-if", "`change` something: deadtime|keepalive|warntime TIME, or deaf FROM TO; may be given again")
+	flags.Var(&changed, "what-if", "`change` one thing: "+record.KnownChanges+"; may be given again")
 	html := flags.String("html", "", "the `file` for a page instead of text")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -84,7 +84,7 @@ func incident(file string, s *record.Segment, changed []record.Change) (lines []
 	case parting != nil && len(changed) > 0:
 		verdict = "other than recorded, first " + parting.String()
 	case parting != nil:
-		verdict = fmt.Sprintf("recorded by %s, and this version parts %v", s.About.Version, parting)
+		verdict = fmt.Sprintf("recorded by %s, and this one, %s, parts %v", s.About.Version, record.Version(), parting)
 	case len(changed) > 0:
 		verdict = "the change makes no difference"
 	}
