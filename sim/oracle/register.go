@@ -1,5 +1,7 @@
 package oracle
 
+import "github.com/optionc/pollux/sim/world"
+
 // register is what each sector of one copy's history may hold: the last write
 // that was acknowledged, or one that was under way since. It is a strict
 // register: a write whose user died before the answer came may have happened
@@ -7,6 +9,7 @@ package oracle
 type register struct {
 	base []uint64      // of sectors with one possible value
 	open [][]candidate // of the others, all of them; else empty
+	slab world.Slab[candidate]
 }
 
 // anything is what a sector may hold that no user has written since the device
@@ -21,6 +24,9 @@ type candidate struct {
 	value        uint64
 	began, ended uint64 // ended 0: still under way
 }
+
+// few is how many values a sector may hold, mostly, at most.
+const few = 4
 
 func newRegister(sectors int, value uint64) *register {
 	r := &register{base: make([]uint64, sectors), open: make([][]candidate, sectors)}
@@ -72,6 +78,9 @@ func (r *register) doubt(s int, now uint64) {
 }
 
 func (r *register) write(s int, value, began uint64) {
+	if r.open[s] == nil {
+		r.open[s] = r.slab.Cut(few)[:0]
+	}
 	if len(r.open[s]) == 0 {
 		r.open[s] = append(r.open[s], candidate{value: r.base[s], ended: 1})
 	}

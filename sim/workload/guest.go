@@ -224,7 +224,7 @@ func (g *Guest) ask(n, run, client int) {
 		q.write = g.o.Writes(n, sector, sectors, 0)
 	default:
 		g.version++
-		row = make([]uint64, sectors)
+		row = g.w.Row(sectors)
 		for i := range row {
 			row[i] = g.version
 		}

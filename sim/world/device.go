@@ -289,9 +289,9 @@ func (d *device) carryOut(e *replica.Effect) {
 		q.sector, q.size = first, count
 		longest = times.Read
 	case replica.Write, replica.Zero, replica.Trim:
-		row := n.rows.live[e.Buf]
+		row := n.rows.get(e.Buf)
 		if e.Kind != replica.Write {
-			row = make([]uint64, count)
+			row = n.w.Row(count)
 		}
 		if len(row) != count {
 			n.w.Fail("12: payloads fit their requests", "a write of %d sectors with %d of payload", count, len(row))
@@ -341,7 +341,7 @@ func (d *device) answer(q *diskRequest, failed bool) {
 	in := replica.Input{Kind: replica.DiskDone, ID: q.id, Failed: failed}
 	switch q.kind {
 	case replica.Read:
-		row := make([]uint64, q.size)
+		row := n.w.Row(q.size)
 		err := d.data.Read(q.sector, row)
 		switch {
 		case failed || errors.Is(err, disk.ErrMedium):

@@ -12,7 +12,7 @@ import (
 // digest answers what the core asks of a payload: its versions are its content,
 // where payloads are bytes, too: no two versions have the same.
 func (n *Node) digest(e *replica.Effect) {
-	id, row, epoch := e.ID, n.rows.live[e.Buf], n.epoch
+	id, row, epoch := e.ID, n.rows.get(e.Buf), n.epoch
 	if len(row)*sectorSize != int(e.Size) {
 		n.w.Fail("12: payloads fit their requests", "a digest of %d bytes with %d sectors of payload", e.Size, len(row))
 		return

@@ -25,29 +25,10 @@ func (p *pool[T]) take() *T {
 
 func (p *pool[T]) give(x *T) { p.free = append(p.free, x) }
 
-// alarm is a tick that a node's core wants.
-type alarm struct {
-	node   *Node
-	number uint64
-	epoch  uint32
-	ring   func()
-}
-
-// wake plans a tick.
-func (n *Node) wake(at time.Duration, number uint64) {
-	a := n.w.spare.alarms.take()
-	if a == nil {
-		a = &alarm{}
-		a.ring = a.rings
-	}
-	a.node, a.number, a.epoch = n, number, n.epoch
-	n.w.queue.push(at, a.ring)
-}
-
-func (a *alarm) rings() {
-	n, number, epoch := a.node, a.number, a.epoch
-	n.w.spare.alarms.give(a)
-	if n.epoch == epoch && n.ticks == number {
+// rings is the time of a tick that the core wanted once; it may have planned
+// another since.
+func (n *Node) rings() {
+	if n.w.happens == n.ticks {
 		n.tickAt = never
 		n.tick()
 	}
@@ -119,7 +100,7 @@ func (n *Node) reply(after time.Duration, e *replica.Effect) {
 		a = &answer{}
 		a.tell = a.tells
 	}
-	a.node, a.id, a.failed, a.row, a.epoch = n, e.ID, e.Failed, n.rows.live[e.Buf], n.epoch
+	a.node, a.id, a.failed, a.row, a.epoch = n, e.ID, e.Failed, n.rows.get(e.Buf), n.epoch
 	n.w.After(after, a.tell)
 }
 

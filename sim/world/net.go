@@ -127,7 +127,7 @@ func (t *network) send(n *Node, e *replica.Effect) {
 	data := e.Data[size:]
 	var row []uint64
 	if e.Size > 0 {
-		row = n.damaged(n.rows.live[e.Buf])
+		row = n.damaged(n.rows.get(e.Buf))
 	}
 	if int(fixed) != len(data) || int(bulk) != len(row)*sectorSize || bulk != e.Size {
 		t.w.Fail(wellFormed, "%s sends %s with %d and %d bytes", Name(n.id), header.Command, len(data),

@@ -34,7 +34,8 @@ type Node struct {
 	clock      time.Duration // what the node's clock said then
 
 	tickAt  time.Duration // when the tick is given that was asked for
-	ticks   uint64
+	ticks   uint64        // number of that event; 0 is none
+	ring    func()
 	paused  bool
 	slept   time.Duration   // what its clock said when its machine stopped; never is that it goes on
 	wall    time.Duration   // until then its wall clock is wrong
@@ -95,7 +96,7 @@ func (n *Node) HasVG() bool { return n.vg }
 func (n *Node) Data() []uint64 { return n.disk.data.Seen() }
 
 // Rows is how many payloads its core holds.
-func (n *Node) Rows() int { return len(n.rows.live) }
+func (n *Node) Rows() int { return n.rows.held }
 
 // Boot starts the daemon. Crashed says that its last run did not end well.
 func (n *Node) Boot(crashed bool) {
@@ -108,7 +109,7 @@ func (n *Node) Boot(crashed bool) {
 	n.crashed = crashed
 	n.alive, n.powered, n.booted = true, true, w.now
 	n.clock = w.luck.boot.Between(time.Second, time.Hour)
-	n.dialling, n.conn, n.tickAt = false, nil, never
+	n.dialling, n.conn, n.tickAt, n.ticks = false, nil, never, 0
 	n.backlog, n.paused, n.exposed, n.vg, n.guest, n.working = nil, false, false, false, false, false
 	n.open, n.answers, n.cut = map[uint64]request{}, map[uint64]func(int, string){}, nil
 	n.rows.reset()
@@ -224,9 +225,8 @@ func (n *Node) arm() {
 	if luck.Chance(n.w.cfg.Late) {
 		late = luck.Between(0, 300*time.Millisecond)
 	}
-	n.ticks++
 	n.tickAt = want + late
-	n.wake(n.tickAt, n.ticks)
+	n.ticks = n.w.queue.push(n.tickAt, n.ring)
 }
 
 func (n *Node) tick() {
@@ -267,6 +267,7 @@ func (n *Node) PowerLoss() {
 func (n *Node) down(power bool) {
 	n.w.mix(2, uint64(n.id))
 	n.epoch++
+	n.ticks = 0
 	n.alive, n.powered = false, !power
 	n.stopGuest()
 	n.exposed, n.vg, n.paused, n.dialling, n.backlog = false, false, false, false, nil

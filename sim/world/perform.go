@@ -41,10 +41,9 @@ func (n *Node) performReplica(e *replica.Effect) {
 	case replica.Complete:
 		n.complete(e)
 	case replica.Free:
-		if _, live := n.rows.live[e.Buf]; !live {
+		if !n.rows.drop(e.Buf) {
 			n.w.Fail("12: every payload is freed once", "%s frees payload %d, which it does not hold", Name(n.id), e.Buf)
 		}
-		delete(n.rows.live, e.Buf)
 	case replica.Answer:
 		n.answered(e.ID, int(e.Code), e.Text)
 	case replica.Expose:

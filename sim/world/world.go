@@ -78,7 +78,8 @@ type World struct {
 	guest     Guest
 	hash      uint64
 	events    uint64
-	crowd     int // events at this very time
+	happens   uint64 // number of the event that happens now
+	crowd     int    // events at this very time
 	trace     func(string)
 	broken    *Violation
 	seen      Coverage // nil: nobody counts
@@ -87,8 +88,8 @@ type World struct {
 	messages  bool // packets go into the trace
 	listener  func(n int, word string)
 
+	slab  Slab[uint64]
 	spare struct {
-		alarms   pool[alarm]
 		arrivals pool[arrival]
 		answers  pool[answer]
 		requests pool[diskRequest]
@@ -114,8 +115,9 @@ func New(cfg Config, trace func(string)) (*World, error) {
 		if err != nil {
 			return nil, fmt.Errorf("disk of %s: %w", Name(n), err)
 		}
-		w.nodes[n] = &Node{id: n, w: w, disk: disk, tickAt: never}
-		w.nodes[n].disk.node = w.nodes[n]
+		node := &Node{id: n, w: w, disk: disk, tickAt: never}
+		node.ring, node.disk.node = node.rings, node
+		w.nodes[n] = node
 	}
 	w.compareAll()
 	return w, nil
@@ -152,20 +154,26 @@ func (w *World) Config() Config { return w.cfg }
 // After lets something happen a while from now.
 func (w *World) After(d time.Duration, do func()) { w.queue.push(w.now+d, do) }
 
+// Row is a payload of so many sectors, all zeros.
+func (w *World) Row(sectors int) []uint64 { return w.slab.Cut(sectors) }
+
 // standstill is more events than can happen at one instant.
 const standstill = 100_000
 
 // Run lets everything happen until that time, or until a promise is broken.
 func (w *World) Run(until time.Duration) *Violation {
-	for w.broken == nil && len(w.queue.heap) > 0 && w.queue.heap[0].at <= until {
-		e, do := w.queue.pop()
+	for w.broken == nil {
+		e, do, ok := w.queue.pop(until)
+		if !ok {
+			break
+		}
 		if e.at > w.now {
 			w.crowd = 0
 		}
 		if w.crowd++; w.crowd > standstill {
 			w.Fail("12: no input makes it hang", "%d events, and no time passes", w.crowd)
 		}
-		w.now = e.at
+		w.now, w.happens = e.at, e.seq
 		w.events++
 		do()
 	}
