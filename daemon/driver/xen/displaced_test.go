@@ -111,6 +111,17 @@ func TestWhoStaysIsToldOfAndHarmsNobodyWhileThereIsRoom(t *testing.T) {
 	})
 }
 
+func TestNobodyLeavesForGuestsThatFindNoRoomAllTheSame(t *testing.T) {
+	onStandby(t, func(s *standby, ctx context.Context) {
+		s.free = 1
+		s.configure("web2.cfg", "name = \"web2\"\nmemory = 98\n")
+		s.Expect(s.important().Start(ctx)).To(MatchError(HaveSuffix(": not enough memory: 194 MiB are needed (web1 96, web2 98), " +
+			"and there would be 193 without batch, test: Xen has 1 MiB free; what runs here has 192: batch 96, test 96")))
+		s.Expect(s.calls).To(BeEmpty())
+		s.Expect(s.owed()).To(BeEmpty())
+	})
+}
+
 func TestAReturnEndsWhenTheImportantGuestsCome(t *testing.T) {
 	onStandby(t, func(s *standby, ctx context.Context) {
 		s.Expect(s.displaced.Leave(ctx)).To(Succeed())

@@ -38,6 +38,8 @@ type host struct {
 	busy, mostBusy int
 	// deaf guests ignore a shutdown, immortal ones even their destruction.
 	deaf, immortal bool
+	// unwatched guests stay, shut down, for nobody destroys their domains.
+	unwatched bool
 	// creation is the recording of what xl create does, if it fails.
 	creation string
 	// hangs: xenstored is dead.
@@ -191,7 +193,9 @@ func (h *host) table() []byte {
 	b.WriteString("Domain-0                                     0   352     1     r-----     218.9\n")
 	for _, name := range slices.Sorted(maps.Keys(h.domains)) {
 		d := h.domains[name]
-		if !d.ending.IsZero() && !time.Now().Before(d.ending) {
+		if ended := !d.ending.IsZero() && !time.Now().Before(d.ending); ended && h.unwatched {
+			d.state = "---s--"
+		} else if ended {
 			delete(h.domains, name)
 			continue
 		}

@@ -114,35 +114,55 @@ func (g Guests) balloons(xenCommandLine string) bool {
 	}
 }
 
-// makeRoom displaces guests for those that are to be started. One that does not
-// go is told of, and does harm only if its memory is needed.
+// makeRoom displaces guests for those that are to be started, unless these would
+// not find room then either. One that does not go is told of, and does harm only
+// if its memory is needed.
 func (g Guests) makeRoom(ctx context.Context, guests []guest) error {
-	var stayed error
-	if g.Displaced != nil {
-		if stayed = g.Displaced.Leave(ctx); stayed != nil {
-			g.Displaced.warn(stayed)
-		}
+	if g.Displaced == nil {
+		return g.fits(ctx, guests, nil)
 	}
-	if err := g.fits(ctx, guests); err != nil {
+	leaving, _ := g.Displaced.declared() // Leave tells of what can't be read
+	if err := g.fits(ctx, guests, leaving); err != nil {
+		return err
+	}
+	stayed := g.Displaced.Leave(ctx)
+	if stayed != nil {
+		g.Displaced.warn(stayed)
+	}
+	if err := g.fits(ctx, guests, nil); err != nil {
 		return errors.Join(err, stayed)
 	}
 	return nil
 }
 
-// fits refuses guests for which there is not the memory: those that would be
-// started first would only be destroyed again. If Xen can't be asked it is for
-// xl to find out.
-func (g Guests) fits(ctx context.Context, guests []guest) error {
+// fits refuses guests for which there is not the memory once others have left:
+// those that would be started first would only be destroyed again. If Xen can't be
+// asked it is for xl to find out.
+func (g Guests) fits(ctx context.Context, guests, leaving []guest) error {
 	need := needs(guests)
 	m, err := g.Memory(ctx)
-	if err != nil || sum(need) <= m.Room() {
+	if err != nil {
 		return nil //nolint:nilerr // see above
+	}
+	room, gone := m.Room(), []string(nil)
+	for _, one := range leaving {
+		if has, runs := m.Others[one.name]; runs {
+			room += has
+			gone = append(gone, one.name)
+		}
+	}
+	if sum(need) <= room {
+		return nil
 	}
 	var each []string
 	for _, one := range guests {
 		each = append(each, fmt.Sprintf("%s %d", one.name, need[one.name]))
 	}
-	return fmt.Errorf("not enough memory: %d MiB are needed (%s), and %s", sum(need), strings.Join(each, ", "), m)
+	there := m.String()
+	if len(gone) > 0 {
+		there = fmt.Sprintf("there would be %d without %s: %s", room, strings.Join(gone, ", "), there)
+	}
+	return fmt.Errorf("not enough memory: %d MiB are needed (%s), and %s", sum(need), strings.Join(each, ", "), there)
 }
 
 // needs is what each guest starts with, in MiB.

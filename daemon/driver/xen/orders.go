@@ -212,10 +212,19 @@ func (g Guests) shutdown(ctx context.Context, one guest, d domain, patience time
 	}
 }
 
+// haltedLimit is how long a domain that has shut down may stay. The xl that made it
+// destroys it at once; but that xl ends when it sees a save begin, and is not there
+// any more when a guest that could not be saved shuts down.
+const haltedLimit = 5 * time.Second
+
 // wait waits until Xen has no domain of these guests, and destroys each whose
-// time is up. It fails when one outlives that, or Xen can't be asked any more.
+// time is up, or which has halted and is there all the same. It fails when one
+// outlives that, or Xen can't be asked any more.
 func (g Guests) wait(ctx context.Context, guests []guest, patience func(guest) time.Duration) error {
-	w := waiting{Guests: g, since: time.Now(), patience: patience, left: guests, destroyed: map[string]time.Time{}}
+	w := waiting{
+		Guests: g, since: time.Now(), patience: patience, left: guests,
+		halted: map[string]time.Time{}, destroyed: map[string]time.Time{},
+	}
 	for len(w.left) > 0 {
 		if err := w.look(ctx); err != nil {
 			return err
@@ -240,6 +249,7 @@ type waiting struct {
 	since     time.Time
 	patience  func(guest) time.Duration
 	left      []guest
+	halted    map[string]time.Time // since when each has been seen shut down
 	destroyed map[string]time.Time // when each was
 	failed    error                // why one could not be destroyed
 	silent    time.Time            // since when Xen has not answered
@@ -257,7 +267,7 @@ func (w *waiting) look(ctx context.Context) error {
 	for _, one := range w.left {
 		at, tried := w.destroyed[one.name]
 		switch {
-		case !tried && time.Since(w.since) >= w.patience(one):
+		case !tried && (time.Since(w.since) >= w.patience(one) || w.remains(one, domains[one.name])):
 			w.destroyed[one.name] = time.Now()
 			_, err := w.xl(ctx, destroyLimit, "destroy", strconv.Itoa(domains[one.name].id))
 			w.failed = errors.Join(w.failed, err)
@@ -269,6 +279,19 @@ func (w *waiting) look(ctx context.Context) error {
 		return errors.Join(w.failed, fmt.Errorf("%s: %w", w.names(), errStill))
 	}
 	return nil
+}
+
+// remains says that nobody takes a domain away that has shut down. One that has
+// crashed may be having its memory dumped.
+func (w *waiting) remains(one guest, d domain) bool {
+	if !d.has("s") || d.has("c") {
+		delete(w.halted, one.name)
+		return false
+	}
+	if _, seen := w.halted[one.name]; !seen {
+		w.halted[one.name] = time.Now()
+	}
+	return time.Since(w.halted[one.name]) >= haltedLimit
 }
 
 // unseen bears it for a while that Xen does not answer: nothing is decided by that.

@@ -55,6 +55,17 @@ func TestStopDestroysGuestsThatDoNotListen(t *testing.T) {
 	})
 }
 
+func TestStopTakesAwayWhatHasShutDown(t *testing.T) {
+	onHost(t, func(h *host, ctx context.Context) {
+		h.unwatched = true
+		h.add("web1", "-b----")
+		before := time.Now()
+		h.Expect(h.guests().Stop(ctx)).To(Succeed())
+		h.Expect(h.calls).To(Equal([]string{"shutdown -F 1", "destroy 1"}))
+		h.Expect(time.Since(before)).To(BeNumerically("<", shutdownTime+10*time.Second))
+	})
+}
+
 func TestAStopThatHasNoTimeLeft(t *testing.T) {
 	onHost(t, func(h *host, ctx context.Context) {
 		h.deaf = true
