@@ -128,6 +128,7 @@ func (t *trial) reconcile() {
 			t.rejoin(n, choice && n == victim)
 		}
 	}
+	t.gave = t.gave || choice
 }
 
 // stuck is how long an operator watches a node that can't stop what runs on
@@ -152,12 +153,15 @@ func (t *trial) unfreeze() bool {
 }
 
 // rejoin connects a node. Where a policy decides, it does so before the order
-// to discard counts: then the data has to be called bad first. The order counts
-// all the same where the copies have lost their common past.
+// to discard counts: then the data has to be called bad first. So it has where the
+// order to discard was of no use: it is about a split brain, and the other node may
+// refuse a copy that only seems newer. The order counts all the same where the copies
+// have lost their common past.
 func (t *trial) rejoin(n int, discard bool) {
 	node := t.w.Node(n)
 	connect := func(int, string) { node.Order(replica.OrderConnect, discard, func(int, string) {}) }
-	if discard && (t.rules.AfterSB0 != drbdwire.AfterSBDisconnect || t.rules.AfterSB1 != drbdwire.AfterSBDisconnect) {
+	policy := t.rules.AfterSB0 != drbdwire.AfterSBDisconnect || t.rules.AfterSB1 != drbdwire.AfterSBDisconnect
+	if discard && (policy || t.gave) {
 		connect = func(int, string) {
 			node.Order(replica.OrderInvalidate, false, func(int, string) {
 				node.Order(replica.OrderConnect, true, func(int, string) {})

@@ -89,6 +89,7 @@ type trial struct {
 	// unreadable is how many sectors can't be read when the faults end.
 	unreadable int
 	asked      bool // he has tried to just connect the nodes
+	gave       bool // he has given the data of one up, and they came to refuse each other again
 }
 
 // Run runs a seed.
