@@ -9,17 +9,18 @@ import (
 )
 
 // conflictFor is how long a Heartbeat that also holds a group may take to give it up: it does so two seconds after a
-// cut, if it has noticed one. Source: Heartbeat wire, sections 8.7, 8.9 and 15.
+// cut, if it has noticed one, and once its own programs have ended. Source: Heartbeat wire, sections 8.7, 8.9 and 15.
 func (c *Core) conflictFor(g *group) time.Duration {
-	if c.comesBack(g) {
+	if c.letsGo(g) {
 		return 20 * time.Second
 	}
 	return 5 * time.Second
 }
 
-// comesBack says whether a Heartbeat gives a group of this node back by itself.
-func (c *Core) comesBack(g *group) bool {
-	return g.local && !c.peer.detailed && c.cfg.Failback == haconf.FailbackOn
+// letsGo says whether a Heartbeat that also holds a group gives it up by itself: since it restarts, or since the group
+// is this node's own.
+func (c *Core) letsGo(g *group) bool {
+	return !c.peer.detailed && (c.life.took || g.local && c.cfg.Failback == haconf.FailbackOn)
 }
 
 // acquire starts the groups that this node should run and nobody does.

@@ -97,6 +97,9 @@ func (c *Core) cannotGive(mask groupSet) string {
 		if !mask.has(i) || !c.groups[i].claims() {
 			continue
 		}
+		if c.groups[i].conflict != 0 {
+			return fmt.Sprintf("%s runs on %s as well: one node has to give it up first", c.groups[i].key, c.cfg.Peer)
+		}
 		if ok, reason := c.copies.MayGive(i); !ok {
 			return fmt.Sprintf("%s: the copy on %s is not fit: %s", c.groups[i].key, c.cfg.Peer, reason)
 		}
@@ -184,6 +187,7 @@ func (c *Core) endGiving(m hbwire.Message) {
 	c.exchange = exchange{}
 	c.mustReport = true
 	detailed := m.Text(fieldGroups) != ""
+	c.life.holds |= e.set.turned()
 	if c.newer(m) {
 		c.peer.holds |= e.set.turned()
 		c.hearGroups(m)

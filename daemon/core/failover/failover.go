@@ -29,8 +29,10 @@
 //
 // When both nodes turn out to hold a group (the network was cut, or a node was paused), the preferred node decides,
 // since two that decide for themselves could both give up: it keeps the group, unless its data may not be used and the
-// peer's may. The other one stops the group when it sees that verdict. A real Heartbeat knows no verdict, but gives up
-// by itself two seconds after a cut, if it has noticed one: if it still holds the group after 5 s, this node gives up.
+// peer's may. The other one stops the group when it sees that verdict. A real Heartbeat knows no verdict. If it noticed
+// the cut, which is seen from what it took over meanwhile, it restarts itself two seconds after it hears this node at
+// rest: all runs on here meanwhile. If it still holds the group after 20 s, or after 5 s when it seems to have noticed
+// nothing, this node gives up.
 //
 // Source: Heartbeat wire, sections 8, 9 and 18.
 package failover
@@ -95,6 +97,7 @@ type Core struct {
 	pollAt   time.Duration
 
 	peer     peer
+	life     lifetime
 	exchange exchange
 	rounds   uint64
 	order    order
@@ -119,7 +122,7 @@ func New(cfg Config, copies Copies) (*Core, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("set up failover of %s: %w", cfg.Node, err)
 	}
-	c := &Core{cfg: cfg, copies: copies}
+	c := &Core{cfg: cfg, copies: copies, life: lifetime{holds: All}}
 	for _, line := range cfg.Groups {
 		g := group{key: line.Key(), local: strings.ToLower(line.Node) == cfg.Node}
 		for _, r := range line.Resources {
@@ -141,6 +144,7 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 		c.start(in)
 	case Tick:
 	case PeerUp:
+		c.life = lifetime{holds: All}
 		c.hearPeer(now+askEach, "has started")
 	case PeerHealed:
 		c.hearPeer(now, "is back without having restarted; this node may have been given up by it")
@@ -269,14 +273,14 @@ func (c *Core) idle() bool {
 func (c *Core) settled() bool { return c.atRest(true) }
 
 // atRest is the same, and judges groups that run on both nodes only if conflicts is true: a Heartbeat that gives some of
-// them ends that. It gives this node's own ones as soon as it hears that this node is at rest.
+// them ends that. It gives this node's own ones, or restarts itself, as soon as it hears that this node is at rest.
 func (c *Core) atRest(conflicts bool) bool {
 	if c.stage != stable || c.exchange.moving() {
 		return false
 	}
 	for i := range c.groups {
 		g := &c.groups[i]
-		both := conflicts && g.conflict != 0 && !c.comesBack(g)
+		both := conflicts && g.conflict != 0 && !c.letsGo(g)
 		if g.goal != leave || both || !g.full() && !g.empty() {
 			return false
 		}

@@ -24,6 +24,24 @@ type peer struct {
 	fit      string
 }
 
+// A lifetime is what is known of a Heartbeat from one start of it to the next, over cuts and deaths.
+type lifetime struct {
+	holds Set // as it said last; All before it has said anything
+	// took: it has taken this node's groups without being given them, so it has counted this node as dead. When it hears
+	// this node again it restarts itself. Source: Heartbeat wire, section 8.9.
+	took bool
+}
+
+// noticeTakeover compares what a Heartbeat holds with what it held before.
+func (c *Core) noticeTakeover() {
+	p, l := &c.peer, &c.life
+	if !p.detailed && p.holds&Foreign != 0 && l.holds&Foreign == 0 && c.exchange.phase == noExchange && !l.took {
+		l.took = true
+		c.notef("%s has counted this node as dead and taken its groups; a Heartbeat that hears it again restarts itself", c.cfg.Peer)
+	}
+	l.holds = p.holds
+}
+
 // absent says whether the peer can hold nothing: it is dead, or has left. Before it is heard or given up it is neither,
 // but then there is no communication either, and nothing starts.
 func (p *peer) absent() bool { return !p.present || p.left }
@@ -106,6 +124,7 @@ func (c *Core) hearResource(m hbwire.Message) {
 	if p.detailed {
 		c.hearMaintenance(m.Text(fieldMaintenance))
 	}
+	c.noticeTakeover()
 	switch m.Text(hbwire.FieldStable) {
 	case "1":
 		if !p.stable {

@@ -194,6 +194,58 @@ func TestFacingAHeartbeat(t *testing.T) {
 			g.Expect(f.running).To(HaveLen(3))
 			g.Expect(f.notes).NotTo(ContainElement(ContainSubstring("is given up here")))
 		},
+		"it has taken over meanwhile: it hears that this node is at rest, and has the time to restart itself": func(g Gomega) {
+			f := settledWith(1, "local")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.said = nil
+			f.reports("all", "1")
+			g.Expect(f.texts("resource", "isstable")).To(HaveExactElements("1"))
+			f.pass(19 * time.Second)
+			g.Expect(f.running).To(HaveLen(3))
+			g.Expect(f.texts("ask_resources", "info")).To(BeEmpty(), "nothing is given to a node that is about to restart")
+			f.pass(time.Second)
+			g.Expect(f.running).To(BeEmpty())
+		},
+		"it has taken over, and is cut off again before it has restarted: it will all the same": func(g Gomega) {
+			f := settledWith(1, "local")
+			for range 2 {
+				f.step(failover.Input{Kind: failover.PeerDied})
+				f.step(failover.Input{Kind: failover.PeerHealed})
+				f.reports("all", "1")
+				f.pass(4 * time.Second)
+			}
+			f.pass(15 * time.Second)
+			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it has taken over, restarts itself, and gets its groups back: they move once": func(g Gomega) {
+			f := settledWith(1, "local")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.reports("all", "1")
+			f.pass(2 * time.Second)
+			f.hear("t", "resource", "rsc_hold", "none", "rtype", "full", "isstable", "0", "info", "shutdown")
+			f.hear("t", "shutdone", "st", "dead")
+			f.said = nil
+			f.step(failover.Input{Kind: failover.PeerUp})
+			f.reports("none", "0")
+			f.reports("none", "1")
+			f.pass(10 * time.Second)
+			g.Expect(f.texts("ask_resources", "info")).To(HaveExactElements("me"))
+			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it was given a group, and has noticed no cut: it is not taken for one that restarts": func(g Gomega) {
+			f := settledWith(0, "none")
+			f.step(failover.Input{Kind: failover.Order, ID: 1, Order: failover.OrderStandby, Set: failover.Local})
+			f.hear("t", "ask_resources", "rsc_hold", "local", "info", "other")
+			f.hear("t", "ask_resources", "rsc_hold", "local", "info", "done")
+			f.reports("all", "1")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			g.Expect(f.running).To(HaveLen(3))
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.reports("all", "1")
+			g.Expect(f.notes).NotTo(ContainElement(ContainSubstring("restarts itself")))
+		},
 		"it has not noticed the cut, and holds the group on: it is given up here": func(g Gomega) {
 			f := settledWith(1, "local")
 			f.step(failover.Input{Kind: failover.PeerDied})
