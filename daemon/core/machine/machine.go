@@ -212,7 +212,9 @@ func (m *Machine) settle() {
 func (m *Machine) take(in Input) {
 	switch in.Part {
 	case Replica:
-		m.stepReplica(in.Resource, in.Replica)
+		if !m.heldByGroup(in.Resource, in.Replica) {
+			m.stepReplica(in.Resource, in.Replica)
+		}
 	case Liveness:
 		m.stepLiveness(in.Liveness)
 	case Failover:

@@ -41,6 +41,8 @@ type node struct {
 	dead     bool
 	slow     bool            // its disk does not answer yet, and its device does not come
 	held     []replica.Input // what they would have answered
+	hangs    int             // index of a resource whose start does not end; 0: none
+	answers  map[uint64]replica.Effect
 }
 
 // pair is two nodes and the time; what happens next stands in a queue.
@@ -79,6 +81,7 @@ func makePair(change func(c *machine.Config)) *pair {
 		Expect(err).NotTo(HaveOccurred())
 		p.nodes[i] = &node{
 			name: name, core: core, pair: p, disk: syncedDisk(), rows: map[replica.Buf][]byte{}, running: map[int]bool{},
+			answers: map[uint64]replica.Effect{},
 		}
 	}
 	p.nodes[0].peer, p.nodes[1].peer = p.nodes[1], p.nodes[0]
@@ -172,6 +175,9 @@ func (n *node) step(in machine.Input) {
 }
 
 func (n *node) doTool(e failover.Effect) {
+	if n.hangs != 0 && e.Index == n.hangs && e.Action == failover.Start {
+		return
+	}
 	done := failover.Input{Kind: failover.Done, ID: e.ID, State: failover.Stopped}
 	if e.Action != failover.Status {
 		n.running[e.Index] = e.Action == failover.Start
@@ -212,6 +218,8 @@ func (n *node) doReplica(e replica.Effect) {
 		answer(replica.Input{Kind: replica.MetaDone, ID: e.ID})
 	case replica.Expose, replica.Withdraw:
 		slowly(replica.Input{Kind: replica.DeviceDone})
+	case replica.Answer:
+		n.answers[e.ID] = e
 	case replica.Broken:
 		Fail(n.name + ": " + e.Text)
 	default:
