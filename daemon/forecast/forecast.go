@@ -1,7 +1,6 @@
 // Package forecast says what becomes of a pair when something fails, or two things one after the other: who runs the
 // guests then, how long they are away, and why. It is a table of rules and decides nothing; the cores decide. That both
-// come to the same is for the simulator to prove: a test lets the rows happen there. (What a fencing device that fails comes
-// to is told by the stories of package failover.)
+// come to the same is for the simulator to prove: a test lets the rows happen there.
 //
 // A row is about one group that node 0 runs while everything is well. What fails stays so, and nobody intervenes.
 package forecast

@@ -56,7 +56,7 @@ func Draw(seed uint64, p Profile) Plan {
 			at = luck.Between(p.From, p.To)
 		}
 		f := Fault{At: at.Round(time.Microsecond), Kind: allowed[luck.Below(len(allowed))], Node: luck.Below(2)}
-		if f.Kind.lasts() {
+		if f.Kind.Lasts() {
 			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
 		}
 		if f.Kind == BadDisk {
@@ -92,7 +92,7 @@ func (p Profile) rare(luck *draw.Stream, fragile int) (out []Fault) {
 		if f.Kind >= BadSpots {
 			f.Node = fragile
 		}
-		if f.Kind.lasts() {
+		if f.Kind.Lasts() {
 			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
 		}
 		out = append(out, f)

@@ -57,10 +57,15 @@ const (
 	BadMeta    Kind = 32 // its disk fails every request for DRBD's metadata for a time
 	Unstored   Kind = 33 // its disk answers that it has written, and has not, once
 	Astray     Kind = 34 // its disk writes to a wrong place, once
-	OldDisk    Kind = 35 // the node loses power, and comes back after a time with its disk as it was some seconds before
-	Die        Kind = 36 // the guest that runs on the node dies
-	Maintain   Kind = 37 // an operator has both nodes decide nothing by themselves for a time
-	Kinds      Kind = 38 // how many there are, and one
+	// OldDisk: the node loses power, and comes back after a time with its disk as
+	// it was some seconds before; on a trigger, as it was when the run had just begun.
+	OldDisk  Kind = 35
+	Die      Kind = 36 // the guest that runs on the node dies
+	Maintain Kind = 37 // an operator has both nodes decide nothing by themselves for a time
+	// DeadFence: what the node would switch its peer off with does nothing for a
+	// time, and says so. (A device that fails by chance may have done it.)
+	DeadFence Kind = 38
+	Kinds     Kind = 39 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -73,7 +78,7 @@ var words = [Kinds]string{
 	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
 	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
 	Astray: "misdirected-write", OldDisk: "old-disk", Die: "die",
-	Maintain: "maintenance",
+	Maintain: "maintenance", DeadFence: "dead-fence",
 }
 
 // String is the kind's word.
@@ -84,8 +89,8 @@ func (k Kind) String() string {
 	return words[k]
 }
 
-// lasts tells whether faults of the kind end by themselves.
-func (k Kind) lasts() bool {
+// Lasts tells whether faults of the kind end by themselves.
+func (k Kind) Lasts() bool {
 	switch k {
 	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray, Die:
 		return false
@@ -118,7 +123,7 @@ func (p Plan) String() string {
 	for _, f := range p {
 		f.appendMoment(&b)
 		fmt.Fprintf(&b, " %v %s", f.Kind, names[f.Node])
-		if f.Kind.lasts() {
+		if f.Kind.Lasts() {
 			fmt.Fprintf(&b, " %v", f.For)
 		}
 		b.WriteByte('\n')
@@ -184,9 +189,9 @@ func parseFault(fields []string) (f Fault, err error) {
 		return f, fmt.Errorf("found %s, want crash: nothing else happens to the witness", fields[0])
 	case f.Kind == 0:
 		return f, fmt.Errorf("found kind %q, want one of %s", fields[0], strings.Join(words[1:], ", "))
-	case !f.Kind.lasts() && len(fields) == 2:
+	case !f.Kind.Lasts() && len(fields) == 2:
 		return f, nil
-	case len(fields) != 3 || !f.Kind.lasts():
+	case len(fields) != 3 || !f.Kind.Lasts():
 		return f, fmt.Errorf("found %d words after %s, want %s NODE and a time if the kind lasts", len(fields)-1,
 			fields[0], fields[0])
 	}

@@ -92,8 +92,9 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-5),
-		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die), HaveKey(plan.Maintain)))))
+	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-6),
+		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die), HaveKey(plan.Maintain),
+			HaveKey(plan.DeadFence)))))
 }
 
 func ordered(p plan.Plan) plan.Plan {

@@ -28,9 +28,10 @@ import (
 //	start, stop                     the node begins to start or stop its group
 //	P_SYNC_UUID                     the node gets that packet
 //
-// "#2" is the second time. What a runner can't see it refuses. Faults with a
-// time stand in the order of time. The first lines that begin with "#" say why
-// it matters.
+// "#2" is the second time. What strikes only when the faults of a run have ended
+// counts as what never came. What a runner can't see, or has nothing for that it
+// could happen to, it refuses. Faults with a time stand in the order of time. The
+// first lines that begin with "#" say why it matters.
 //
 //	# The target of a resync loses power.
 //	set protocol C

@@ -47,6 +47,9 @@ func TestSettings(t *testing.T) {
 		"a trigger that can never come":    {"on milo1 Tertiary break milo1", `trigger "Tertiary" is no state`},
 		"a share of what does not grow":    {"on milo1 Primary 50% break milo1", `trigger "Primary" has no percentage`},
 		"a packet that is none":            {"on milo1 P_NUTS break milo1", `trigger "P_NUTS" is no state`},
+		"a witness that is none":           {"on milo1 Primary cut-witness milo1 5s", "on milo1 Primary cut-witness milo1 5s: there is no witness"},
+		"a witness that can't crash":       {"1s crash witness 5s", "1s crash witness 5s: there is no witness"},
+		"a fencing device that is none":    {"1s dead-fence milo2 5s", "there is nothing to fence with"},
 		"a protocol that DRBD has not":     {"set protocol D", "want A, B or C"},
 		"a switch that is neither on, off": {"set auto_failback maybe", "want on or off"},
 	} {

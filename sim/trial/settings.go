@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -234,12 +235,28 @@ func (s *setup) apply(settings []plan.Setting) error {
 		}
 	}
 	for _, f := range s.plan {
-		if err := knows(f.On); err != nil {
-			return err
+		err := knows(f.On)
+		if err == nil {
+			err = s.bears(f)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", strings.TrimSpace(plan.Plan{f}.String()), err)
 		}
 	}
 	s.judge()
 	return nil
+}
+
+// bears fails if there is nothing that a fault could happen to.
+func (s *setup) bears(f plan.Fault) error {
+	switch r := s.resource(); {
+	case (f.Kind == plan.CutWitness || f.Node == plan.Witness) && s.world.Machine.Witness.Policy != witness.ByWitness:
+		return errors.New("there is no witness (set policy witness)")
+	case f.Kind == plan.DeadFence && !s.world.Machine.Failover.Fence && r.Fencing == replica.DontCare:
+		return errors.New("there is nothing to fence with (set stonith yes, or set fencing)")
+	default:
+		return nil
+	}
 }
 
 // judge derives the rules from what the setup has become.

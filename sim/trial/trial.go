@@ -150,15 +150,7 @@ func (t *trial) run() *world.Violation {
 		}
 		t.pending = append(t.pending, pending{fault: f, left: max(f.On.Nth, 1)})
 	}
-	for _, f := range t.plan {
-		if f.Kind == plan.OldDisk {
-			at := prelude
-			if f.On.Word == "" {
-				at = max(f.At-restoredFrom, 0)
-			}
-			w.After(at, w.Node(f.Node).Remember)
-		}
-	}
+	t.remember()
 	t.attend()
 	if t.world.Growth > 0 {
 		w.After(t.grows, t.grow)
@@ -175,6 +167,20 @@ func (t *trial) run() *world.Violation {
 		return v
 	}
 	return t.finish()
+}
+
+// remember keeps what the disks are that will come back as they were.
+func (t *trial) remember() {
+	for _, f := range t.plan {
+		switch {
+		case f.Kind != plan.OldDisk:
+		case f.On.Word == "":
+			t.w.After(max(f.At-restoredFrom, 0), t.w.Node(f.Node).Remember)
+		default: // nobody knows when: it may strike before the prelude is over
+			t.w.After(0, t.w.Node(f.Node).Remember)
+			t.w.After(prelude, t.w.Node(f.Node).Remember)
+		}
+	}
 }
 
 // settle waits until the cluster has been well for a while.
@@ -314,6 +320,8 @@ func (t *trial) strike(f plan.Fault) {
 		t.rot(f.Node)
 	case plan.Damage:
 		node.Damage()
+	case plan.DeadFence:
+		node.BreakFence(f.For)
 	case plan.Kinds:
 	}
 }

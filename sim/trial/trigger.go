@@ -128,13 +128,23 @@ func (t *trial) due(comes func(p *pending) bool) {
 		if comes(p) {
 			if p.left--; p.left == 0 {
 				f := p.fault
-				t.w.After(f.At, func() { t.strike(f) })
+				t.w.After(f.At, func() { t.strikeInTime(f) })
 				continue
 			}
 		}
 		kept = append(kept, *p)
 	}
 	t.pending = kept
+}
+
+// strikeInTime carries out a fault whose trigger has come, unless the faults have
+// ended meanwhile: then it counts as one that never came.
+func (t *trial) strikeInTime(f plan.Fault) {
+	if t.calmed {
+		t.pending = append(t.pending, pending{fault: f})
+		return
+	}
+	t.strike(f)
 }
 
 // comesTo tells whether a word of the state is new: a role, or a connection or

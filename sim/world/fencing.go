@@ -37,12 +37,21 @@ func (n *Node) fencePeer(e *replica.Effect) {
 	}
 	epoch := n.epoch
 	w.After(took, func() {
-		// A handler ends with the node that runs it.
-		if does && n.epoch == epoch && n.alive {
+		switch {
+		case n.epoch != epoch || !n.alive: // a handler ends with the node that runs it
+		case n.fenceDead():
+			answer(1)
+		case does:
 			n.fence(answer)
 		}
 	})
 }
+
+// BreakFence lets what the node has for doing something about its peer do nothing
+// for a while, and say so.
+func (n *Node) BreakFence(d time.Duration) { n.noFence = max(n.noFence, n.w.now+d) }
+
+func (n *Node) fenceDead() bool { return n.w.now < n.noFence }
 
 // shoot is a fencing device that takes the peer's power away. What it says is
 // true unless it fails, or is given up: then it may have done it all the same.
@@ -62,6 +71,9 @@ func (n *Node) shoot(id uint64) {
 	w.After(took, func() {
 		if n.epoch != epoch || !n.alive {
 			return // a device is worked by the node that asked it
+		}
+		if n.fenceDead() {
+			does, in.Failed, in.Text = false, true, "the device does nothing"
 		}
 		if peer := w.nodes[1-n.id]; does {
 			w.Tracef("%s is shot", Name(peer.id))

@@ -58,7 +58,8 @@ type Node struct {
 	working bool // a tool is at work
 	// comeback is how long the daemon stays away after a stop in order.
 	comeback time.Duration
-	kept     string // on its disk, by failover.Keep
+	kept     string        // on its disk, by failover.Keep
+	noFence  time.Duration // until then it can do nothing about its peer
 }
 
 // request is what a user asked of the device.

@@ -212,6 +212,7 @@ func (w *World) Calm() {
 	}
 	w.cfg.Witness.Loss, w.cfg.Witness.Stray = 0, 0
 	for n, node := range w.nodes {
+		node.noFence = w.now
 		w.net.beats[n].Loss = 0
 		node.disk.slow, node.disk.hung = w.now, w.now
 		node.disk.bad = min(node.disk.bad, w.now)
