@@ -80,7 +80,7 @@ func (n *Node) shoot(id uint64) {
 			peer.PowerLoss()
 			w.After(luck.Between(5*time.Second, 40*time.Second), func() { peer.Boot(true) })
 		}
-		n.deliverAll(machine.Input{Part: machine.Failover, Failover: in})
+		n.give(&machine.Input{Part: machine.Failover, Failover: in})
 	})
 }
 

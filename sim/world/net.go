@@ -370,7 +370,7 @@ func (t *network) transmit(n *Node, data []byte) {
 			if !to.paused {
 				w.watcher.Arrived(to.id, data)
 			}
-			to.deliverAll(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
+			to.give(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
 				Kind: liveness.Datagram, Medium: "eth1", Data: data, Unix: to.unix(),
 			}})
 		})

@@ -130,12 +130,10 @@ func (n *Node) Boot(crashed bool) {
 			return
 		}
 		n.Order(replica.OrderConnect, false, func(int, string) {
-			n.deliverAll(
-				machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: n.unix()}},
-				machine.Input{Part: machine.Failover, Failover: failover.Input{
-					Kind: failover.Started, Crashed: crashed, Text: n.kept,
-				}},
-			)
+			n.give(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: n.unix()}})
+			n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{
+				Kind: failover.Started, Crashed: crashed, Text: n.kept,
+			}})
 		})
 	})
 }
@@ -167,24 +165,22 @@ func (n *Node) Submit(id uint64, op replica.Op, sector uint64, size uint32, row 
 
 // deliver gives the replica an input, now or after the pause.
 func (n *Node) deliver(in replica.Input) {
-	n.deliverAll(machine.Input{Part: machine.Replica, Replica: in})
+	n.give(&machine.Input{Part: machine.Replica, Replica: in})
 }
 
-func (n *Node) deliverAll(inputs ...machine.Input) {
-	for _, in := range inputs {
-		switch {
-		case !n.alive:
-			return
-		case n.paused:
-			n.backlog = append(n.backlog, in)
-		default:
-			n.step(in)
-		}
+// give gives the core an input, now or after the pause.
+func (n *Node) give(in *machine.Input) {
+	switch {
+	case !n.alive:
+	case n.paused:
+		n.backlog = append(n.backlog, *in)
+	default:
+		n.step(in)
 	}
 }
 
 // step gives the core one input and carries out what it wants.
-func (n *Node) step(in machine.Input) {
+func (n *Node) step(in *machine.Input) {
 	w := n.w
 	w.mix(uint64(n.id), uint64(in.Part), uint64(in.Replica.Kind), in.Replica.ID, uint64(in.Replica.Command))
 	defer func() {
@@ -194,8 +190,8 @@ func (n *Node) step(in machine.Input) {
 			n.alive = false
 		}
 	}()
-	n.cover(&in)
-	n.out = n.core.Step(n.local(), in, n.out[:0])
+	n.cover(in)
+	n.out = n.core.Step(n.local(), *in, n.out[:0])
 	for i := range n.out {
 		n.perform(&n.out[i])
 	}
@@ -236,7 +232,7 @@ func (n *Node) tick() {
 	case n.core.Deadline() > n.local():
 		n.arm()
 	default:
-		n.step(machine.Input{Part: machine.All})
+		n.step(&machine.Input{Part: machine.All})
 	}
 }
 
@@ -303,12 +299,12 @@ func (n *Node) resume() {
 		n.clock -= n.local() - n.slept
 	}
 	if n.w.luck.node.Below(2) == 0 && n.core.Deadline() <= n.local() {
-		n.step(machine.Input{Part: machine.All})
+		n.step(&machine.Input{Part: machine.All})
 	}
 	waiting := n.backlog
 	n.backlog = nil
-	for _, in := range waiting {
-		n.deliverAll(in)
+	for i := range waiting {
+		n.give(&waiting[i])
 	}
 	n.tickAt = never
 	n.arm()
@@ -322,7 +318,7 @@ func (n *Node) drain() {
 		if n.epoch != epoch || !n.alive || n.paused {
 			return
 		}
-		n.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
+		n.step(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
 			Kind: liveness.Tick, Drained: true, Unix: n.unix(),
 		}})
 	})

@@ -64,7 +64,7 @@ func (n *Node) order(in replica.Input, then func(code int, text string)) {
 // Move gives an administrator's order to the failover core.
 func (n *Node) Move(kind failover.OrderKind, set failover.Set, force bool) {
 	if n.alive {
-		n.deliverAll(machine.Input{Part: machine.Failover, Failover: failover.Input{
+		n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{
 			Kind: failover.Order, Order: kind, Set: set, Force: force, ID: 1,
 		}})
 	}

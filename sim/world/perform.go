@@ -157,7 +157,7 @@ func (n *Node) performFailover(e *failover.Effect) {
 		id, text := e.ID, e.Text
 		n.soon(func() {
 			n.kept = text
-			n.deliverAll(machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Kept, ID: id}})
+			n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Kept, ID: id}})
 		})
 	case failover.Fence:
 		n.shoot(e.ID)

@@ -45,7 +45,7 @@ func (n *Node) runTool(e *failover.Effect) {
 		in.Kind, in.ID = failover.Done, id
 		w.After(after, func() {
 			if n.epoch == epoch {
-				n.deliverAll(machine.Input{Part: machine.Failover, Failover: in})
+				n.give(&machine.Input{Part: machine.Failover, Failover: in})
 			}
 		})
 	}

@@ -104,7 +104,7 @@ func (n *Node) asksWitness(ask witnesswire.Ask, epoch uint32) {
 	n.w.toWitness(n.id, func() {
 		if n.epoch == epoch {
 			n.w.watcher.Answered(n.id, answer)
-			n.deliverAll(machine.Input{Part: machine.Lease, Lease: witness.Input{Kind: witness.Answered, Data: data}})
+			n.give(&machine.Input{Part: machine.Lease, Lease: witness.Input{Kind: witness.Answered, Data: data}})
 		}
 	})
 }

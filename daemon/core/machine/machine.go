@@ -191,12 +191,12 @@ func (m *Machine) Step(now time.Duration, in Input, out []Effect) []Effect {
 	if in.Part == All {
 		m.tick()
 	} else {
-		m.take(in)
+		m.take(&in)
 	}
 	for m.settle(); len(m.queue) > 0; m.settle() {
 		next := m.queue[0]
 		m.queue = append(m.queue[:0], m.queue[1:]...)
-		m.take(next)
+		m.take(&next)
 	}
 	out, m.out = m.out, nil
 	return out
@@ -209,7 +209,7 @@ func (m *Machine) settle() {
 	m.watchLeases()
 }
 
-func (m *Machine) take(in Input) {
+func (m *Machine) take(in *Input) {
 	switch in.Part {
 	case Replica:
 		if !m.heldByGroup(in.Resource, in.Replica) {
@@ -275,7 +275,8 @@ func (m *Machine) stepReplica(i int, in replica.Input) {
 		if m.takesCall(i, e) {
 			continue
 		}
-		m.out = append(m.out, Effect{Part: Replica, Resource: i, Replica: *e})
+		m.out = append(m.out, Effect{Part: Replica, Resource: i})
+		m.out[len(m.out)-1].Replica = *e // not through a copy of all the rest
 	}
 }
 

@@ -222,40 +222,44 @@ func (r *Resource) startWaiting() {
 // of activity-log extents that are equal on both nodes or marked.
 func (r *Resource) dropFinished() {
 	told := &r.requests.told
-	for told.len() > 0 && r.letGo(&told.all()[0]) {
+	for told.len() > 0 && told.all()[0].isSettled() {
+		r.letGo(&told.all()[0])
 		r.free(told.all()[0].buf)
 		told.drop(1)
 	}
 	list, kept := r.requests.list, 0
 	for i := range list {
 		q := &list[i]
-		settled := r.letGo(q)
+		settled := q.isSettled()
+		if settled {
+			r.letGo(q)
+		}
 		switch {
-		case q.told && settled:
-			r.free(q.buf)
-		case q.told:
-			r.requests.tell(*q)
-		default:
+		case !q.told:
 			if kept != i {
 				list[kept] = *q
 			}
 			kept++
+		case settled:
+			r.free(q.buf)
+		default:
+			r.requests.tell(*q)
 		}
 	}
 	r.requests.list = list[:kept]
 }
 
-// letGo tells whether neither disk owes an answer about a request. If so its
-// extents may leave the activity log.
-func (r *Resource) letGo(q *request) bool {
-	if !q.started || q.local == halfPending || q.remote == halfPending || q.barrier {
-		return false
-	}
+// letGo lets the extents of a request leave the activity log.
+func (r *Resource) letGo(q *request) {
 	if q.logged {
 		r.log.Put(q.extents())
 		q.logged = false
 	}
-	return true
+}
+
+// isSettled tells whether neither disk owes an answer about a request.
+func (q *request) isSettled() bool {
+	return q.started && q.local != halfPending && q.remote != halfPending && !q.barrier
 }
 
 // blocked tells whether the request at i must wait for an earlier one, or for
@@ -409,10 +413,7 @@ func (r *Resource) tell(q *request) {
 // goes to a better one, if there is any.
 func (r *Resource) startAgain(q *request) {
 	r.markDifferent(q)
-	if q.logged {
-		r.log.Put(q.extents())
-		q.logged = false
-	}
+	r.letGo(q)
 	q.local, q.remote, q.barrier, q.started = halfNone, halfNone, false, false
 	r.passed = true
 }

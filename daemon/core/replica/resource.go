@@ -111,13 +111,13 @@ func (r *Resource) Recycle() { r.arena = r.arena[:0] }
 // Step applies one input and appends what must be done about it to out.
 func (r *Resource) Step(now time.Duration, in Input, out []Effect) []Effect {
 	r.now, r.out = now, out
-	r.take(in)
+	r.take(&in)
 	r.settle()
 	out, r.out = r.out, nil
 	return out
 }
 
-func (r *Resource) take(in Input) {
+func (r *Resource) take(in *Input) {
 	switch in.Kind {
 	case Tick:
 		r.tick()
@@ -126,31 +126,31 @@ func (r *Resource) take(in Input) {
 	case LinkDown:
 		r.linkDown(in.Conn, in.Text)
 	case Packet:
-		r.packet(in)
+		r.packet(*in)
 	case BadPacket:
 		if in.Conn == r.link.conn {
 			r.dropLink(drbdwire.ProtocolError, in.Text)
 		}
 	case DiskDone:
-		r.diskDone(in)
+		r.diskDone(*in)
 	case MetaDone:
-		r.metaDone(in)
+		r.metaDone(*in)
 	case Request:
-		r.request(in)
+		r.request(*in)
 	case Order:
-		r.command(in)
+		r.command(*in)
 	case DeviceDone:
 		r.deviceDone(in.Failed, in.Text)
 	case Digested:
 		r.digested(in.ID, in.Data)
 	case Called:
-		r.called(in)
+		r.called(*in)
 	case Measured:
-		r.measured(in)
+		r.measured(*in)
 	case Depend:
 		r.depend(in.Force)
 	case Hold:
-		r.holdBack(in)
+		r.holdBack(*in)
 	case Observed, Delegated: // of core/foreign
 	}
 }
