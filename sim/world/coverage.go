@@ -1,7 +1,6 @@
 package world
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/optionc/pollux/daemon/core/machine"
@@ -9,7 +8,9 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-// A Pair is a state that a replica was in, and what happened to it then.
+// A Pair is a state that a core was in, and what happened to it then: of a replica
+// and an input (none if it came to that state), or of the node's groups and what
+// was decided.
 type Pair struct {
 	Role     drbdwire.Role
 	Conn     drbdwire.ConnState
@@ -20,6 +21,7 @@ type Pair struct {
 	// Failed counts for answers.
 	Sub    uint16
 	Failed bool
+	Move   Move
 }
 
 // Coverage counts how often each pair came about.
@@ -47,14 +49,18 @@ func (n *Node) cover(in *machine.Input) {
 	n.w.seen[p]++
 }
 
-// Missing names what no pair of c has: states of the connection, packets, and
-// orders.
+// Missing names what no pair of c has: states of the connection and of disks, packets, orders, and what becomes of
+// groups.
 func (c Coverage) Missing() []string {
 	var conns [drbdwire.Behind + 1]bool
+	var disks [drbdwire.UpToDate + 1]bool
 	var packets [256]bool
-	var orders [replica.OrderResumeSync + 1]bool
+	var orders [replica.OrderAdjust + 1]bool
 	for p := range c {
-		conns[p.Conn] = true
+		if p.Move != (Move{}) {
+			continue
+		}
+		conns[p.Conn], disks[p.Disk] = true, true
 		switch {
 		case p.Kind == replica.Packet && p.Sub < 256:
 			packets[p.Sub] = true
@@ -68,15 +74,21 @@ func (c Coverage) Missing() []string {
 			out = append(out, drbdwire.ConnState(s).String())
 		}
 	}
+	for s, seen := range disks {
+		if !seen && drbdwire.DiskState(s) != drbdwire.DUnknown { // the peer's alone is that
+			out = append(out, "disk "+drbdwire.DiskState(s).String())
+		}
+	}
 	for cmd, seen := range packets {
 		if name := drbdwire.Command(cmd).String(); !seen && strings.HasPrefix(name, "P_") {
 			out = append(out, name)
 		}
 	}
-	for o, seen := range orders[1:] {
-		if !seen {
-			out = append(out, fmt.Sprintf("order %d", o+1))
+	for o, seen := range orders {
+		// Numbers that are no order have no other name than that.
+		if name := replica.OrderKind(o).String(); !seen && !strings.HasPrefix(name, "order ") {
+			out = append(out, "order "+name)
 		}
 	}
-	return out
+	return append(out, c.missingMoves()...)
 }

@@ -192,6 +192,7 @@ func (n *Node) step(in *machine.Input) {
 	}()
 	n.cover(in)
 	n.out = n.core.Step(n.local(), *in, n.out[:0])
+	n.coverMoves()
 	for i := range n.out {
 		n.perform(&n.out[i])
 	}
