@@ -38,12 +38,14 @@ func incidents(files, args []string) error {
 	var changed changes
 	flags.Var(&changed, "what-if", "`change` one thing: "+record.KnownChanges+"; may be given again")
 	html := flags.String("html", "", "the `file` for a page instead of text")
-	if err := flags.Parse(args); err != nil {
+	more, err := flagsOf(flags, args)
+	if err != nil {
 		return err
 	}
 	var lines []line
+	var nodes []string
 	parted := false
-	for _, file := range append(files, flags.Args()...) {
+	for _, file := range slices.Concat(files, more) {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -53,6 +55,9 @@ func incidents(files, args []string) error {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		for i := range segments {
+			if node := segments[i].About.Node; !slices.Contains(nodes, node) {
+				nodes = append(nodes, node)
+			}
 			more, parting, err := incident(file, &segments[i], changed)
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)
@@ -61,7 +66,10 @@ func incidents(files, args []string) error {
 			parted = parted || parting
 		}
 	}
-	if err := draw(lines, *html); err != nil {
+	if len(nodes) > 2 {
+		return fmt.Errorf("found recordings of %s, want those of one node or of the two of a pair", strings.Join(nodes, ", "))
+	}
+	if err := draw(lines, nodes, *html); err != nil {
 		return err
 	}
 	if parted && len(changed) == 0 {
@@ -97,7 +105,7 @@ func incident(file string, s *record.Segment, changed []record.Change) (lines []
 }
 
 // draw prints the lines in the order of time, in seconds since the first.
-func draw(lines []line, html string) error {
+func draw(lines []line, nodes []string, html string) error {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -107,13 +115,15 @@ func draw(lines []line, html string) error {
 		text := strings.ReplaceAll(l.text, "\n", " ")
 		trace = append(trace, fmt.Sprintf("%.6f %s", l.at.Sub(lines[0].at).Seconds(), text))
 	}
-	entries := timeline.Parse(trace)
+	var pair [2]string
+	copy(pair[:], nodes)
+	picture := timeline.Parse(pair, trace)
 	if html == "" {
-		fmt.Print(timeline.Text(entries))
+		fmt.Print(picture.Text())
 		return nil
 	}
 	title := "What happened from " + lines[0].at.Format(time.DateTime)
-	page, err := timeline.HTML(title, "", entries)
+	page, err := picture.HTML(title, "")
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,15 @@
 //	polluxsim mutants [--for 1m]                         planted bugs, and what finds them (build tag planted)
 //	polluxsim explain --seed N | FILE [--html FILE]      the time line, as text or as a page
 //
-// It exits with 1 if a promise was broken. Without a verb, --seeds is a sweep
-// and --seed is a run.
+// It exits with 1 if a promise was broken, and with 2 if it was asked for what it
+// can't do. Without a verb, --seeds is a sweep and --seed is a run.
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -27,15 +28,29 @@ import (
 	"github.com/optionc/pollux/faults/plan"
 	"github.com/optionc/pollux/sim/timeline"
 	"github.com/optionc/pollux/sim/trial"
+	"github.com/optionc/pollux/sim/world"
 )
 
 // errBroken is a broken promise, which was told already.
 var errBroken = errors.New("a promise was broken")
 
+// overview is for who asks without saying what.
+const overview = `Usage:
+  polluxsim run SEED|SCENARIO [--trace] [--json]        what comes of one seed, of a named scenario or one in a file
+  polluxsim run all                                     every named scenario
+  polluxsim sweep --seeds A..B | --for 2m               many seeds on all processors
+  polluxsim replay FILE                                 a scenario of a sweep, with its trace
+  polluxsim replay FILE.rec ... [--what-if CHANGE]      what polluxd recorded, on one node or on both
+  polluxsim shrink SEED|SCENARIO [--out FILE]           the smallest run that breaks the same promise
+  polluxsim explain SEED|SCENARIO [--html FILE]         the time line, as text or as a page
+  polluxsim mutants                                     planted bugs, and what finds them (build tag planted)
+A seed is '--seed N'. 'polluxsim VERB --help' has the flags. It exits with 1 if a promise was broken.
+`
+
 func main() {
 	err := start(os.Args[1:])
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, flag.ErrHelp):
 	case errors.Is(err, errBroken):
 		os.Exit(1)
 	default:
@@ -47,6 +62,9 @@ func main() {
 func start(args []string) error {
 	verb := "run"
 	switch {
+	case len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]):
+		fmt.Print(overview)
+		return nil
 	case len(args) > 0 && !strings.HasPrefix(args[0], "-"):
 		verb, args = args[0], args[1:]
 	case slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(strings.TrimLeft(a, "-"), "seeds") }):
@@ -77,7 +95,7 @@ type one struct {
 func parse(verb string, args []string) (*one, plan.Scenario, error) {
 	o := &one{FlagSet: flag.NewFlagSet(verb, flag.ContinueOnError)}
 	o.Uint64Var(&o.seed, "seed", 0, "the seed")
-	o.StringVar(&o.profile, "profile", "", "load, storm, disks, apart or page; the seed draws one unless this is given")
+	o.StringVar(&o.profile, "profile", "", profiles()+"; the seed draws one unless this is given")
 	o.StringVar(&o.faults, "plan", "", "a `file` of what goes wrong, instead of what the seed draws")
 	o.BoolVar(&o.trace, "trace", false, "print everything that happens")
 	o.BoolVar(&o.json, "json", false, "print the verdict alone, for a program")
@@ -87,14 +105,52 @@ func parse(verb string, args []string) (*one, plan.Scenario, error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	}
-	if err := o.Parse(args); err != nil {
+	rest, err := flagsOf(o.FlagSet, args)
+	if err != nil {
 		return nil, plan.Scenario{}, err
 	}
-	if name == "" {
-		name = o.Arg(0)
+	if name == "" && len(rest) > 0 {
+		name, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		return nil, plan.Scenario{}, fmt.Errorf("found %q behind %s, want one scenario", rest[0], name)
 	}
 	s, err := o.scenario(name)
+	if err == nil {
+		err = isProfile(s.Profile)
+	}
 	return o, s, err
+}
+
+// flagsOf reads flags, and gives what is none. What is wrong is one line; the help goes to standard output.
+func flagsOf(f *flag.FlagSet, args []string) ([]string, error) {
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		f.SetOutput(os.Stdout)
+		f.Usage()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; 'polluxsim %s --help' has the flags", err, f.Name())
+	}
+	return f.Args(), nil
+}
+
+// isProfile fails for what would be taken for any profile.
+func isProfile(name string) error {
+	if name == "" || slices.Contains(trial.Profiles, trial.Profile(name)) {
+		return nil
+	}
+	return fmt.Errorf("found profile %q, want %s", name, profiles())
+}
+
+func profiles() string {
+	var names []string
+	for _, p := range trial.Profiles {
+		names = append(names, string(p))
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // scenario is the run that was asked for; what the seed draws is in it, too.
@@ -203,16 +259,16 @@ func explain(args []string) error {
 	opt.Messages = true
 	opt.Trace = func(line string) { lines = append(lines, line) }
 	r := trial.Run(s.Seed, opt)
-	entries := timeline.Parse(lines)
+	picture := timeline.Parse([2]string{world.Name(0), world.Name(1)}, lines)
 	if o.html == "" {
-		fmt.Print(timeline.Text(entries))
+		fmt.Print(picture.Text())
 		return nil
 	}
 	title := fmt.Sprintf("Seed %d: every promise was kept", s.Seed)
 	if r.Broken != nil {
 		title = fmt.Sprintf("Seed %d broke promise %s", s.Seed, r.Broken.Promise)
 	}
-	page, err := timeline.HTML(title, r.Scenario().String(), entries)
+	page, err := picture.HTML(title, r.Scenario().String())
 	if err != nil {
 		return err
 	}

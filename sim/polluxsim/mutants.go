@@ -23,7 +23,7 @@ func mutants(args []string) error {
 	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
 	limit := flags.Duration("for", time.Minute, "for how long seeds are begun, once no scenario finds the bug; 0s is none")
 	only := flags.String("only", "", "a regular `expression` for the names")
-	if err := flags.Parse(args); err != nil {
+	if _, err := flagsOf(flags, args); err != nil {
 		return err
 	}
 	names, err := regexp.Compile(*only)

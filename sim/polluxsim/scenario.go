@@ -15,10 +15,11 @@ import (
 func load(name string) (plan.Scenario, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		if s, unknown := scenarios.Find(name); unknown == nil {
-			return s, nil
+		s, unknown := scenarios.Find(name)
+		if unknown != nil {
+			return s, fmt.Errorf("found %q, want the name of a scenario ('polluxsim run all' runs them all) or of a file: %w", name, err)
 		}
-		return plan.Scenario{}, err
+		return s, nil
 	}
 	s, err := plan.ParseScenario(string(text))
 	if err != nil {

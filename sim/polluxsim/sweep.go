@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,26 +22,33 @@ func sweep(args []string) error {
 	s := search.Sweep{Progress: os.Stderr}
 	seeds := flags.String("seeds", "", "run the seeds `A..B`, each once")
 	flags.DurationVar(&s.For, "for", 0, "run for that long, from a seed that nobody ran yet")
-	profile := flags.String("profile", "", "load, storm, disks, silent or apart; each seed draws one unless this is given")
+	profile := flags.String("profile", "", profiles()+"; each seed draws one unless this is given")
 	flags.BoolVar(&s.Guided, "guide", false, "change the plans of seeds that reach something new")
 	flags.BoolVar(&s.KeepGoing, "keep-going", false, "go on after a broken promise")
 	hashes := flags.Bool("hashes", false, "print the hash of each run and nothing else: equal runs have equal ones")
 	out := flags.String("out", "", "the `directory` for the scenarios of what fails; a temporary one unless given")
-	if err := flags.Parse(args); err != nil {
+	rest, err := flagsOf(flags, args)
+	switch {
+	case err != nil:
+		return err
+	case len(rest) > 0:
+		return fmt.Errorf("found %q, want --seeds A..B or --for TIME", rest[0])
+	}
+	if err := isProfile(*profile); err != nil {
 		return err
 	}
 	s.Options.Profile = trial.Profile(*profile)
 	switch {
 	case *seeds != "":
 		var to uint64
-		if _, err := fmt.Sscanf(*seeds, "%d..%d", &s.From, &to); err != nil || s.From > to {
-			return fmt.Errorf("found seeds %q, want two numbers as 1..1000", *seeds)
+		if s.From, to, err = rangeOf(*seeds); err != nil {
+			return err
 		}
 		s.Count = to - s.From + 1
 	case s.For > 0:
 		s.From = uint64(time.Now().Unix()) * 1000
 	default:
-		return fmt.Errorf("want --seeds A..B or --for TIME")
+		return errors.New("found no seeds, want --seeds A..B or --for TIME")
 	}
 	var failed []trial.Result
 	s.Failed = func(r trial.Result) {
@@ -59,6 +68,17 @@ func sweep(args []string) error {
 		return err
 	}
 	return errBroken
+}
+
+// rangeOf reads A..B.
+func rangeOf(text string) (from, to uint64, err error) {
+	first, last, _ := strings.Cut(text, "..")
+	from, err1 := strconv.ParseUint(first, 10, 64)
+	to, err2 := strconv.ParseUint(last, 10, 64)
+	if err1 != nil || err2 != nil || from > to {
+		return 0, 0, fmt.Errorf("found seeds %q, want two numbers as 1..1000", text)
+	}
+	return from, to, nil
 }
 
 // keep makes a failure smaller and writes it down.

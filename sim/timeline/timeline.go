@@ -29,24 +29,28 @@ type Entry struct {
 	Text string
 }
 
-var nodes = [2]string{"milo1", "milo2"}
+// Picture is what two nodes did; the second has no name if only one is known.
+type Picture struct {
+	Nodes   [2]string
+	Entries []Entry
+}
 
 // Parse understands the lines of a trace; what it does not, belongs to neither
 // node.
-func Parse(lines []string) []Entry {
-	var out []Entry
+func Parse(nodes [2]string, lines []string) Picture {
+	p := Picture{Nodes: nodes}
 	for _, line := range lines {
 		at, text, ok := strings.Cut(strings.TrimSpace(line), " ")
 		seconds, err := strconv.ParseFloat(at, 64)
 		if !ok || err != nil {
 			continue // a stack, or a line of several
 		}
-		out = append(out, entry(seconds, text))
+		p.Entries = append(p.Entries, p.entry(seconds, text))
 	}
-	return out
+	return p
 }
 
-func entry(at float64, text string) Entry {
+func (p *Picture) entry(at float64, text string) Entry {
 	e := Entry{At: at, Node: -1, Text: text}
 	switch {
 	case strings.HasPrefix(text, "BROKEN "):
@@ -57,13 +61,13 @@ func entry(at float64, text string) Entry {
 		e.Kind = Fault
 		return e
 	}
-	for n, name := range nodes {
+	for n, name := range p.Nodes {
 		rest, ok := strings.CutPrefix(text, name+" ")
-		if !ok {
+		if !ok || name == "" {
 			continue
 		}
 		e.Node, e.Text = n, rest
-		if packet, ok := strings.CutPrefix(rest, "> "+nodes[1-n]+" "); ok {
+		if packet, ok := strings.CutPrefix(rest, "> "+p.Nodes[1-n]+" "); ok {
 			e.Kind, e.Text = Message, packet
 		} else if strings.Contains(rest, " -> ") {
 			e.Kind = State
@@ -87,10 +91,10 @@ func tail(entries []Entry) (kept []Entry, left int) {
 const width = 58
 
 // Text is the time line for a terminal of 140 columns.
-func Text(entries []Entry) string {
-	entries, left := tail(entries)
+func (p Picture) Text() string {
+	entries, left := tail(p.Entries)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%12s  %-*s  %s\n", "seconds", width, nodes[0], nodes[1])
+	fmt.Fprintf(&b, "%12s  %-*s  %s\n", "seconds", width, p.Nodes[0], p.Nodes[1])
 	if left > 0 {
 		fmt.Fprintf(&b, "%12s  (%d lines before are left out)\n", "", left)
 	}

@@ -48,6 +48,9 @@ const (
 	Page Profile = "page"
 )
 
+// Profiles are all that have a name.
+var Profiles = []Profile{Load, Storm, Disks, Apart, Third, Silent, Watched, Page}
+
 // setup is everything that a seed decides before the run begins.
 type setup struct {
 	profile Profile
