@@ -58,7 +58,7 @@ func (d *Disk[C]) Read(sector int, dst []C) error {
 	if err := d.check("read", sector, len(dst)); err != nil {
 		return err
 	}
-	for i := range dst {
+	for i := 0; i < len(dst) && len(d.bad) > 0; i++ {
 		if d.bad[sector+i] {
 			return fmt.Errorf("read of sector %d: %w", sector+i, ErrMedium)
 		}
@@ -78,15 +78,19 @@ func (d *Disk[C]) Write(sector int, src []C, durable bool) error {
 		return err
 	}
 	d.count++
-	for i, c := range src {
-		s := sector + i
-		d.now[s] = c
+	copy(d.now[sector:], src)
+	for s := sector; s < sector+len(src) && len(d.bad) > 0; s++ {
 		delete(d.bad, s)
-		if durable {
-			d.settle(cached[C]{d.count, s, c})
-			continue
+	}
+	if durable { // nothing newer can be on the medium
+		copy(d.media[sector:], src)
+		for s := sector; s < sector+len(src); s++ {
+			d.since[s] = d.count
 		}
-		d.cache = append(d.cache, cached[C]{d.count, s, c})
+		return nil
+	}
+	for i, c := range src {
+		d.cache = append(d.cache, cached[C]{d.count, sector + i, c})
 	}
 	return nil
 }

@@ -78,19 +78,21 @@ func (r *register) doubt(s int, now uint64) {
 }
 
 func (r *register) write(s int, value, began uint64) {
-	if r.open[s] == nil {
-		r.open[s] = r.slab.Cut(few)[:0]
+	set := r.open[s]
+	if set == nil {
+		set = r.slab.Cut(few)[:0]
 	}
-	if len(r.open[s]) == 0 {
-		r.open[s] = append(r.open[s], candidate{value: r.base[s], ended: 1})
+	if len(set) == 0 {
+		set = append(set, candidate{value: r.base[s], ended: 1})
 	}
-	r.open[s] = append(r.open[s], candidate{value: value, began: began})
+	r.open[s] = append(set, candidate{value: value, began: began})
 }
 
 // end ends a write whose outcome nobody knows.
 func (r *register) end(s int, began, ended uint64) {
-	for i := range r.open[s] {
-		if c := &r.open[s][i]; c.began == began && c.ended == 0 {
+	set := r.open[s]
+	for i := range set {
+		if c := &set[i]; c.began == began && c.ended == 0 {
 			c.ended = ended
 		}
 	}
@@ -99,18 +101,21 @@ func (r *register) end(s int, began, ended uint64) {
 // decide drops what had ended before the write or read that began at since,
 // and found the write that began at keep; gone hears of what is dropped.
 func (r *register) decide(s int, keep, since uint64, gone func(value uint64)) {
-	set := r.open[s]
-	kept := set[:0]
-	for _, c := range set {
+	set, kept := r.open[s], 0
+	for i := range set {
+		c := &set[i]
 		if c.began != keep && c.ended != 0 && c.ended < since {
 			gone(c.value)
 			continue
 		}
-		kept = append(kept, c)
+		if kept != i {
+			set[kept] = *c
+		}
+		kept++
 	}
-	r.open[s] = kept
-	if len(kept) == 1 && kept[0].ended != 0 {
-		r.is(s, kept[0].value)
+	r.open[s] = set[:kept]
+	if kept == 1 && set[0].ended != 0 {
+		r.is(s, set[0].value)
 	}
 }
 

@@ -115,6 +115,10 @@ type Machine struct {
 	restless  bool            // a replica was stepped since depend has looked
 	alive     *liveness.Core
 	groups    *failover.Core
+	// What alive and groups gave as their Deadline after their last Step: nothing
+	// else changes it.
+	aliveDue, groupsDue time.Duration
+
 	roles     [][]role // by group of Config.Failover.Groups
 	task      task
 	orders    uint64
@@ -160,6 +164,7 @@ func New(cfg Config) (*Machine, error) {
 	if cfg.Witness.Policy != witness.LastMan {
 		m.groups.Lease(m)
 	}
+	m.aliveDue, m.groupsDue = m.alive.Deadline(), m.groups.Deadline()
 	if err := m.findRoles(); err != nil {
 		return nil, fmt.Errorf("haresources: %w", err)
 	}
@@ -235,10 +240,10 @@ func (m *Machine) tick() {
 	if m.alive == nil {
 		return
 	}
-	if m.alive.Deadline() <= m.now {
+	if m.aliveDue <= m.now {
 		m.stepLiveness(liveness.Input{Kind: liveness.Tick})
 	}
-	if m.groups.Deadline() <= m.now {
+	if m.groupsDue <= m.now {
 		m.stepFailover(failover.Input{Kind: failover.Tick})
 	}
 	if m.task.due <= m.now {
@@ -256,7 +261,7 @@ func (m *Machine) Deadline() time.Duration {
 		next = min(next, due)
 	}
 	if m.alive != nil {
-		next = min(next, m.alive.Deadline(), m.groups.Deadline(), m.task.due, m.leaseDeadline())
+		next = min(next, m.aliveDue, m.groupsDue, m.task.due, m.leaseDeadline())
 	}
 	return next
 }
@@ -282,6 +287,7 @@ func (m *Machine) stepReplica(i int, in replica.Input) {
 
 func (m *Machine) stepLiveness(in liveness.Input) {
 	m.beats = m.alive.Step(m.now, in, m.beats[:0])
+	m.aliveDue = m.alive.Deadline()
 	for _, e := range m.beats {
 		told := failover.Input{Silent: e.Silent}
 		switch e.Kind {
@@ -319,6 +325,7 @@ func (m *Machine) stepFailover(in failover.Input) {
 	m.leases.quiet.on = false
 	m.vouch(in)
 	m.steps = m.groups.Step(m.now, in, m.steps[:0])
+	m.groupsDue = m.groups.Deadline()
 	for _, e := range m.steps {
 		if e.Kind == failover.Do {
 			m.failUsers(e)

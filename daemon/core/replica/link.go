@@ -331,7 +331,10 @@ func (r *Resource) linkDeadline() time.Duration {
 			next = min(next, l.heard+r.cfg.PingInt)
 		}
 	}
-	if oldest, ok := r.requests.oldestSent(); ok && r.cfg.KoCount > 0 {
+	if r.cfg.KoCount == 0 {
+		return next
+	}
+	if oldest, ok := r.requests.oldestSent(); ok {
 		next = min(next, oldest+r.cfg.Timeout*time.Duration(r.cfg.KoCount))
 	}
 	return next

@@ -194,39 +194,51 @@ func (r *Resource) request(in Input) {
 func (r *Resource) startWaiting() {
 	if r.hold.failing {
 		r.failWaiting()
+		r.dropTold()
 		r.dropFinished()
 		return
 	}
+	finished := false
 	for i := range r.requests.list {
 		q := &r.requests.list[i]
-		if q.started {
+		switch {
+		case q.started:
 			r.tell(q)
-			continue
-		}
-		if r.frozen != "" || suspended(r.state) || r.order.joins || r.order.kind == OrderDetach && r.order.stage == stageDrain {
-			continue
-		}
-		switch q.op {
-		case OpFlush:
+		case r.startsNothing():
+		case q.op == OpFlush:
 			r.startFlush(q, i)
-		case OpRead:
+		case q.op == OpRead:
 			r.startRead(q, i)
 		default:
 			r.startWrite(q, i)
 		}
+		finished = finished || q.told || q.isSettled()
 	}
-	r.dropFinished()
+	r.dropTold()
+	if finished {
+		r.dropFinished()
+	}
 }
 
-// dropFinished removes the requests that nothing needs any more, and lets go
-// of activity-log extents that are equal on both nodes or marked.
-func (r *Resource) dropFinished() {
+// startsNothing tells whether users' requests have to wait, whatever they are.
+func (r *Resource) startsNothing() bool {
+	return r.frozen != "" || suspended(r.state) || r.order.joins || r.order.kind == OrderDetach && r.order.stage == stageDrain
+}
+
+// dropTold removes the requests that were told to their users, and that nothing
+// needs any more.
+func (r *Resource) dropTold() {
 	told := &r.requests.told
 	for told.len() > 0 && told.all()[0].isSettled() {
 		r.letGo(&told.all()[0])
 		r.free(told.all()[0].buf)
 		told.drop(1)
 	}
+}
+
+// dropFinished removes the requests whose users have their answer, and lets go
+// of activity-log extents that are equal on both nodes or marked.
+func (r *Resource) dropFinished() {
 	list, kept := r.requests.list, 0
 	for i := range list {
 		q := &list[i]
@@ -267,22 +279,20 @@ func (q *request) isSettled() bool {
 // both disks in the same order, and a read must not see what a crash could
 // still take back.
 func (r *Resource) blocked(q *request, i int) bool {
+	start, end, write := q.sector, q.end(), q.isWrite()
 	for j := range i {
 		o := &r.requests.list[j]
-		if planted.On(planted.WriteAround) && q.isWrite() {
+		if planted.On(planted.WriteAround) && write {
 			break
 		}
 		if planted.On(planted.ReadAround) && q.op == OpRead {
 			break
 		}
-		if o.isWrite() && !o.told && overlap(q.sector, q.end(), o.sector, o.end()) {
-			return true
-		}
-		if q.isWrite() && o.op == OpRead && !o.told && overlap(q.sector, q.end(), o.sector, o.end()) {
+		if overlap(start, end, o.sector, o.end()) && !o.told && (o.isWrite() || write && o.op == OpRead) {
 			return true
 		}
 	}
-	return q.isWrite() && !planted.On(planted.WriteDuringCompare) && (r.mirror.sends(q.sector, q.end()) || r.comparing(q.sector, q.end()))
+	return write && !planted.On(planted.WriteDuringCompare) && (r.mirror.sends(start, end) || r.comparing(start, end))
 }
 
 // access tells what can be done with data now.
