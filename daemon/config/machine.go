@@ -53,6 +53,9 @@ func (s *Site) Machine(id Identity) machine.Config {
 		Node: s.Node, Peer: s.Peer, Failback: s.HA.AutoFailback, Groups: s.Groups,
 		Patience: failover.Patience(s.HA.FailbackAfter), Monitor: failover.Monitor(s.HA.Monitor), Fence: s.Stonith() != nil,
 	}
+	for _, g := range s.Groups {
+		c.Failover.Rooms = append(c.Failover.Rooms, len(s.GuestDirs(g)) > 0)
+	}
 	c.Witness = witness.Config{
 		Policy:  witness.Policy(slices.Index(policies, s.HA.Policy)),
 		Cluster: s.Pair(), Lease: s.Lease(),

@@ -278,9 +278,13 @@ const GuestScript = "xenHA"
 // directory.
 func (s *Site) GuestDir() string { return filepath.Join(s.Dir, "xen", "ha.d") }
 
-// GuestDirs are the directories that groups name, each once.
-func (s *Site) GuestDirs() (dirs []string) {
-	for _, g := range s.Groups {
+// GuestDirs are the directories that groups name, each once: all groups, or those
+// that are given.
+func (s *Site) GuestDirs(groups ...haconf.Group) (dirs []string) {
+	if groups == nil {
+		groups = s.Groups
+	}
+	for _, g := range groups {
 		for _, r := range g.Resources {
 			if r.Script != GuestScript {
 				continue

@@ -82,3 +82,6 @@ func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, xen.
 
 // Overdue is overdue.
 var Overdue = overdue
+
+// RoomFor is roomFor.
+var RoomFor = roomFor

@@ -326,6 +326,9 @@ func (n *Node) performFailover(e *failover.Effect) {
 	case failover.Keep:
 		id, text := e.ID, e.Text
 		n.working.Go(func() { n.keep(id, text) })
+	case failover.Weigh:
+		id, groups := e.ID, e.Text
+		n.working.Go(func() { n.weigh(id, groups) })
 	case failover.Left:
 		n.once.Do(func() { close(n.left) })
 	case failover.Decided:

@@ -100,7 +100,7 @@ func (n *Node) plan(o control.Order) control.Answer {
 // facts are what a rehearsal starts from: this node as it is, and the other one
 // as far as it has said; and whether groups need a lease.
 func (n *Node) facts() (f rehearsal.Facts, leased bool) {
-	f = rehearsal.Facts{Took: n.durations.expect, Shot: guessShot}
+	f = rehearsal.Facts{Took: n.durations.expect, Shot: guessShot, NoRoom: n.noRoom}
 	n.ask(func(m *machine.Machine) {
 		f.Config = n.site.Machine(n.identity.Identity).Failover
 		status := m.Status()

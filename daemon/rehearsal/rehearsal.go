@@ -33,6 +33,9 @@ type Facts struct {
 	Own    Node
 	Peer   Node
 	Alive  bool // the peer is heard
+	// NoRoom is why there is no room for groups on this node or on the peer, or ""; as
+	// failover.Weigh asks. Nil is room enough.
+	NoRoom func(own bool, groups string) string
 	// Took is how long a step takes, on this node or on the peer, and whether that
 	// was measured.
 	Took func(own bool, resource haconf.Resource, action failover.Action) (took time.Duration, measured bool)
@@ -215,6 +218,8 @@ func (s *stage) step(n int, in failover.Input) {
 			}
 		case failover.Keep:
 			s.later(0, func() { s.step(n, failover.Input{Kind: failover.Kept, ID: e.ID}) })
+		case failover.Weigh:
+			s.weigh(n, e)
 		case failover.Fence:
 			s.note(Step{Node: s.name(1 - n), Group: -1, Action: "fence", Took: s.facts.Shot})
 			s.later(s.facts.Shot, func() { s.step(n, failover.Input{Kind: failover.Fenced, ID: e.ID}) })
@@ -223,6 +228,16 @@ func (s *stage) step(n int, in failover.Input) {
 		default:
 		}
 	}
+}
+
+// weigh tells a core whether its node has room.
+func (s *stage) weigh(n int, e failover.Effect) {
+	in := failover.Input{Kind: failover.Weighed, ID: e.ID}
+	if s.facts.NoRoom != nil {
+		in.Text = s.facts.NoRoom(n == 0, e.Text)
+		in.Failed = in.Text != ""
+	}
+	s.later(0, func() { s.step(n, in) })
 }
 
 // send takes a message to a node, with the number that the liveness cores give it.

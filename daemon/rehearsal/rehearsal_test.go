@@ -98,3 +98,26 @@ func TestAStandbyThatIsRefusedSaysWhy(t *testing.T) {
 	g.Expect(p.Steps).To(BeEmpty())
 	g.Expect(p.Text).To(HavePrefix("standby refused: drbddisk::r1: the copy on milo2 is not fit"))
 }
+
+func TestAnOrderWithoutRoomForItSaysWhy(t *testing.T) {
+	for kind, want := range map[failover.OrderKind]string{
+		failover.OrderStandby:  "milo2 refuses: there is no room on milo2: web1 needs 512 MiB",
+		failover.OrderTakeover: "there is no room on milo1: web1 needs 512 MiB",
+	} {
+		g := NewWithT(t)
+		f := facts(t)
+		taker := kind == failover.OrderTakeover
+		f.Own.Runs[0], f.Peer.Runs[0] = !taker, taker
+		f.Config.Rooms = []bool{true}
+		f.NoRoom = func(own bool, groups string) string {
+			g.Expect(own).To(Equal(taker))
+			g.Expect(groups).To(Equal("1"))
+			return "web1 needs 512 MiB"
+		}
+		p, err := rehearsal.Play(f, kind, failover.All, false)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(p.Steps).To(BeEmpty())
+		g.Expect(p.OK).To(BeFalse())
+		g.Expect(p.Text).To(Equal(want))
+	}
+}

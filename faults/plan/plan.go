@@ -65,7 +65,9 @@ const (
 	// DeadFence: what the node would switch its peer off with does nothing for a
 	// time, and says so. (A device that fails by chance may have done it.)
 	DeadFence Kind = 38
-	Kinds     Kind = 39 // how many there are, and one
+	// Crowd: others have the memory of the node for a time, and its guest can't start.
+	Crowd Kind = 39
+	Kinds Kind = 40 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -78,7 +80,7 @@ var words = [Kinds]string{
 	Wall: "wall-clock", Sleep: "sleep", Rot: "rot", Damage: "damage", CutWitness: "cut-witness",
 	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
 	Astray: "misdirected-write", OldDisk: "old-disk", Die: "die",
-	Maintain: "maintenance", DeadFence: "dead-fence",
+	Maintain: "maintenance", DeadFence: "dead-fence", Crowd: "crowd",
 }
 
 // String is the kind's word.

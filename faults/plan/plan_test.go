@@ -92,9 +92,9 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-6),
+	g.Expect(kinds).To(And(HaveLen(int(plan.Kinds)-7),
 		Not(Or(HaveKey(plan.Rot), HaveKey(plan.Damage), HaveKey(plan.Die), HaveKey(plan.Maintain),
-			HaveKey(plan.DeadFence)))))
+			HaveKey(plan.DeadFence), HaveKey(plan.Crowd)))))
 }
 
 func ordered(p plan.Plan) plan.Plan {

@@ -280,5 +280,8 @@ func (s *setup) judge() {
 	}
 	for _, f := range s.plan {
 		s.calm = max(s.calm, f.At)
+		if f.Kind == plan.Crowd {
+			s.world.Machine.Failover.Rooms = []bool{true}
+		}
 	}
 }

@@ -316,6 +316,8 @@ func (t *trial) strike(f plan.Fault) {
 	case plan.Maintain:
 		node.Move(failover.OrderMaintenanceOn, failover.None, false)
 		w.After(f.For, func() { node.Move(failover.OrderMaintenanceOff, failover.None, false) })
+	case plan.Crowd:
+		node.Crowd(f.For)
 	case plan.Rot:
 		t.rot(f.Node)
 	case plan.Damage:

@@ -42,6 +42,7 @@ var verbs = map[plan.Kind]verb{
 	plan.OldDisk:    {settings: "set verify-alg sha1\n", seen: "milo2 has the disk of a while ago"},
 	plan.CutWitness: {settings: "set policy witness\n"},
 	plan.DeadFence:  {settings: "set stonith yes\n", before: "30s power milo1 20s\n", seen: "the device does nothing"},
+	plan.Crowd:      {seen: "others take the memory of milo2"},
 	plan.Suspend:    {before: "30s power milo2 2s\n"},
 }
 

@@ -55,7 +55,8 @@ type Node struct {
 	cut     []request          // writes that were open when the node went down
 	orders  uint64
 	answers map[uint64]func(code int, text string)
-	working bool // a tool is at work
+	working bool          // a tool is at work
+	crowded time.Duration // until then there is no memory for the guest
 	// comeback is how long the daemon stays away after a stop in order.
 	comeback time.Duration
 	kept     string        // on its disk, by failover.Keep

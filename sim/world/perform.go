@@ -161,6 +161,8 @@ func (n *Node) performFailover(e *failover.Effect) {
 		})
 	case failover.Fence:
 		n.shoot(e.ID)
+	case failover.Weigh:
+		n.weigh(e.ID)
 	case failover.Held, failover.Say, failover.Decided:
 	}
 }

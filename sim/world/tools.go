@@ -155,12 +155,29 @@ func (n *Node) Die() {
 	}
 }
 
+// Crowd leaves no memory for the guest, for a while; one that runs has its own.
+func (n *Node) Crowd(d time.Duration) {
+	n.w.Tracef("others take the memory of %s", Name(n.id))
+	n.crowded = n.w.now + d
+}
+
+func (n *Node) isCrowded() bool { return n.w.now < n.crowded && !n.guest }
+
+// weigh says whether there is memory for the guest.
+func (n *Node) weigh(id uint64) {
+	n.soon(func() {
+		n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{
+			Kind: failover.Weighed, ID: id, Failed: n.isCrowded(), Text: "others have the memory",
+		}})
+	})
+}
+
 // act changes the truth, and tells whether that was possible.
 func (n *Node) act(tool Tool, action failover.Action) bool {
 	start := action == failover.Start
 	n.w.Tracef("%s %s %s", Name(n.id), tool, action)
 	switch {
-	case tool == VG && start && !n.exposed, tool == Guests && start && !n.vg:
+	case tool == VG && start && !n.exposed, tool == Guests && start && (!n.vg || n.isCrowded()):
 		return false
 	case tool == VG && !start && (n.guest || len(n.open) > 0):
 		return false

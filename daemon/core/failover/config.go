@@ -18,6 +18,9 @@ type Config struct {
 	Groups   haconf.Resources // at most 1024
 	Monitor  Monitor
 	Fence    bool // there is a device that switches the peer off
+	// Rooms says which groups need room on a node, as their guests need memory: see
+	// Weigh. It may be shorter than Groups.
+	Rooms []bool
 }
 
 // Copies says what the data below a group allows. The answers may change at any time; after a change the shell gives

@@ -11,6 +11,7 @@ import (
 //
 //	giving node                                    taking node
 //	asked     -- ask_resources SET me -->
+//	                                               weighing (see room.go)
 //	          <-- ask_resources SET other --       offered
 //	giving    (stops the groups, looks)
 //	gave      -- ask_resources SET done -->
@@ -28,13 +29,14 @@ const (
 	gave       phase = 3
 	offered    phase = 4
 	taking     phase = 5
+	weighing   phase = 6
 )
 
 // String says what an exchange waits for, for people.
 func (p phase) String() string {
 	return [...]string{
 		"none", "waiting for the peer's answer", "stopping groups for the peer", "the peer is starting groups",
-		"the peer is stopping groups", "starting the peer's groups",
+		"the peer is stopping groups", "starting the peer's groups", "seeing whether there is room for the peer's groups",
 	}[p]
 }
 
@@ -53,6 +55,7 @@ type exchange struct {
 	again time.Duration // when what was said last is said again; 0: never
 	round string
 	why   string
+	weigh uint64 // the Weigh that is to be answered
 }
 
 // repeatEach is how often a node that waits for the peer to go on says so. The peer may have left the exchange without
@@ -116,21 +119,21 @@ func (c *Core) give(set Set, mask groupSet, why string) {
 	}
 	m := append(ask(set, infoMe, c.exchange.round), hbwire.Text(fieldWhy, why))
 	if mask != c.members(set) {
-		meant := make([]byte, len(c.groups))
-		for i := range c.groups {
-			meant[i] = '0'
-			if mask.has(i) {
-				meant[i] = '1'
-			}
-		}
-		m = append(m, hbwire.Text(fieldOnly, string(meant)))
+		m = append(m, hbwire.Text(fieldOnly, c.digits(mask)))
 	}
-	c.notef("%v groups are offered to %s (%s)", set, c.cfg.Peer, why)
-	c.decidedAll(mask.and(c.claimed()), gaveAway, map[string]string{
+	if why != whyFailback || c.goback.refused == "" {
+		c.tellOffer()
+	}
+	c.say(m)
+}
+
+func (c *Core) tellOffer() {
+	e := &c.exchange
+	c.notef("%v groups are offered to %s (%s)", e.set, c.cfg.Peer, e.why)
+	c.decidedAll(e.mask.and(c.claimed()), gaveAway, map[string]string{
 		whyOrder: "an operator wants it", whyFailback: c.cfg.Peer + " is preferred, and fit again",
 		whyFailed: "it could not run here", whyUnfit: "the data here may not be used",
-	}[why], "to keep it here")
-	c.say(m)
+	}[e.why], "to keep it here")
 }
 
 // hearAsk takes a step of an exchange from the peer.
@@ -173,6 +176,10 @@ func (c *Core) startGiving() {
 	c.exchange.phase, c.exchange.until = giving, Never
 	if c.exchange.why == whyFailback {
 		c.goback.last = max(c.now, 1)
+		if c.goback.refused != "" {
+			c.goback.refused = ""
+			c.tellOffer() // not before, as it is offered again and again
+		}
 	}
 	for i := range c.groups {
 		if c.exchange.mask.has(i) {
@@ -240,6 +247,10 @@ func (c *Core) goOn() {
 			e.again = c.repeats()
 			c.say(ask(e.set, infoOther, e.round))
 		}
+	case weighing:
+		if c.now >= e.until {
+			c.takeOffer() // the start will find out
+		}
 	case taking:
 		if c.takenFromPeer() {
 			c.goback.wanted = c.goback.wanted || e.why == whyUnfit && c.cfg.returns()
@@ -276,6 +287,7 @@ func (c *Core) hearNo(m hbwire.Message) {
 			c.newer(m)
 			c.peer.known, c.askAt = false, c.now
 		}
+		c.failbackRefused(text)
 		c.cancel(text)
 	}
 }
@@ -286,7 +298,9 @@ func (c *Core) cancel(why string) {
 	if e.phase == noExchange {
 		return
 	}
-	c.notef("exchange of groups with %s is over: %s", c.cfg.Peer, why)
+	if e.why != whyFailback || why != c.goback.refused {
+		c.notef("exchange of groups with %s is over: %s", c.cfg.Peer, why)
+	}
 	c.exchange = exchange{}
 	c.mustReport = true
 	for i := range c.groups {
@@ -295,7 +309,7 @@ func (c *Core) cancel(why string) {
 		}
 	}
 	c.goback.at = max(c.goback.at, c.now+pollEach)
-	if e.phase == offered {
+	if e.phase == offered || e.phase == weighing {
 		c.endOrderOf(OrderTakeover, false, why)
 	}
 	c.endOrderOf(OrderStandby, false, why)

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -17,23 +18,25 @@ type goback struct {
 	wanted bool
 	at     time.Duration // when it is next looked at
 	wait   string        // why it has not begun
-	steady time.Duration // since when the peer is heard and its copy is fit; 0: it is not
-	due    time.Duration // what it was announced for
-	said   string        // and how
-	last   time.Duration // when groups went back last; 0: never
+	// refused is what the peer said to the last offer, if it did not take it.
+	refused string
+	steady  time.Duration // since when the peer is heard and its copy is fit; 0: it is not
+	due     time.Duration // what it was announced for
+	said    string        // and how
+	last    time.Duration // when groups went back last; 0: never
 }
 
 // failBack gives the groups of a peer that has returned back to it, once, when its copy is fit.
 func (c *Core) failBack() {
 	b := &c.goback
 	if !b.wanted || c.stage != stable || c.peer.absent() || !c.peer.known {
-		b.wait, b.steady, b.due = "", 0, 0
+		b.wait, b.refused, b.steady, b.due = "", "", 0, 0
 		return
 	}
 	held := c.claimed().and(c.members(Foreign))
 	if held.empty() {
 		b.wanted = !c.peer.stable || !c.settled()
-		b.wait, b.steady, b.due = "", 0, 0
+		b.wait, b.refused, b.steady, b.due = "", "", 0, 0
 		return
 	}
 	switch {
@@ -57,11 +60,24 @@ func (c *Core) failBack() {
 		c.notef("failback to %s waits: %s", c.cfg.Peer, reason)
 		c.decidedAll(held, stayed, "failback waits: "+reason, "to give it back now")
 	}
-	b.wait = reason
+	b.wait = cmp.Or(reason, b.refused)
 	if reason == "" {
 		b.at = c.now + unfitFor
 		c.give(Foreign, c.offer(Foreign, held), whyFailback)
 	}
+}
+
+// failbackRefused notes that the peer does not take now what is to go back to it. It is offered again.
+func (c *Core) failbackRefused(why string) {
+	b, e := &c.goback, &c.exchange
+	if e.why != whyFailback || e.phase != asked {
+		return
+	}
+	if why != b.refused {
+		c.notef("failback to %s waits: %s", c.cfg.Peer, why)
+		c.decidedAll(e.mask.and(c.claimed()), stayed, "failback waits: "+why, "to stop it here for that")
+	}
+	b.refused, b.wait = why, why
 }
 
 // announced says what a failback that nothing is against still waits for: an operator has to have the time to be

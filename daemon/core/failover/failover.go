@@ -100,6 +100,7 @@ type Core struct {
 	life     lifetime
 	exchange exchange
 	rounds   uint64
+	declined string // why the last offer was not taken; empty if it was
 	order    order
 
 	goback  goback
@@ -164,6 +165,8 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 		c.fenced(in)
 	case Kept:
 		c.kept(in)
+	case Weighed:
+		c.weighed(in)
 	case Poke:
 		c.pollAt, c.goback.at = now, now
 	default:

@@ -41,6 +41,9 @@ const (
 	// Kept answers the Keep of number ID: Text is durable; or Failed, and Text
 	// says how.
 	Kept InputKind = 21
+	// Weighed answers the Weigh of number ID: there is room, or nobody knows; or
+	// Failed, and Text says what is missing.
+	Weighed InputKind = 22
 )
 
 // An OrderKind says what an administrator wants.
@@ -126,6 +129,10 @@ const (
 	// Keep: the next Started is to bring Text; answered by Kept with the same ID
 	// when that is durable.
 	Keep EffectKind = 22
+	// Weigh: find out whether this node has room for groups: those with a 1 in Text,
+	// which has a 0 or a 1 for each. Answered by Weighed with the same ID, or taken for
+	// yes after some seconds.
+	Weigh EffectKind = 23
 )
 
 // An Action is what to do with a resource.

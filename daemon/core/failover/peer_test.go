@@ -28,7 +28,7 @@ func faceWith(which int, failback haconf.Failback) *facing {
 	f := &facing{machine: w.machines[which]}
 	var err error
 	f.fail, err = failover.New(failover.Config{
-		Node: f.name, Peer: f.peer, Failback: f.failback, Groups: f.groups,
+		Node: f.name, Peer: f.peer, Failback: f.failback, Groups: f.groups, Rooms: []bool{true},
 	}, f)
 	Expect(err).NotTo(HaveOccurred())
 	f.step(failover.Input{Kind: failover.Started})

@@ -40,4 +40,16 @@ func (s groupSet) without(t groupSet) groupSet {
 	return s
 }
 
+// digits is the set as text: a 1 or a 0 for each group.
+func (c *Core) digits(s groupSet) string {
+	text := make([]byte, len(c.groups))
+	for i := range text {
+		text[i] = '0'
+		if s.has(i) {
+			text[i] = '1'
+		}
+	}
+	return string(text)
+}
+
 func (s groupSet) empty() bool { return s == groupSet{} }

@@ -57,8 +57,10 @@ func storm(seed uint64, split bool) *world {
 	}
 	w := newWorld(seed, stormLines, failback)
 	w.loss, w.delay, w.split = w.draw.Float64()*0.4, time.Duration(w.draw.Int64N(int64(2*time.Second))), split
-	w.machines[0].boot(false)
-	w.machines[1].boot(false)
+	for _, m := range w.machines {
+		m.rooms = [][]bool{nil, {true}, {false, true}, {true, true, true}}[seed%4]
+		m.boot(false)
+	}
 	for id := range uint64(60) {
 		usual := []time.Duration{time.Second, 4 * time.Second, 40 * time.Second}[w.draw.IntN(3)]
 		w.pass(time.Duration(w.draw.ExpFloat64() * float64(usual)))
@@ -90,9 +92,10 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 	case kind == 9:
 		m.refuseStop[name] = !m.refuseStop[name]
 	case kind == 10:
-		m.unseen[name] = !m.unseen[name]
+		m.unseen[name], m.dumb = !m.unseen[name], !m.dumb
 	case kind == 11:
 		m.mayGive[group] = !m.mayGive[group]
+		m.noRoom = map[bool]string{true: "it is full"}[m.noRoom == ""]
 	case kind == 12:
 		m.mayStart[group] = !m.mayStart[group]
 	case kind == 13:
@@ -115,6 +118,7 @@ func (w *world) calm(t *testing.T) {
 		clear(m.refuseStart)
 		clear(m.refuseStop)
 		clear(m.unseen)
+		m.noRoom, m.dumb = "", false
 		for i := range m.groups {
 			m.mayGive[i], m.mayStart[i] = true, true
 		}

@@ -25,25 +25,41 @@ func (c *Core) hearOffer(set Set, m hbwire.Message) {
 		c.notef("%s offers groups, which means nothing with \"auto_failback legacy\"", c.cfg.Peer)
 		return
 	}
+	e := exchange{set: set, mask: mask, round: round, why: why}
 	if reason := c.cannotTake(mask, why); reason != "" {
-		c.notef("%s offers %v groups; refused: %s", c.cfg.Peer, set.turned(), reason)
-		c.decidedAll(mask, refused, "offered by "+c.cfg.Peer+": "+reason, "to take it")
-		c.refuse(set, round, reason)
+		c.decline(e, reason)
 		return
 	}
-	c.exchange = exchange{
-		phase: offered, set: set, mask: mask, until: c.now + endWithin, again: c.repeats(), round: round, why: why,
-	}
+	c.exchange = e
 	if c.order.open && c.order.kind == OrderTakeover {
 		c.order.until = 0
 	}
-	c.say(ask(set, infoOther, round))
+	if !c.weigh() {
+		c.takeOffer()
+	}
+}
+
+// decline says no to an offer.
+func (c *Core) decline(e exchange, reason string) {
+	if again := e.why == whyFailback && reason == c.declined; !again {
+		c.notef("%s offers %v groups; refused: %s", c.cfg.Peer, e.set.turned(), reason)
+	}
+	c.declined = reason
+	c.decidedAll(e.mask, refused, "offered by "+c.cfg.Peer+": "+reason, "to take it")
+	c.refuse(e.set, e.round, reason)
+}
+
+// takeOffer lets the peer stop what it offers.
+func (c *Core) takeOffer() {
+	e := &c.exchange
+	e.phase, e.until, e.again, c.declined = offered, c.now+endWithin, c.repeats(), ""
+	c.say(ask(e.set, infoOther, e.round))
 }
 
 // cannotTake says why this node takes no groups from the peer, or nothing. A second offer replaces the first: the peer
 // has given up waiting for an answer.
 func (c *Core) cannotTake(mask groupSet, why string) string {
-	again := c.exchange.phase == offered && c.peer.detailed
+	again := (c.exchange.phase == offered || c.exchange.phase == weighing) && c.peer.detailed
 	switch {
 	case c.stage != stable:
 		return fmt.Sprintf("%s is %v", c.cfg.Node, c.stage)

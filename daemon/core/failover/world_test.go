@@ -71,6 +71,10 @@ type machine struct {
 	shots                         []uint64
 	kept                          string // the text of the last Keep
 	full                          bool   // there is no room to keep it
+	rooms                         []bool
+	noRoom                        string   // why there is none for guests
+	weighed                       []string // what was to be weighed
+	dumb                          bool     // and was not answered
 
 	running     map[string]bool
 	slow        time.Duration // what an action takes longer here
@@ -194,7 +198,7 @@ func (m *machine) boot(crashed bool) {
 	Expect(err).NotTo(HaveOccurred())
 	m.fail, err = failover.New(failover.Config{
 		Node: m.name, Peer: m.peer, Failback: m.failback, Groups: m.groups, Monitor: m.monitor, Fence: m.fence,
-		Patience: m.patience,
+		Patience: m.patience, Rooms: m.rooms,
 	}, m)
 	Expect(err).NotTo(HaveOccurred())
 	m.decide(failover.Input{Kind: failover.Started, Crashed: crashed, Text: m.kept})
@@ -301,6 +305,8 @@ func (m *machine) decide(in failover.Input) {
 			m.shots = append(m.shots, e.ID)
 		case failover.Keep:
 			m.keep(e)
+		case failover.Weigh:
+			m.weigh(e)
 		case failover.Left:
 			m.left = true
 			m.w.later(0, func() { m.run = 0 })
@@ -318,6 +324,17 @@ func (m *machine) keep(e failover.Effect) {
 	m.w.later(m.w.took, func() {
 		if m.run == run {
 			m.decide(failover.Input{Kind: failover.Kept, ID: e.ID, Failed: failed, Text: "no space left on device"})
+		}
+	})
+}
+
+// weigh looks for room.
+func (m *machine) weigh(e failover.Effect) {
+	m.weighed = append(m.weighed, e.Text)
+	run := m.run
+	m.w.later(m.w.took, func() {
+		if m.run == run && !m.dumb {
+			m.decide(failover.Input{Kind: failover.Weighed, ID: e.ID, Failed: m.noRoom != "", Text: m.noRoom})
 		}
 	})
 }
