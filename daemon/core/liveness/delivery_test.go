@@ -2,6 +2,7 @@ package liveness_test
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -88,8 +89,8 @@ var _ = Describe("Acknowledgements", func() {
 
 var _ = Describe("Own messages that get lost", func() {
 	ask := func(p *milo2, first, last uint64) []byte {
-		return p.packet(hbwire.Text("t", "NS_rexmit"), hbwire.Text("dest", "milo1"), hbwire.Decimal("firstseq", first),
-			hbwire.Decimal("lastseq", last))
+		return p.packet(hbwire.Text("t", "NS_rexmit"), hbwire.Text("dest", "milo1"),
+			hbwire.Text("firstseq", strconv.FormatUint(first, 10)), hbwire.Text("lastseq", strconv.FormatUint(last, 10)))
 	}
 	say := func(n *node) []byte {
 		n.seen = nil

@@ -84,6 +84,11 @@ type Core struct {
 	links   []link
 	drops   [dropReasons]uint64
 
+	// What is sent and heard, each in the memory of the last one.
+	draft    hbwire.Draft
+	fields   hbwire.Message
+	envelope hbwire.Envelope
+
 	wanted    time.Duration // Deadline as it was after the last Step
 	judgeFrom time.Duration // nobody is dead before
 	mustDrain bool
@@ -206,16 +211,13 @@ func (c *Core) keepBeating() {
 }
 
 func (c *Core) beat() {
-	const fields = 12 // with those of the envelope
-	m := append(make(hbwire.Message, 0, fields),
-		hbwire.Text(hbwire.FieldType, hbwire.MsgStatus), hbwire.Text(hbwire.FieldStatus, c.state.String()))
+	d := c.write(hbwire.MsgStatus).Text(hbwire.FieldStatus, c.state.String())
 	if !c.peer.old {
 		deadtime := c.cfg.Deadtime
 		if c.raisedDT {
 			deadtime += raisedBy
 		}
-		m = append(m, hbwire.Hex(hbwire.FieldDeadtime, uint64(deadtime/time.Millisecond)),
-			hbwire.Text(hbwire.FieldProtocol, "1"))
+		d.Hex(hbwire.FieldDeadtime, uint64(deadtime/time.Millisecond)).Text(hbwire.FieldProtocol, "1")
 	}
-	c.send(m)
+	c.send()
 }

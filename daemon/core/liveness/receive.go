@@ -48,13 +48,14 @@ func (c *Core) ignore(why drop, format string, args ...any) {
 }
 
 func (c *Core) receive(data []byte, medium string) {
-	packet, err := hbwire.Decode(data)
+	packet, err := hbwire.DecodeIn(c.fields, data)
 	if err == nil {
 		err = c.cfg.Keys.Verify(packet)
 	}
-	var e hbwire.Envelope
+	e := &c.envelope
 	if err == nil {
-		e, err = hbwire.Open(packet.Message)
+		c.fields = packet.Message
+		err = e.Open(packet.Message)
 	}
 	if err != nil {
 		c.ignore(dropUnreadable, "packet on %s dropped: %v", medium, err)
@@ -101,7 +102,7 @@ func (c *Core) hearEncoding(e hbwire.Encoding) {
 //
 // Heartbeat lets a status alone start a new generation. Any sequenced message does so here: otherwise one that follows
 // a lost status would be dropped, and its number never asked for.
-func (c *Core) admit(m hbwire.Message, e hbwire.Envelope) bool {
+func (c *Core) admit(m hbwire.Message, e *hbwire.Envelope) bool {
 	p := &c.peer
 	kind := m.Text(hbwire.FieldType)
 	isStatus := kind == hbwire.MsgStatus
@@ -132,7 +133,7 @@ func (c *Core) admit(m hbwire.Message, e hbwire.Envelope) bool {
 
 // meet forgets what was known of the peer: it is heard for the first time, or has restarted. The first that it hears
 // of this node must be a status: a Heartbeat that hears anything else first goes on as if there were no other node.
-func (c *Core) meet(e hbwire.Envelope, restarted bool) {
+func (c *Core) meet(e *hbwire.Envelope, restarted bool) {
 	c.peer = peer{
 		state: Init, generation: e.Generation, heardAt: c.now, deadtime: c.cfg.Deadtime,
 		uuid: c.peer.uuid, onlyClassic: c.peer.onlyClassic,
@@ -144,7 +145,7 @@ func (c *Core) meet(e hbwire.Envelope, restarted bool) {
 }
 
 // isForUs compares the uuid if there is one, else the name: a node may have been renamed.
-func (c *Core) isForUs(m hbwire.Message, e hbwire.Envelope) bool {
+func (c *Core) isForUs(m hbwire.Message, e *hbwire.Envelope) bool {
 	if e.DestUUID != (hbwire.UUID{}) {
 		return e.DestUUID == c.cfg.UUID
 	}
@@ -152,7 +153,7 @@ func (c *Core) isForUs(m hbwire.Message, e hbwire.Envelope) bool {
 	return dest == "" || strings.EqualFold(dest, c.cfg.Node)
 }
 
-func (c *Core) deliver(m hbwire.Message, e hbwire.Envelope) {
+func (c *Core) deliver(m hbwire.Message, e *hbwire.Envelope) {
 	if e.SourceUUID != (hbwire.UUID{}) && e.SourceUUID != c.peer.uuid {
 		if c.peer.uuid != (hbwire.UUID{}) {
 			c.notef("%s has a new uuid", c.cfg.Peer)
@@ -181,12 +182,12 @@ func (c *Core) deliver(m hbwire.Message, e hbwire.Envelope) {
 		}
 	case hbwire.MsgPing:
 	default:
-		c.emit(Effect{Kind: Heard, Message: m})
+		c.emit(Effect{Kind: Heard, Message: m.Clone()})
 	}
 }
 
 // hearStatus is the one place that keeps the peer alive.
-func (c *Core) hearStatus(m hbwire.Message, e hbwire.Envelope) {
+func (c *Core) hearStatus(m hbwire.Message, e *hbwire.Envelope) {
 	p := &c.peer
 	if e.Seq < p.statusSeq && e.Time < p.statusTime {
 		return // resent: it says nothing about now

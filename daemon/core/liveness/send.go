@@ -7,8 +7,13 @@ import (
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
-// send puts the envelope around a message and transmits it. A sequenced one is kept for resending.
-func (c *Core) send(m hbwire.Message) hbwire.Message {
+// write begins a message; send sends it.
+func (c *Core) write(kind string) *hbwire.Draft { return c.draft.New().Text(hbwire.FieldType, kind) }
+
+// send puts the envelope around the draft and transmits it, and says whether that was possible. A sequenced one is kept
+// for resending.
+func (c *Core) send() bool {
+	m := c.draft.Message
 	kind := m.Text(hbwire.FieldType)
 	env := hbwire.Envelope{
 		Source: c.cfg.Node, SourceUUID: c.cfg.UUID, Seq: c.sent.seq + 1, Generation: c.cfg.Generation,
@@ -22,15 +27,15 @@ func (c *Core) send(m hbwire.Message) hbwire.Message {
 	case dest == c.cfg.Node:
 		env.DestUUID = c.cfg.UUID
 	}
-	env.Add(&m)
+	env.Add(&c.draft)
 	encoding := c.cfg.Encoding
 	if c.peer.onlyClassic {
 		encoding = hbwire.Classic
 	}
-	data, err := c.cfg.Keys.Sign(m, encoding)
+	data, err := c.draft.Sign(&c.cfg.Keys, encoding)
 	if err != nil {
 		c.notef("message not sent: %v", err)
-		return nil
+		return false
 	}
 	if hbwire.Sequenced(kind) {
 		report := uint64(0)
@@ -40,7 +45,7 @@ func (c *Core) send(m hbwire.Message) hbwire.Message {
 		c.sent.add(data, c.now, report)
 	}
 	c.emit(Effect{Kind: Transmit, Data: data})
-	return m
+	return true
 }
 
 // say sends a message that another part of this node, or a program beside it, wants to be sent.
@@ -56,8 +61,9 @@ func (c *Core) say(m hbwire.Message, loop bool) {
 	if m.Text(hbwire.FieldType) == hbwire.MsgResource && m.Text(hbwire.FieldReport) != "" {
 		c.reports++
 	}
-	if m = c.send(append(hbwire.Message(nil), m...)); m != nil && loop {
-		c.emit(Effect{Kind: Heard, Own: true, Message: m})
+	c.draft.New().Add(m)
+	if c.send() && loop {
+		c.emit(Effect{Kind: Heard, Own: true, Message: c.draft.Message.Clone()})
 	}
 }
 
@@ -95,10 +101,9 @@ func (c *Core) resend(m hbwire.Message) {
 }
 
 func (c *Core) cannotResend(seq uint64, why string) {
-	c.send(hbwire.Message{
-		hbwire.Text(hbwire.FieldType, hbwire.MsgCannotResend), hbwire.Hex(hbwire.FieldFirstSeq, seq),
-		hbwire.Text(hbwire.FieldDest, c.cfg.Peer), hbwire.Text(hbwire.FieldInfo, why),
-	})
+	c.write(hbwire.MsgCannotResend).Hex(hbwire.FieldFirstSeq, seq).Text(hbwire.FieldDest, c.cfg.Peer).
+		Text(hbwire.FieldInfo, why)
+	c.send()
 }
 
 // askForMissing asks for lost messages whose delay is over: without the delay every message that overtook another one
@@ -112,10 +117,9 @@ func (c *Core) askForMissing() {
 		if !ok {
 			return
 		}
-		c.send(hbwire.Message{
-			hbwire.Text(hbwire.FieldType, hbwire.MsgResend), hbwire.Text(hbwire.FieldDest, c.cfg.Peer),
-			hbwire.Decimal(hbwire.FieldFirstSeq, first), hbwire.Decimal(hbwire.FieldLastSeq, last),
-		})
+		c.write(hbwire.MsgResend).Text(hbwire.FieldDest, c.cfg.Peer).
+			Decimal(hbwire.FieldFirstSeq, first).Decimal(hbwire.FieldLastSeq, last)
+		c.send()
 	}
 }
 
@@ -135,10 +139,8 @@ func (c *Core) acknowledge() {
 		return
 	}
 	if seq, ok := c.peer.numbers.ack(c.trigger); ok {
-		c.send(hbwire.Message{
-			hbwire.Text(hbwire.FieldType, hbwire.MsgAck), hbwire.Text(hbwire.FieldDest, c.cfg.Peer),
-			hbwire.Hex(hbwire.FieldAckSeq, seq),
-		})
+		c.write(hbwire.MsgAck).Text(hbwire.FieldDest, c.cfg.Peer).Hex(hbwire.FieldAckSeq, seq)
+		c.send()
 	}
 }
 
@@ -153,9 +155,8 @@ func (c *Core) join() {
 	if c.peer.state != Dead && !c.peer.old && !c.nodesCame {
 		if c.now >= c.askNodes {
 			c.askNodes = c.now + askNodesEach
-			c.send(hbwire.Message{
-				hbwire.Text(hbwire.FieldType, hbwire.MsgAskNodes), hbwire.Text(hbwire.FieldDest, c.cfg.Peer),
-			})
+			c.write(hbwire.MsgAskNodes).Text(hbwire.FieldDest, c.cfg.Peer)
+			c.send()
 		}
 		return
 	}
@@ -173,10 +174,9 @@ func (c *Core) joinDeadline() time.Duration {
 }
 
 func (c *Core) tellNodes() {
-	c.send(hbwire.Message{
-		hbwire.Text(hbwire.FieldDest, c.cfg.Peer), hbwire.Text(hbwire.FieldType, hbwire.MsgNodes),
-		hbwire.Text(hbwire.FieldNodes, c.cfg.Node+" "+c.cfg.Peer+" "), hbwire.Text(hbwire.FieldDeleted, " "),
-	})
+	c.draft.New().Text(hbwire.FieldDest, c.cfg.Peer).Text(hbwire.FieldType, hbwire.MsgNodes).
+		Text(hbwire.FieldNodes, c.cfg.Node+" "+c.cfg.Peer+" ").Text(hbwire.FieldDeleted, " ")
+	c.send()
 }
 
 func (c *Core) hearNodes(m hbwire.Message) {

@@ -191,11 +191,8 @@ var _ = Describe("Packets that are not believed", func() {
 		}
 		Expect(n.take(liveness.Note)).To(HaveLen(7))
 		n.hear((&milo2{seq: 100, generation: 2}).status("active"))
-		stranger := hbwire.Message{hbwire.Text("t", "status")}
-		hbwire.Envelope{Source: "milo3", Seq: 1, Generation: 9, Time: 1}.Add(&stranger)
-		data, err := keys.Sign(stranger, hbwire.Netstring)
-		Expect(err).NotTo(HaveOccurred())
-		n.hear(data)
+		n.hear(sealed(hbwire.Message{hbwire.Text("t", "status")},
+			hbwire.Envelope{Source: "milo3", Seq: 1, Generation: 9, Time: 1}, hbwire.Netstring))
 		again := p.status("active")
 		n.hear(again)
 		n.hear(again)
@@ -220,10 +217,7 @@ var _ = Describe("A peer that speaks like Heartbeat 1.2", func() {
 	It("is answered in the classic encoding, without what it does not know", func() {
 		n := newNode(config())
 		m := hbwire.Message{hbwire.Text("t", "status"), hbwire.Text("st", "up")}
-		hbwire.Envelope{Source: "milo2", Seq: 1, Generation: 7, Time: 1}.Add(&m)
-		data, err := keys.Sign(m, hbwire.Classic)
-		Expect(err).NotTo(HaveOccurred())
-		n.hear(data)
+		n.hear(sealed(m, hbwire.Envelope{Source: "milo2", Seq: 1, Generation: 7, Time: 1}, hbwire.Classic))
 		Expect(n.take(liveness.CommsUp)).To(HaveLen(1))
 		n.until(5 * time.Second)
 		for _, e := range n.take(liveness.Transmit) {

@@ -101,10 +101,16 @@ func (p *milo2) packet(fields ...hbwire.Field) []byte {
 		p.seq++
 	}
 	p.time++
-	hbwire.Envelope{
+	return sealed(m, hbwire.Envelope{
 		Source: "milo2", SourceUUID: uuid2, Seq: p.seq, Generation: p.generation, Time: p.time, TTL: 3,
-	}.Add(&m)
-	data, err := keys.Sign(m, hbwire.Netstring)
+	}, hbwire.Netstring)
+}
+
+// sealed is the datagram that carries a message.
+func sealed(m hbwire.Message, e hbwire.Envelope, encoding hbwire.Encoding) []byte {
+	var d hbwire.Draft
+	e.Add(d.Add(m))
+	data, err := d.Sign(&keys, encoding)
 	Expect(err).NotTo(HaveOccurred())
 	return data
 }

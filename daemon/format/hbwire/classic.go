@@ -56,7 +56,7 @@ func (m Message) appendLines(dst []byte, depth int) []byte {
 
 // appendNested turns a nested message from netstring into classic text on one line.
 func appendNested(dst, netstring []byte, depth int) []byte {
-	nested, _, err := readNetstring(netstring, depth+1)
+	nested, _, err := readNetstring(nil, netstring, depth+1)
 	if err != nil {
 		return dst // a message that check has passed has no such field
 	}
@@ -65,9 +65,9 @@ func appendNested(dst, netstring []byte, depth int) []byte {
 	return append(dst, bytes.ReplaceAll(text, []byte{'\n'}, nestedBreaks[depth:depth+1])...)
 }
 
-// readClassic splits b into a message and what follows its line <<<. Text values alias b; the caller checks the
+// readClassic splits b into a message, which is appended to fields, and what follows its line <<<. Text values alias b; the caller checks the
 // message. Empty lines are skipped, as Heartbeat does.
-func readClassic(b []byte, depth int) (m Message, rest []byte, err error) {
+func readClassic(fields Message, b []byte, depth int) (m Message, rest []byte, err error) {
 	if depth > maxDepth {
 		return nil, nil, fmt.Errorf("%w: messages nested more than %d deep", ErrLimit, maxDepth)
 	}
@@ -75,6 +75,7 @@ func readClassic(b []byte, depth int) (m Message, rest []byte, err error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: found %.8q, want a line >>>", ErrMalformed, b)
 	}
+	m = fields
 	for {
 		line, after, ended := bytes.Cut(rest, []byte("\n"))
 		switch {
@@ -127,7 +128,7 @@ func readLine(line []byte, depth int) (Field, error) {
 // readNested turns a nested message from classic text on one line into netstring.
 func readNested(text []byte, depth int) ([]byte, error) {
 	lines := bytes.ReplaceAll(text, nestedBreaks[depth:depth+1], []byte{'\n'})
-	nested, rest, err := readClassic(lines, depth+1)
+	nested, rest, err := readClassic(nil, lines, depth+1)
 	switch {
 	case err != nil:
 		return nil, err

@@ -1,6 +1,7 @@
 package hbwire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
@@ -9,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"strconv"
-	"strings"
 )
 
 // A Method is how a key makes a digest.
@@ -55,13 +55,16 @@ type Keys struct {
 	Keys    [16]Key
 }
 
-// digest is the text that proves knowledge of the key: lower-case hexadecimal, a crc without leading zeros.
+// signatureSize is that of the longest signature, in bytes: SHA1 with a key of two digits.
+const signatureSize = len("15 ") + 2*sha1.Size
+
+// appendDigest appends the text that proves knowledge of the key: lower-case hexadecimal, a crc without leading zeros.
 // Source: Heartbeat wire, section 2.3.
-func (k Key) digest(signed []byte) string {
+func (k *Key) appendDigest(dst, signed []byte) []byte {
 	var h hash.Hash
 	switch k.Method {
 	case CRC:
-		return strconv.FormatUint(uint64(cksum(signed)), 16)
+		return strconv.AppendUint(dst, uint64(cksum(signed)), 16)
 	case MD5:
 		h = hmac.New(md5.New, []byte(k.Secret))
 	case SHA1:
@@ -70,7 +73,7 @@ func (k Key) digest(signed []byte) string {
 		panic(fmt.Sprintf("hbwire: a key of method %d has no digest", k.Method))
 	}
 	h.Write(signed)
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.AppendEncode(dst, h.Sum(nil))
 }
 
 // cksumTables have what a byte, and as many more that are zero, do to a CRC whose
@@ -110,25 +113,26 @@ var keyNumbers = [16]string{
 	"0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "8 ", "9 ", "10 ", "11 ", "12 ", "13 ", "14 ", "15 ",
 }
 
-// sign returns "NUMBER DIGEST" made with the current key.
-func (k Keys) sign(signed []byte) (string, error) {
+// appendSignature appends "NUMBER DIGEST" made with the current key.
+func (k *Keys) appendSignature(dst, signed []byte) ([]byte, error) {
 	if k.Current < 0 || k.Current >= len(k.Keys) || k.Keys[k.Current].Method == NoMethod {
-		return "", fmt.Errorf("sign a packet with key %d: %w", k.Current, ErrUnknownKey)
+		return dst, fmt.Errorf("sign a packet with key %d: %w", k.Current, ErrUnknownKey)
 	}
-	return keyNumbers[k.Current] + k.Keys[k.Current].digest(signed), nil
+	return k.Keys[k.Current].appendDigest(append(dst, keyNumbers[k.Current]...), signed), nil
 }
 
 // verify checks "NUMBER DIGEST" with the key of that number, current or not: this is how keys are rolled.
-func (k Keys) verify(signature string, signed []byte) error {
-	number, digest, _ := strings.Cut(signature, " ")
-	n, err := strconv.ParseUint(number, 10, 8)
+func (k *Keys) verify(signature, signed []byte) error {
+	number, digest, _ := bytes.Cut(signature, []byte(" "))
+	n, err := strconv.ParseUint(string(number), 10, 8)
 	if err != nil {
 		return fmt.Errorf("%w: found %.60q, want a key number, a blank and a digest", ErrDigest, signature)
 	}
 	if n >= uint64(len(k.Keys)) || k.Keys[n].Method == NoMethod {
 		return fmt.Errorf("%w: found number %d, want one that is in authkeys", ErrUnknownKey, n)
 	}
-	if want := k.Keys[n].digest(signed); !hmac.Equal([]byte(digest), []byte(want)) {
+	var own [signatureSize]byte
+	if want := k.Keys[n].appendDigest(own[:0], signed); !hmac.Equal(digest, want) {
 		return fmt.Errorf("%w: %.40q does not fit key %d (%s); authkeys must be the same on both nodes", ErrDigest,
 			digest, n, k.Keys[n].Method)
 	}

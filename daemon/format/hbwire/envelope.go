@@ -32,65 +32,53 @@ type Envelope struct {
 
 // Add appends the envelope to a message that has its type and its own fields. A field that the message has already,
 // as src in messages of API clients, keeps its place.
-func (e Envelope) Add(m *Message) {
-	sequenced := Sequenced(m.Text(FieldType))
+func (e *Envelope) Add(d *Draft) {
+	sequenced := Sequenced(d.Message.Text(FieldType))
 	if e.DestUUID != (UUID{}) {
-		m.Set(Bytes(FieldDestUUID, e.DestUUID[:]))
+		d.Bytes(FieldDestUUID, e.DestUUID[:])
 	}
-	m.Set(Text(FieldSource, strings.ToLower(e.Source)))
+	d.Text(FieldSource, strings.ToLower(e.Source))
 	if e.SourceUUID != (UUID{}) {
-		m.Set(Bytes(FieldSourceUUID, e.SourceUUID[:]))
+		d.Bytes(FieldSourceUUID, e.SourceUUID[:])
 	}
 	if sequenced {
-		m.Set(Hex(FieldSeq, e.Seq))
+		d.Hex(FieldSeq, e.Seq)
 	}
-	m.Set(Hex(FieldGeneration, e.Generation))
-	m.Set(Hex(FieldTime, e.Time))
+	d.Hex(FieldGeneration, e.Generation)
+	d.Hex(FieldTime, e.Time)
 	if sequenced {
-		m.Set(Text(FieldLoad, e.Load))
+		d.Text(FieldLoad, e.Load)
 	}
-	m.Set(Decimal(FieldTTL, e.TTL))
+	d.Decimal(FieldTTL, e.TTL)
 }
 
 // Open reads the envelope of a message that has been received. It fails with ErrField if the message lacks what no
 // receiver can do without: t, src, a time other than 0, and seq unless its type starts with NS_. Generation and TTL are
-// 0 if missing: ping nodes have none.
-func Open(m Message) (Envelope, error) {
-	e := Envelope{
+// 0 if missing: ping nodes have none. Text that e has already costs no memory.
+func (e *Envelope) Open(m Message) error {
+	kind := m.Text(FieldType)
+	*e = Envelope{
 		DestUUID: m.UUID(FieldDestUUID), SourceUUID: m.UUID(FieldSourceUUID),
-		Source: strings.ToLower(m.Text(FieldSource)), Load: m.Text(FieldLoad),
+		Source: strings.ToLower(m.textLike(FieldSource, e.Source)), Load: m.textLike(FieldLoad, e.Load),
 	}
-	for _, name := range []string{FieldType, FieldSource} {
+	for _, name := range [...]string{FieldType, FieldSource} {
 		if m.Text(name) == "" {
-			return Envelope{}, fmt.Errorf("field %s of %q: %w: found no text", name, m.Text(FieldType), ErrField)
+			return fmt.Errorf("field %s of %q: %w: found no text", name, kind, ErrField)
 		}
 	}
-	for _, number := range [...]struct {
-		name     string
-		to       *uint64
-		decimal  bool
-		required bool
-	}{
-		{FieldSeq, &e.Seq, false, Sequenced(m.Text(FieldType))},
-		{FieldGeneration, &e.Generation, false, false},
-		{FieldTime, &e.Time, false, true},
-		{FieldTTL, &e.TTL, true, false},
-	} {
-		if m.index(number.name) < 0 && !number.required {
-			continue
+	var err error
+	read := func(name string, base int, required bool) (n uint64) {
+		if err == nil && (required || m.index(name) >= 0) {
+			n, err = m.number(name, base)
 		}
-		read := Message.Hex
-		if number.decimal {
-			read = Message.Decimal
-		}
-		var err error
-		if *number.to, err = read(m, number.name); err != nil {
-			return Envelope{}, err
-		}
+		return n
 	}
-	if e.Time == 0 {
-		return Envelope{}, fmt.Errorf("field %s of %q: %w: found 0, want the time of sending", FieldTime,
-			m.Text(FieldType), ErrField)
+	e.Seq = read(FieldSeq, 16, Sequenced(kind))
+	e.Generation = read(FieldGeneration, 16, false)
+	e.Time = read(FieldTime, 16, true)
+	e.TTL = read(FieldTTL, 10, false)
+	if err == nil && e.Time == 0 {
+		err = fmt.Errorf("field %s of %q: %w: found 0, want the time of sending", FieldTime, kind, ErrField)
 	}
-	return e, nil
+	return err
 }

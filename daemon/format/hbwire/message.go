@@ -10,8 +10,8 @@ package hbwire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 )
 
 // A Type says what a field's value is. Source: Heartbeat wire, section 1.2.
@@ -49,14 +49,6 @@ func Hex(name string, value uint64) Field {
 	return Field{Name: name, Value: strconv.AppendUint(nil, value, 16)}
 }
 
-// Decimal is a field that holds a number in decimal.
-func Decimal(name string, value uint64) Field {
-	return Field{Name: name, Value: strconv.AppendUint(nil, value, 10)}
-}
-
-// Bytes is a field of bytes. It aliases value.
-func Bytes(name string, value []byte) Field { return Field{Name: name, Type: Binary, Value: value} }
-
 // Get returns the field called name, and whether there is one.
 func (m Message) Get(name string) (Field, bool) {
 	i := m.index(name)
@@ -75,11 +67,19 @@ func (m Message) Text(name string) string {
 	return word(f.Value)
 }
 
+// textLike is Text, in the memory of before if that is the same.
+func (m Message) textLike(name, before string) string {
+	if f, ok := m.Get(name); ok && f.Type == String && string(f.Value) == before {
+		return before
+	}
+	return m.Text(name)
+}
+
 // Hex returns a number that is sent in hexadecimal. It fails if the field is missing or is no such number.
-func (m Message) Hex(name string) (uint64, error) { return m.number(name, 16, "hexadecimal") }
+func (m Message) Hex(name string) (uint64, error) { return m.number(name, 16) }
 
 // Decimal returns a number that is sent in decimal. It fails if the field is missing or is no such number.
-func (m Message) Decimal(name string) (uint64, error) { return m.number(name, 10, "decimal") }
+func (m Message) Decimal(name string) (uint64, error) { return m.number(name, 10) }
 
 // UUID returns a node's uuid. It is zero if the field is missing, or is not 16 bytes.
 func (m Message) UUID(name string) (u UUID) {
@@ -87,6 +87,15 @@ func (m Message) UUID(name string) (u UUID) {
 		copy(u[:], f.Value)
 	}
 	return u
+}
+
+// Clone copies a message and its values.
+func (m Message) Clone() Message {
+	out := slices.Clone(m)
+	for i := range out {
+		out[i].Value = bytes.Clone(out[i].Value)
+	}
+	return out
 }
 
 // Set gives the field of that name a new type and value where it stands, or appends it.
@@ -118,18 +127,21 @@ func (m Message) index(name string) int {
 	return -1
 }
 
-func (m Message) number(name string, base int, kind string) (uint64, error) {
+func (m Message) number(name string, base int) (uint64, error) {
 	f, ok := m.Get(name)
 	if !ok {
-		return 0, fmt.Errorf("field %s of %q: %w: found none, want a %s number", name, m.Text(FieldType), ErrField, kind)
+		return 0, fmt.Errorf("field %s of %q: %w: found none, want a %s number", name, m.Text(FieldType), ErrField,
+			baseNames[base])
 	}
 	n, err := strconv.ParseUint(string(f.Value), base, 64)
 	if err != nil || f.Type != String {
 		return 0, fmt.Errorf("field %s of %q: %w: found %.40q, want a %s number", name, m.Text(FieldType), ErrField,
-			f.Value, kind)
+			f.Value, baseNames[base])
 	}
 	return n, nil
 }
+
+var baseNames = map[int]string{10: "decimal", 16: "hexadecimal"}
 
 // check says why the message cannot be sent, or must not be believed: depth is how many messages it is nested in.
 func (m Message) check(depth int) error {
@@ -172,12 +184,12 @@ func (m Message) checkNames() error {
 // netstring packet, so a line break smuggled into a name would make two messages one.
 func (f Field) check(depth int) error {
 	switch {
-	case f.Name == "", f.Name[0] == '(', strings.ContainsAny(f.Name, "=\n\x00"):
+	case f.Name == "", f.Name[0] == '(', !isName(f.Name):
 		return fmt.Errorf("%w: field name %.40q, want a word without '=', not starting with '('", ErrMalformed, f.Name)
 	case f.Type == String && bytes.IndexByte(f.Value, 0) >= 0:
 		return fmt.Errorf("%w: field %.40q is text, and holds a NUL byte", ErrMalformed, f.Name)
 	case f.Type == Struct:
-		nested, rest, err := readNetstring(f.Value, depth+1)
+		nested, rest, err := readNetstring(nil, f.Value, depth+1)
 		if err == nil && len(rest) > 0 {
 			err = fmt.Errorf("%w: %d bytes behind the nested message", ErrMalformed, len(rest))
 		}
@@ -193,6 +205,15 @@ func (f Field) check(depth int) error {
 		return fmt.Errorf("%w: field %.40q has type %d, want 0 to 4", ErrMalformed, f.Name, f.Type)
 	}
 	return nil
+}
+
+func isName(s string) bool {
+	for i := range len(s) {
+		if s[i] == '=' || s[i] == '\n' || s[i] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func checkList(f Field) error {

@@ -11,11 +11,9 @@ import (
 
 func TestMessage(t *testing.T) {
 	g := NewWithT(t)
-	m := hbwire.Message{hbwire.Text("t", "status")}
-	m.Set(hbwire.Hex("dt", 90000))
-	m.Set(hbwire.Decimal("protocol", 1))
-	m.Set(hbwire.Bytes("srcuuid", []byte("0123456789abcdef")))
-	m.Set(hbwire.Text("t", "NS_st"))
+	var d hbwire.Draft
+	m := d.Text("t", "status").Hex("dt", 90000).Decimal("protocol", 1).Bytes("srcuuid", []byte("0123456789abcdef")).
+		Text("t", "NS_st").Message
 
 	g.Expect(m[0]).To(Equal(hbwire.Text("t", "NS_st")), "a field that is set again keeps its place")
 	g.Expect(m.Text("dt")).To(Equal("15f90"))
@@ -43,9 +41,10 @@ func TestSequenced(t *testing.T) {
 
 func TestEnvelopeOfAnOldPeerHasNoUUID(t *testing.T) {
 	g := NewWithT(t)
-	m := hbwire.Message{hbwire.Text("t", "starting")}
-	hbwire.Envelope{Source: "Milo2", Seq: 26, Generation: 0x6b03, Time: 255, Load: "0.1", TTL: 3}.Add(&m)
-	g.Expect(string(m.AppendClassic(nil))).
+	var d hbwire.Draft
+	e := hbwire.Envelope{Source: "Milo2", Seq: 26, Generation: 0x6b03, Time: 255, Load: "0.1", TTL: 3}
+	e.Add(d.Text("t", "starting"))
+	g.Expect(string(d.Message.AppendClassic(nil))).
 		To(Equal(">>>\nt=starting\nsrc=milo2\nseq=1a\nhg=6b03\nts=ff\nld=0.1\nttl=3\n<<<\n"))
 }
 
@@ -62,10 +61,37 @@ func TestOpenRefuses(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := hbwire.Open(m)
-			NewWithT(t).Expect(err).To(MatchError(hbwire.ErrField))
+			var e hbwire.Envelope
+			NewWithT(t).Expect(e.Open(m)).To(MatchError(hbwire.ErrField))
 		})
 	}
+}
+
+func TestMessagesAreWrittenAndReadInMemoryOfTheLastOne(t *testing.T) {
+	g := NewWithT(t)
+	keys := hbwire.Keys{Current: 1}
+	keys.Keys[1] = hbwire.Key{Method: hbwire.CRC}
+	var d hbwire.Draft
+	var fields hbwire.Message
+	var e hbwire.Envelope
+	var kept []hbwire.Message
+	beat := func() {
+		own := hbwire.Envelope{Source: "milo1", Seq: e.Seq + 1, Generation: 7, Time: 1_700_000_000, Load: "0.10 0.20", TTL: 3}
+		own.Add(d.New().Text("t", "status").Text("st", "active").Hex("dt", 90000))
+		datagram, err := d.Sign(&keys, hbwire.Netstring)
+		g.Expect(err).NotTo(HaveOccurred())
+		p, err := hbwire.DecodeIn(fields, datagram)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(keys.Verify(p)).To(Succeed())
+		g.Expect(e.Open(p.Message)).To(Succeed())
+		g.Expect(e).To(Equal(own))
+		fields = p.Message
+		kept = append(kept, d.Message.Clone())
+	}
+	beat()
+	beat()
+	g.Expect(kept[0].Hex("seq")).To(BeNumerically("==", 1), "a clone stays as it is")
+	g.Expect(kept[1].Hex("seq")).To(BeNumerically("==", 2))
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {

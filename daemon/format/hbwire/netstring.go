@@ -29,8 +29,9 @@ func (m Message) appendNetstring(dst []byte) []byte {
 	return append(dst, netstringEnd...)
 }
 
-// readNetstring splits b into a message and what follows it. Values alias b; the caller checks the message.
-func readNetstring(b []byte, depth int) (m Message, rest []byte, err error) {
+// readNetstring splits b into a message, which is appended to fields, and what follows it. Values alias b; the caller
+// checks the message.
+func readNetstring(fields Message, b []byte, depth int) (m Message, rest []byte, err error) {
 	if depth > maxDepth {
 		return nil, nil, fmt.Errorf("%w: messages nested more than %d deep", ErrLimit, maxDepth)
 	}
@@ -38,7 +39,7 @@ func readNetstring(b []byte, depth int) (m Message, rest []byte, err error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: found %.8q, want a line ###", ErrMalformed, b)
 	}
-	m = make(Message, 0, usual)
+	m = fields
 	for {
 		if after, ended := bytes.CutPrefix(rest, []byte(netstringEnd)); ended {
 			return m, after, nil

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 )
 
 // Limits, in bytes.
@@ -47,23 +47,27 @@ type Packet struct {
 	Message   Message // includes the field auth, if there was one
 	Encoding  Encoding
 	signed    []byte
-	signature string // "NUMBER DIGEST" of signed; empty if the packet has none
+	signature []byte // "NUMBER DIGEST" of signed; empty if the packet has none
 }
 
 // Decode reads a datagram in either encoding. The packet does not alias it.
 //
 // It fails with ErrMalformed or ErrLimit. Nothing in the packet may be believed before Keys.Verify.
 func Decode(datagram []byte) (Packet, error) {
+	return DecodeIn(make(Message, 0, usual), bytes.Clone(datagram))
+}
+
+// DecodeIn is Decode without memory of its own: the packet has its fields in that of fields, and aliases the datagram.
+func DecodeIn(fields Message, datagram []byte) (Packet, error) {
 	if len(datagram) > MaxMessage {
 		return Packet{}, fmt.Errorf("read a heartbeat packet: %w: %d bytes, want at most %d", ErrLimit, len(datagram),
 			MaxMessage)
 	}
-	b := bytes.Clone(datagram)
 	read := readClassicPacket
-	if bytes.HasPrefix(b, []byte(netstringStart)) {
+	if bytes.HasPrefix(datagram, []byte(netstringStart)) {
 		read = readNetstringPacket
 	}
-	p, err := read(b)
+	p, err := read(fields[:0], datagram)
 	if err == nil {
 		err = p.Message.check(0)
 	}
@@ -71,14 +75,16 @@ func Decode(datagram []byte) (Packet, error) {
 		return Packet{}, fmt.Errorf("read a heartbeat packet: %w", err)
 	}
 	if p.Encoding == Classic {
-		p.signature = p.Message.Text(FieldAuth)
+		if f, ok := p.Message.Get(FieldAuth); ok && f.Type == String {
+			p.signature = f.Value
+		}
 		p.signed = p.Message.without(FieldAuth).appendLines(nil, 0)
 	}
 	return p, nil
 }
 
-func readNetstringPacket(b []byte) (Packet, error) {
-	m, rest, err := readNetstring(b, 0)
+func readNetstringPacket(fields Message, b []byte) (Packet, error) {
+	m, rest, err := readNetstring(fields, b, 0)
 	if err != nil {
 		return Packet{}, err
 	}
@@ -96,12 +102,12 @@ func readNetstringPacket(b []byte) (Packet, error) {
 	case len(rest) > 0:
 		return Packet{}, fmt.Errorf("%w: %d bytes behind the signature", ErrMalformed, len(rest))
 	}
-	p.signature = string(signature)
+	p.signature = signature
 	return p, nil
 }
 
-func readClassicPacket(b []byte) (Packet, error) {
-	m, rest, err := readClassic(b, 0)
+func readClassicPacket(fields Message, b []byte) (Packet, error) {
+	m, rest, err := readClassic(fields, b, 0)
 	if err != nil {
 		return Packet{}, err
 	}
@@ -117,7 +123,7 @@ func readClassicPacket(b []byte) (Packet, error) {
 // It fails with ErrUnsigned, ErrUnknownKey or ErrDigest. Source: Heartbeat wire, section 2.2.
 func (k Keys) Verify(p Packet) error {
 	err := ErrUnsigned
-	if p.signature != "" {
+	if len(p.signature) > 0 {
 		err = k.verify(p.signature, p.signed)
 	}
 	if err != nil {
@@ -126,47 +132,8 @@ func (k Keys) Verify(p Packet) error {
 	return nil
 }
 
-// Sign returns the datagram that carries a message, signed with the current key. A field auth that the message has
-// already is replaced.
-//
-// It fails with ErrMalformed, ErrLimit or ErrUnknownKey.
+// Sign is Draft.Sign for one message.
 func (k Keys) Sign(m Message, e Encoding) ([]byte, error) {
-	datagram, err := k.sealed(m.without(FieldAuth), e)
-	if err == nil && len(datagram) > MaxDatagram {
-		err = fmt.Errorf("%w: %d bytes, want at most %d", ErrLimit, len(datagram), MaxDatagram)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write a heartbeat packet %.40q: %w", m.Text(FieldType), err)
-	}
-	return datagram, nil
-}
-
-func (k Keys) sealed(m Message, e Encoding) ([]byte, error) {
-	if err := m.check(0); err != nil {
-		return nil, err
-	}
-	if e != BareNetstring {
-		signature, err := k.sign(m.appendLines(make([]byte, 0, usualSize), 0))
-		if err != nil {
-			return nil, err
-		}
-		m = append(m, Text(FieldAuth, signature))
-	}
-	if e == Classic {
-		for _, f := range m {
-			if f.Type == Struct || f.Type == Compressed {
-				return nil, fmt.Errorf("%w: field %.40q has type %d, want netstring for it", ErrMalformed, f.Name, f.Type)
-			}
-		}
-		return append(m.AppendClassic(nil), 0), nil
-	}
-	datagram := m.appendNetstring(make([]byte, 0, usualSize))
-	signature, err := k.sign(datagram)
-	if err != nil {
-		return nil, err
-	}
-	datagram = strconv.AppendInt(datagram, int64(len(signature)), 10)
-	datagram = append(datagram, ':')
-	datagram = append(datagram, signature...)
-	return append(datagram, ','), nil
+	d := Draft{Message: slices.Clip(m)}
+	return d.Sign(&k, e)
 }

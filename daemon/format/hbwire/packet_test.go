@@ -55,22 +55,22 @@ func TestCapturedPackets(t *testing.T) {
 func resealed(t *testing.T, p hbwire.Packet, keys hbwire.Keys) []byte {
 	t.Helper()
 	g := NewWithT(t)
-	envelope, err := hbwire.Open(p.Message)
-	g.Expect(err).NotTo(HaveOccurred())
-	var own hbwire.Message
+	var envelope hbwire.Envelope
+	g.Expect(envelope.Open(p.Message)).To(Succeed())
+	var own hbwire.Draft
 	for i, f := range p.Message {
 		switch f.Name {
 		case "destuuid", "srcuuid", "seq", "hg", "ts", "ld", "ttl", "auth":
 		case "src": // API clients put it among the message's own fields
 			if p.Message[i+1].Name != "srcuuid" {
-				own.Set(hbwire.Text("src", "MILO0"))
+				own.Text("src", "MILO0")
 			}
 		default:
-			own.Set(f)
+			own.Add(hbwire.Message{f})
 		}
 	}
 	envelope.Add(&own)
-	datagram, err := keys.Sign(own, p.Encoding)
+	datagram, err := own.Sign(&keys, p.Encoding)
 	g.Expect(err).NotTo(HaveOccurred())
 	return datagram
 }
@@ -154,7 +154,9 @@ func TestPingNodesEcho(t *testing.T) {
 		p, err := hbwire.Decode(datagram)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(keysOf("md5").Verify(p)).To(Succeed())
-		g.Expect(hbwire.Open(p.Message)).To(Equal(hbwire.Envelope{Source: "192.168.0.254", Time: 0x6b034a50}))
+		var e hbwire.Envelope
+		g.Expect(e.Open(p.Message)).To(Succeed())
+		g.Expect(e).To(Equal(hbwire.Envelope{Source: "192.168.0.254", Time: 0x6b034a50}))
 		g.Expect(keysOf("md5").Sign(p.Message, hbwire.Netstring)).To(Equal(datagram))
 	}
 }
@@ -256,7 +258,7 @@ func TestSignRefuses(t *testing.T) {
 	g.Expect(err).To(MatchError(hbwire.ErrMalformed))
 	_, err = keys.Sign(hbwire.Message{hbwire.Text("t=", "a")}, hbwire.Classic)
 	g.Expect(err).To(MatchError(hbwire.ErrMalformed))
-	_, err = keys.Sign(hbwire.Message{hbwire.Bytes("b", make([]byte, hbwire.MaxDatagram))}, hbwire.Netstring)
+	_, err = keys.Sign(hbwire.Message{{Name: "b", Type: hbwire.Binary, Value: make([]byte, hbwire.MaxDatagram)}}, hbwire.Netstring)
 	g.Expect(err).To(MatchError(hbwire.ErrLimit))
 	for _, encoding := range []hbwire.Encoding{hbwire.Netstring, hbwire.BareNetstring, hbwire.Classic} {
 		_, err = hbwire.Keys{Current: 3}.Sign(hbwire.Message{}, encoding)
