@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/optionc/pollux/daemon/config"
@@ -32,8 +31,9 @@ type Host struct {
 	Groups func(site *config.Site) error
 	// Guests surveys the guests of groups; nil where that can't be asked.
 	Guests func(site *config.Site) xen.Survey
-	// LVMConf is the text of lvm.conf; nil if there is none.
-	LVMConf []byte
+	// LVM is what the host's own LVM sees, or LVMErr.
+	LVM    lvm.View
+	LVMErr error
 	// Devices has the interface of each of Addresses.
 	Devices map[string]string
 	// Filters are the packet filters of the machine.
@@ -50,6 +50,7 @@ type Disk struct {
 	Err      error  // it can't be opened
 	Metadata string // what metadata it carries; "" is none
 	Problem  error  // why that metadata can't be used
+	Held     error  // who has it without replication, and what cures that
 	HasLVM   bool   // it carries an LVM physical volume
 	PV       lvm.PV // that one
 	PVErr    error  // why PV is not known
@@ -87,9 +88,10 @@ func Count(findings []Finding) (bad int) {
 
 // checker collects findings.
 type checker struct {
-	site *config.Site
-	host Host
-	list []Finding
+	site  *config.Site
+	host  Host
+	disks []Disk // of the site's resources
+	list  []Finding
 }
 
 func (c *checker) mend(where, format string, args ...any) {
@@ -107,8 +109,12 @@ func Site(site *config.Site, host Host) []Finding {
 		c.note("configuration", "%s", w)
 	}
 	for _, r := range site.Resources {
-		c.resource(r)
+		c.disks = append(c.disks, c.host.Disk(r))
 	}
+	for i, r := range site.Resources {
+		c.resource(r, c.disks[i])
+	}
+	c.volumes()
 	c.reach()
 	if c.host.LiveErr != nil {
 		c.note("polluxd", "it could not be asked: %v", c.host.LiveErr)
@@ -126,12 +132,14 @@ func Site(site *config.Site, host Host) []Finding {
 	return c.list
 }
 
-func (c *checker) resource(r config.Resource) {
+func (c *checker) resource(r config.Resource, d Disk) {
 	where := "resource " + r.Conf.Name
 	if ip := r.Own.Address.IP; !c.site.DRBD.Global.DisableIPVerification && !c.isOwn(ip) {
 		c.mend(where, "address %s of this node is on none of its interfaces", ip)
 	}
-	d := c.host.Disk(r)
+	if d.Held != nil {
+		c.mend(where, "%v", d.Held)
+	}
 	switch {
 	case d.Err != nil:
 		c.mend(where, "%v", d.Err)
@@ -144,7 +152,7 @@ func (c *checker) resource(r config.Resource) {
 		}
 	}
 	c.size(r, d)
-	c.lvm(r)
+	c.lvm(r, d)
 }
 
 // isOwn tells whether an address is this machine's. All of 127.0.0.0/8 are,
@@ -152,26 +160,6 @@ func (c *checker) resource(r config.Resource) {
 func (c *checker) isOwn(ip string) bool {
 	address, err := netip.ParseAddr(ip)
 	return err == nil && address.IsLoopback() || slices.Contains(c.host.Addresses, ip)
-}
-
-// lvm finds out whether LVM would see the same physical volume twice.
-func (c *checker) lvm(r config.Resource) {
-	if c.host.LVMConf == nil {
-		return
-	}
-	below, err := judge(c.host.LVMConf, r.Volume.Disk)
-	if err != nil {
-		c.mend("lvm.conf", "%v", err)
-		return
-	}
-	if below.Accepted {
-		c.note("lvm.conf", "LVM also sees the physical volume on %s, below resource %s. pollux never lets it; to keep "+
-			"your own commands from it, add \"r|%s|\" to filter", r.Volume.Disk, r.Conf.Name, r.Volume.Disk)
-	}
-	if above, err := judge(c.host.LVMConf, r.Volume.Device); err == nil && !above.Accepted {
-		c.note("lvm.conf:"+strconv.Itoa(above.By.Pos.Line), "LVM does not see %s, the replicated device: accept it with "+
-			"\"a|%s|\"", r.Volume.Device, r.Volume.Device)
-	}
 }
 
 func (c *checker) cluster() {

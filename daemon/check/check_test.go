@@ -14,6 +14,7 @@ import (
 	"github.com/optionc/pollux/daemon/check"
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -47,7 +48,9 @@ func seed(t *testing.T, changes ...string) *config.Site {
 // milo1 is a machine on which the page's files work.
 func milo1(t *testing.T) check.Host {
 	t.Helper()
-	lvm, err := os.ReadFile("testdata/seed/lvm.conf")
+	text, err := os.ReadFile("testdata/seed/lvm.conf")
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	view, err := lookAt(t, string(text))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return check.Host{
 		Interfaces: []string{"lo", "eth0", "xen-br0"},
@@ -57,13 +60,22 @@ func milo1(t *testing.T) check.Host {
 		Resolve:    func(string) ([]string, error) { return []string{"192.168.0.1"}, nil },
 		Disk:       func(config.Resource) check.Disk { return check.Disk{Metadata: "DRBD 8.4 metadata"} },
 		Groups:     func(*config.Site) error { return nil },
-		LVMConf:    lvm,
+		LVM:        view,
 		HasUser:    func(name string) bool { return name == "root" },
 		HasGroup:   func(name string) bool { return name == "root" || name == "haclient" },
 	}
 }
 
 // TestThePage holds what somebody is told who does all that the page says.
+// lookAt is what LVM with that lvm.conf looks at.
+func lookAt(t *testing.T, text string) (lvm.View, error) {
+	t.Helper()
+	root := t.TempDir()
+	NewWithT(t).Expect(os.MkdirAll(filepath.Join(root, "etc/lvm"), 0o700)).To(Succeed())
+	NewWithT(t).Expect(os.WriteFile(filepath.Join(root, "etc/lvm/lvm.conf"), []byte(text), 0o600)).To(Succeed())
+	return lvm.Look(root)
+}
+
 func TestThePage(t *testing.T) {
 	g := NewWithT(t)
 	site := seed(t)
@@ -92,8 +104,16 @@ func TestEachTrapIsOneFinding(t *testing.T) {
 	disk := func(d check.Disk) func(*check.Host) {
 		return func(h *check.Host) { h.Disk = func(config.Resource) check.Disk { return d } }
 	}
-	lvm := func(text string) func(*check.Host) {
-		return func(h *check.Host) { h.LVMConf = []byte(text) }
+	conf := func(text string) func(*check.Host) {
+		return func(h *check.Host) { h.LVM, h.LVMErr = lookAt(t, text) }
+	}
+	carries := func(text string, pv lvm.PV) func(*check.Host) {
+		return func(h *check.Host) {
+			h.LVM, h.LVMErr = lookAt(t, text)
+			h.Disk = func(config.Resource) check.Disk {
+				return check.Disk{Metadata: "DRBD 8.4 metadata", HasLVM: true, PV: pv}
+			}
+		}
 	}
 	for name, tc := range map[string]struct {
 		files []string // as of seed
@@ -147,15 +167,30 @@ func TestEachTrapIsOneFinding(t *testing.T) {
 			want: check.Finding{Where: "ha.cf", Text: "node name milo2 does not resolve: put it into /etc/hosts on both nodes"},
 		},
 		"LVM that scans the disk below": {
-			host: lvm(`devices { filter = [ "a|.*|" ] }`),
-			want: check.Finding{Where: "lvm.conf", Text: `LVM also sees the physical volume on /dev/sda3, below resource r1`},
+			host: conf(`devices { filter = [ "a|.*|" ] }`),
+			want: check.Finding{Where: "lvm.conf", Text: "LVM also sees the physical volume on /dev/sda3, below resource r1. pollux " +
+				"never lets it; to keep this host's own commands from it: global_filter = [ \"r|^/dev/sda3$|\" ] in section devices of " +
+				"/etc/lvm/lvm.conf"},
+		},
+		"LVM that may activate the group there": {
+			host: carries(`devices { filter = [ "a|.*|" ] }`, lvm.PV{Group: "vg"}),
+			want: check.Finding{Where: "lvm.conf", Text: "Until then a boot may make volume group vg active there, and pollux refuses " +
+				"the disk; that is also ruled out by 'vgchange --setautoactivation n vg'"},
+		},
+		"a group of another name": {
+			host: carries(`devices { filter = [ "r|/dev/sda3|" ] }`, lvm.PV{Group: "my_vg"}),
+			want: check.Finding{Mend: true, Where: "haresources:3", Text: "there is no volume group vg: r1 has my_vg"},
+		},
+		"a group that is active on the disk below": {
+			host: disk(check.Disk{Metadata: "DRBD 8.4 metadata", Held: errors.New("volume group vg is active on /dev/sda3 itself")}),
+			want: check.Finding{Mend: true, Where: "resource r1", Text: "volume group vg is active on /dev/sda3 itself"},
 		},
 		"LVM that does not see the device": {
-			host: lvm("devices {\n filter = [ \"r|.*|\" ]\n}"),
+			host: conf("devices {\n filter = [ \"r|.*|\" ]\n}"),
 			want: check.Finding{Where: "lvm.conf:2", Text: `LVM does not see /dev/drbd1, the replicated device: accept it with "a|/dev/drbd1|"`},
 		},
 		"an lvm.conf that can't be read": {
-			host: lvm(`devices { filter = `),
+			host: conf(`devices { filter = `),
 			want: check.Finding{Mend: true, Where: "lvm.conf", Text: "/etc/lvm/lvm.conf:1"},
 		},
 		"a disk that is not there": {
@@ -248,4 +283,44 @@ func TestMachine(t *testing.T) {
 	_, err := node.Format(r, 1, node.Striping{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(check.Spares(host.Disk(r), r)).To(Succeed())
+}
+
+func TestTwoResourcesWithTheSameVolumes(t *testing.T) {
+	const other = "resource r2 {\n on milo1 { device /dev/drbd2; disk /dev/sdb; address 192.168.0.1:7790; meta-disk internal; }\n" +
+		" on milo2 { device /dev/drbd2; disk /dev/sdb; address 192.168.0.2:7790; meta-disk internal; }\n}\nresource r1"
+	vg := lvm.PV{UUID: "PV1", Group: "vg", GroupUUID: "VG1"}
+	for name, tc := range map[string]struct {
+		second lvm.PV
+		want   string
+	}{
+		"none":         {lvm.PV{}, ""},
+		"another one":  {lvm.PV{UUID: "PV2", Group: "vg2", GroupUUID: "VG2"}, ""},
+		"of one group": {lvm.PV{UUID: "PV2", Group: "vg", GroupUUID: "VG1"}, ""},
+		"a copy": {vg, "MEND  resource r1: r2 and r1 carry the same physical volume, PV1: one is a copy of the other, and a group on " +
+			"both is refused. Give it an identity of its own, where it is Primary: 'vgimportclone --basevgname vg_copy /dev/drbd1'"},
+		"of the same name": {lvm.PV{UUID: "PV2", Group: "vg", GroupUUID: "VG2"}, "MEND  resource r1: r2 and r1 carry two volume groups of " +
+			"the name vg. Rename this one, where it is Primary: 'vgrename VG1 NAME'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := milo1(t)
+			host.Disk = func(r config.Resource) check.Disk {
+				d := check.Disk{Metadata: "DRBD 8.4 metadata", PV: vg}
+				if r.Conf.Name == "r2" {
+					d.PV = tc.second
+				}
+				return d
+			}
+			var told []string
+			for _, f := range check.Site(seed(t, "drbd.conf", "resource r1", other), host) {
+				if f.Mend {
+					told = append(told, f.String())
+				}
+			}
+			if tc.want == "" {
+				NewWithT(t).Expect(told).To(BeEmpty())
+			} else {
+				NewWithT(t).Expect(told).To(ConsistOf(tc.want))
+			}
+		})
+	}
 }

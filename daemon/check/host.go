@@ -11,12 +11,8 @@ import (
 	"github.com/optionc/pollux/daemon/driver/command"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/driver/xen"
-	"github.com/optionc/pollux/daemon/format/lvmconf"
 	"github.com/optionc/pollux/daemon/node"
 )
-
-// lvmConf is where LVM's configuration is.
-const lvmConf = "/etc/lvm/lvm.conf"
 
 // Machine is the machine that this program runs on. What else is to be known
 // of it is asked of the programs that run starts.
@@ -47,9 +43,7 @@ func Machine(ctx context.Context, run command.Runner) Host {
 			}
 		}
 	}
-	if text, err := os.ReadFile(lvmConf); err == nil {
-		h.LVMConf = text
-	}
+	h.LVM, h.LVMErr = lvm.Look("")
 	return h
 }
 
@@ -80,6 +74,7 @@ func Look(ctx context.Context, run command.Runner, r config.Resource) Disk {
 	// The label of a physical volume is in its second sector.
 	_, err = f.ReadAt(label, 512)
 	d := Disk{HasLVM: err == nil && string(label) == "LABELONE"}
+	d.Held = node.Below(r).Held("")
 	d.Metadata, d.Problem = node.Metadata(r)
 	if d.Sectors, err = node.Sectors(r.Volume.Disk); err == nil {
 		d.Room, d.Last, err = node.Room(r)
@@ -87,21 +82,8 @@ func Look(ctx context.Context, run command.Runner, r config.Resource) Disk {
 	if err != nil {
 		d.Room = 0 // Problem says the same
 	}
-	if d.HasLVM && d.Metadata == "" {
+	if d.HasLVM {
 		d.PV, d.PVErr = lvm.Physical(ctx, run, r.Volume.Disk)
 	}
 	return d
-}
-
-// judge says what LVM's filters make of a device.
-func judge(text []byte, device string) (lvmconf.Verdict, error) {
-	conf, err := lvmconf.Parse(lvmConf, text)
-	if err != nil {
-		return lvmconf.Verdict{}, err
-	}
-	devices, err := conf.Devices()
-	if err != nil {
-		return lvmconf.Verdict{}, err
-	}
-	return devices.Judge(device), nil
 }

@@ -315,32 +315,6 @@ func (s *Site) Displaced() (files []string) {
 	return files
 }
 
-// RoleScript is the word of haresources whose argument is a resource of
-// drbd.conf: where a group runs, that one is Primary.
-const RoleScript = "drbddisk"
-
-// checkRoles looks for the resources that haresources names.
-func (s *Site) checkRoles(file string) error {
-	var names []string
-	for _, r := range s.Resources {
-		names = append(names, RoleScript+"::"+r.Conf.Name)
-	}
-	var errs []error
-	for _, g := range s.Groups {
-		for _, r := range g.Resources {
-			switch {
-			case r.Script != RoleScript || slices.Contains(names, r.Text):
-			case s.noDRBD != nil:
-				return s.noDRBD
-			default:
-				errs = append(errs, fmt.Errorf("%s:%d: found '%s', want a resource of drbd.conf: %s",
-					file, g.Line, r.Text, strings.Join(names, ", ")))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // findPeer takes the two nodes of ha.cf apart.
 func (s *Site) findPeer(file string) error {
 	node := strings.ToLower(s.Node)

@@ -153,6 +153,25 @@ func TestWhereTheGuestsAre(t *testing.T) {
 	}
 }
 
+func TestWhereAVolumeGroupIs(t *testing.T) {
+	g := NewWithT(t)
+	dir := files(t, "drbd.conf", "resource r1", "resource r2 {\n"+
+		"on milo1 { device /dev/drbd2; disk /dev/sdb; address 192.168.0.1:7790; meta-disk internal; }\n"+
+		"on milo2 { device /dev/drbd2; disk /dev/sdb; address 192.168.0.2:7790; meta-disk internal; }\n}\nresource r1",
+		"haresources", "", "milo1 drbddisk::r1 LVM::vg\nmilo2 drbddisk::r2 LVM::vg2\nmilo2 LVM::vg3\n")
+	site, err := config.Load(dir, "milo1")
+	g.Expect(err).NotTo(HaveOccurred())
+	for group, want := range map[string][]string{
+		"vg": {"r1"}, "vg2": {"r2"}, "vg3": {"r1", "r2"}, "none": {"r1", "r2"},
+	} {
+		var names []string
+		for _, r := range site.ResourcesOf("LVM", group) {
+			names = append(names, r.Conf.Name)
+		}
+		g.Expect(names).To(ConsistOf(want), group)
+	}
+}
+
 func TestWhoMayAsk(t *testing.T) {
 	g := NewWithT(t)
 	site, err := config.Load(files(t, "ha.cf", "cl_status uid=root", "cl_status uid=nagios gid=ops,7"), "milo1")

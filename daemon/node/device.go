@@ -146,6 +146,9 @@ func (d *device) openBoth() (replica.Disk, error) {
 	if d.data != nil {
 		return replica.Disk{}, errors.New("a disk is attached, or was not let go yet")
 	}
+	if err := Below(d.conf).Held(""); err != nil {
+		return replica.Disk{}, err
+	}
 	// The core looks where its own metadata must be, and would miss another
 	// format's, which lie elsewhere.
 	if _, err := Metadata(d.conf); err != nil {

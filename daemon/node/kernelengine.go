@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -179,6 +180,9 @@ func (k *kernelEngine) upOrDown(ctx context.Context, down bool) control.Answer {
 	looked := k.do(ctx, func() { err = change(ctx) })
 	if err == nil {
 		err = looked
+	}
+	if err != nil && !down {
+		err = errors.Join(err, Below(k.device.conf).Held(""))
 	}
 	if err != nil {
 		return control.Answer{Text: err.Error()}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,10 +84,21 @@ func makeLVM(site *config.Site, args []string) (agent.Resource, error) {
 		return nil, errOneGroup
 	}
 	g := lvm.Group{Name: args[0], Run: command.Exec}
+	own := site.ResourcesOf("LVM", g.Name)
 	for _, r := range site.Resources {
+		if !slices.ContainsFunc(own, func(o config.Resource) bool { return o.Conf == r.Conf }) {
+			g.Others = append(g.Others, r.Volume.Device)
+			continue
+		}
 		g.Devices = append(g.Devices, r.Volume.Device)
+		g.Below = append(g.Below, Below(r))
 	}
 	return g, nil
+}
+
+// Below is the disk below a resource, as LVM must not use it.
+func Below(r config.Resource) lvm.Below {
+	return lvm.Below{Resource: r.Conf.Name, Disk: r.Volume.Disk}
 }
 
 func makeGuests(site *config.Site, g xen.Guests, args []string) (agent.Resource, error) {

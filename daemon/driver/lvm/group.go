@@ -36,6 +36,10 @@ type Group struct {
 	// absolute path. What a symbolic link points to is looked at too. There
 	// must be at least one.
 	Devices []string
+	// Below are the disks below these devices, which have the same bytes.
+	Below []Below
+	// Others are the devices of other resources, which may have a copy.
+	Others []string
 	// Run is command.Exec; a func in tests.
 	Run command.Runner
 	// Root is where /sys and /proc are; "" is "/".
@@ -52,12 +56,14 @@ func (g Group) Status(ctx context.Context) (failover.State, string, error) {
 	if len(volumes) == 0 {
 		return g.unseen()
 	}
-	var active, inactive []string
+	var active, inactive, strayed []string
 	for _, v := range volumes {
-		switch {
+		switch at := g.strayed(v); {
 		case v.unclear():
 			err := fmt.Errorf("lvs shows the attributes %q for %s", v.Attr, v.Name)
 			return failover.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
+		case at != "":
+			inactive, strayed = append(inactive, v.Name), append(strayed, v.Name+" on "+at)
 		case v.active():
 			active = append(active, v.Name)
 		default:
@@ -65,6 +71,8 @@ func (g Group) Status(ctx context.Context) (failover.State, string, error) {
 		}
 	}
 	switch {
+	case len(strayed) > 0 && len(active) == 0:
+		return failover.Stopped, "active, but not here: " + strings.Join(strayed, ", "), nil
 	case len(active) == 0:
 		return failover.Stopped, fmt.Sprintf("%d logical volumes, none active", len(inactive)), nil
 	case len(inactive) == 0:
@@ -77,42 +85,55 @@ func (g Group) Status(ctx context.Context) (failover.State, string, error) {
 // unseen is the status of a group that LVM does not find, or finds empty. The
 // kernel can still hold volumes whose device was lost.
 func (g Group) unseen() (failover.State, string, error) {
-	left, err := g.mapped()
+	left, strayed, err := g.mapped()
 	switch {
 	case err != nil:
 		return failover.Unknown, err.Error(), fmt.Errorf("status of volume group %s: %w", g.Name, err)
 	case len(left) > 0:
 		return failover.Running, "the device is lost, but the kernel still has " + strings.Join(left, ", "), nil
+	case len(strayed) > 0:
+		return failover.Stopped, fmt.Sprintf("no logical volumes seen on %s, but %s", strings.Join(g.Devices, ", "),
+			strings.Join(strayed, ", ")), nil
 	default:
 		return failover.Stopped, fmt.Sprintf("no logical volumes seen on %s", strings.Join(g.Devices, ", ")), nil
 	}
 }
 
 // Scan makes LVM look for the group, which it may have last seen before the
-// other node changed it. It fails if the group is not there.
+// other node changed it. It fails if the group is not there, and if there are
+// two.
 func (g Group) Scan(ctx context.Context) error {
 	out, err := g.lvm(ctx, askLimit, "vgscan")
 	if err != nil {
 		return fmt.Errorf("look for volume group %s: %w", g.Name, err)
 	}
+	found, err := g.physical(ctx)
+	if err != nil {
+		return fmt.Errorf("look for volume group %s: %w", g.Name, err)
+	}
+	if err := g.unique(found); err != nil {
+		return fmt.Errorf("look for volume group %s: %w", g.Name, err)
+	}
 	if !strings.Contains(string(out.Stdout), fmt.Sprintf("volume group %q", g.Name)) {
-		return fmt.Errorf("look for volume group %s: not on %s; vgscan says: %s", g.Name,
-			strings.Join(g.Devices, ", "), orNothing(strings.TrimSpace(string(out.Stdout))))
+		return fmt.Errorf("look for volume group %s: %w", g.Name, g.notFound(found, strings.TrimSpace(string(out.Stdout))))
 	}
 	return nil
 }
 
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
-}
-
 // Activate makes all logical volumes usable, apart from those that are marked
-// to be skipped, and looks whether they are.
+// to be skipped, and looks whether they are, on the group's devices. It is
+// refused while the group is active on a disk below.
+//
+// The activation is exclusive, which is a matter of LVM only where it has locks;
+// what else it is made of: the other node's device can't be opened, and here
+// nothing but this command has to be able to activate the group.
 func (g Group) Activate(ctx context.Context) error {
-	_, changed := g.lvm(ctx, changeLimit, "vgchange", "-ay", g.Name)
+	for _, b := range g.Below {
+		if err := b.Held(g.root()); err != nil {
+			return fmt.Errorf("activate volume group %s: %w", g.Name, err)
+		}
+	}
+	_, changed := g.lvm(ctx, changeLimit, "vgchange", "-aey", g.Name)
 	volumes, err := g.volumes(ctx)
 	switch {
 	case changed != nil:
@@ -123,6 +144,10 @@ func (g Group) Activate(ctx context.Context) error {
 		return fmt.Errorf("activate volume group %s: it has no logical volumes; make one with lvcreate", g.Name)
 	}
 	for _, v := range volumes {
+		if at := g.strayed(v); at != "" {
+			return fmt.Errorf("activate volume group %s: %s is active already, on %s: two groups of one name, or a copy of this one; "+
+				"that one has to be made inactive first", g.Name, v.Name, at)
+		}
 		if !v.skipped() && !v.active() {
 			return fmt.Errorf("activate volume group %s: vgchange succeeded, but %s is not active (%s)",
 				g.Name, v.Name, v.Attr)
@@ -134,6 +159,9 @@ func (g Group) Activate(ctx context.Context) error {
 // Deactivate makes the group unusable on this node and looks whether it is.
 // Volumes that somebody uses make it fail; the error says who.
 func (g Group) Deactivate(ctx context.Context) error {
+	if left, strayed, err := g.mapped(); err == nil && len(left) == 0 && len(strayed) > 0 {
+		return nil // vgchange goes by identifiers, and would take those of a copy
+	}
 	_, changed := g.lvm(ctx, changeLimit, "vgchange", "-an", g.Name)
 	if changed != nil {
 		changed = errors.Join(changed, g.remove(ctx))
@@ -160,7 +188,7 @@ func (g Group) remove(ctx context.Context) error {
 	if err != nil || len(volumes) > 0 {
 		return err
 	}
-	left, err := g.mapped()
+	left, _, err := g.mapped()
 	if err != nil {
 		return err
 	}
@@ -191,6 +219,8 @@ func (g Group) lvm(ctx context.Context, limit time.Duration, name string, args .
 	if err != nil {
 		return command.Result{Code: -1}, err
 	}
+	// Who keeps all others from the group by volume_list does not mean pollux.
+	config += fmt.Sprintf(" activation{volume_list=[%q]}", g.Name)
 	args = append([]string{"--config", config}, args...)
 	return g.Run(ctx, command.Program{Name: name, Args: args, Limit: limit})
 }
@@ -228,9 +258,11 @@ func scope(devices []string) (string, error) {
 		if !strings.HasPrefix(name, "/") || strings.Trim(name, pathCharacters) != "" {
 			return "", fmt.Errorf("device %q: want an absolute path of letters, digits and any of +_.-/: only", name)
 		}
-		plain := strings.NewReplacer(".", "[.]", "+", "[+]").Replace(name)
-		patterns = append(patterns, `"a|^`+plain+`$|"`)
+		patterns = append(patterns, `"a|^`+plain(name)+`$|"`)
 	}
 	filter := "[" + strings.Join(append(patterns, `"r|.*|"`), ",") + "]"
 	return "devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0}", nil
 }
+
+// plain is a path as a pattern that matches nothing else.
+func plain(path string) string { return strings.NewReplacer(".", "[.]", "+", "[+]").Replace(path) }

@@ -32,7 +32,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 		expectStatus(ctx, failover.Running, "1 logical volumes, all active")
 		Expect(m.group().Stop(ctx)).To(Succeed())
 		expectStatus(ctx, failover.Stopped, "1 logical volumes, none active")
-		Expect(m.calls).To(ContainElements("vgscan", "vgchange -ay my_vg", "vgchange -an my_vg"))
+		Expect(m.calls).To(ContainElements("vgscan", "vgchange -aey my_vg", "vgchange -an my_vg"))
 	})
 
 	It("is started and stopped twice without harm", func(ctx SpecContext) {
@@ -45,7 +45,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 	It("is all that LVM sees, whatever lvm.conf says", func(ctx SpecContext) {
 		Expect(m.group().Start(ctx)).To(Succeed())
 		const filter = `["a|^/dev/drbd1$|","r|.*|"]`
-		Expect(m.scopes).To(HaveEach("devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0}"))
+		Expect(m.scopes).To(HaveEach("devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0} activation{volume_list=[\"my_vg\"]}"))
 	})
 
 	It("is looked for on what a linked device really is", func(ctx SpecContext) {

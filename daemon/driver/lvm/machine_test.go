@@ -25,6 +25,7 @@ type machine struct {
 	active  bool
 	open    bool
 	broken  string
+	pvs     string // the recording that pvs answers with; "" shows none
 	root    string
 	calls   []string
 	scopes  []string
@@ -66,13 +67,17 @@ func (m *machine) run(_ context.Context, p command.Program) (command.Result, err
 		return command.Exited(p, 0, []byte(nothing), nil)
 	case strings.HasPrefix(call, "lvs"):
 		return m.answer(p, m.pick("lvs-open-json", "lvs-active-json", "lvs-inactive-json"))
+	case strings.HasPrefix(call, "pvs") && m.pvs != "":
+		return m.answer(p, m.pvs)
+	case strings.HasPrefix(call, "pvs"):
+		return command.Exited(p, 0, []byte(strings.Replace(nothing, "lv", "pv", 1)), nil)
 	case call == "vgscan" && m.visible:
 		return m.answer(p, "vgscan-after-primary")
 	case call == "vgscan":
 		return m.answer(p, "vgscan-secondary-filtered")
-	case call == "vgchange -ay my_vg" && !m.visible:
+	case call == "vgchange -aey my_vg" && !m.visible:
 		return m.answer(p, "vgchange-ay-secondary-filtered")
-	case call == "vgchange -ay my_vg":
+	case call == "vgchange -aey my_vg":
 		answer := m.pick("vgchange-ay-already", "vgchange-ay-already", "vgchange-ay")
 		m.active = true
 		return m.answer(p, answer)

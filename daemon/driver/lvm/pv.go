@@ -12,6 +12,7 @@ import (
 // A PV is a physical volume: where on its disk its extents are. Sizes are in
 // sectors of 512 bytes.
 type PV struct {
+	UUID   string
 	Group  string // "" if it is in none
 	Size   uint64 // what LVM takes it for; in a group whole extents
 	Start  uint64 // of the first extent
@@ -20,6 +21,8 @@ type PV struct {
 	Used   uint64 // extents up to the last one that a volume has
 	Free   uint64 // extents that no volume has
 	Last   string // the volume that has the last one
+
+	GroupUUID string
 }
 
 // Within tells whether LVM uses no more than so many sectors of the disk.
@@ -47,7 +50,7 @@ func Physical(ctx context.Context, run command.Runner, disk string) (PV, error) 
 	}
 	out, err := run(ctx, command.Program{Name: "pvs", Limit: askLimit, Args: []string{
 		"--config", config, "--segments", "--reportformat", "json", "--units", "s", "--nosuffix", "--options",
-		"pv_name,vg_name,pv_size,pe_start,vg_extent_size,pv_pe_count,pvseg_start,pvseg_size,lv_name", disk,
+		"pv_name,pv_uuid,vg_name,vg_uuid,pv_size,pe_start,vg_extent_size,pv_pe_count,pvseg_start,pvseg_size,lv_name", disk,
 	}})
 	if err != nil {
 		return PV{}, err
@@ -75,6 +78,7 @@ func parsePV(report []byte) (p PV, err error) {
 			}
 			return n
 		}
+		p.UUID, p.GroupUUID = s["pv_uuid"], s["vg_uuid"]
 		p.Group, p.Start, p.Extent = s["vg_name"], number("pe_start"), number("vg_extent_size")
 		p.Size, p.Count = number("pv_size"), number("pv_pe_count")
 		start, size := number("pvseg_start"), number("pvseg_size")

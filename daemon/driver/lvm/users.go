@@ -25,16 +25,20 @@ func (g Group) users(ctx context.Context) []string {
 		if v.Open != "open" {
 			continue
 		}
-		by := g.usersOf(v)
-		if len(by) > maxUsers {
-			by = append(by[:maxUsers], fmt.Sprintf("and %d more", len(by)-maxUsers))
-		}
+		by := few(g.usersOf(v))
 		if len(by) == 0 {
 			by = []string{"a user that was not found"}
 		}
 		texts = append(texts, v.Name+" by "+strings.Join(by, ", "))
 	}
 	return texts
+}
+
+func few(by []string) []string {
+	if len(by) > maxUsers {
+		by = append(by[:maxUsers], fmt.Sprintf("and %d more", len(by)-maxUsers))
+	}
+	return by
 }
 
 func (g Group) usersOf(v volume) []string {

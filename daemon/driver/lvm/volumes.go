@@ -61,41 +61,35 @@ func (g Group) volumes(ctx context.Context) ([]volume, error) {
 }
 
 // mapped are the group's volumes that the kernel has, by the name that the
-// device mapper gives them.
-func (g Group) mapped() ([]string, error) {
-	block := filepath.Join(g.root(), "sys/block")
-	entries, err := os.ReadDir(block)
+// device mapper gives them. Those of a group that only has the same name, or
+// that are on the disk below, are strayed, with where they stand.
+func (g Group) mapped() (left, strayed []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(g.root(), "sys/block"))
 	if err != nil {
-		return nil, fmt.Errorf("look for mapped volumes: %w", err)
+		return nil, nil, fmt.Errorf("look for mapped volumes: %w", err)
 	}
-	var names []string
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), "dm-") {
+		m, ok := mappingOf(g.root(), entry.Name())
+		if group, _ := m.split(); !ok || group != g.Name {
 			continue
 		}
-		uuid := firstLine(filepath.Join(block, entry.Name(), "dm/uuid"))
-		name := firstLine(filepath.Join(block, entry.Name(), "dm/name"))
-		if strings.HasPrefix(uuid, "LVM-") && groupOf(name) == g.Name {
-			names = append(names, name)
+		if at := g.elsewhere(m.device); at != "" {
+			strayed = append(strayed, m.name+" is on "+at)
+		} else {
+			left = append(left, m.name)
 		}
 	}
-	return names, nil
+	return left, strayed, nil
 }
 
-// groupOf is the group in a name like "my--vg-web1": hyphens of the two names
-// are doubled, a single one stands between them.
-func groupOf(mapped string) string {
-	var group strings.Builder
-	for i := 0; i < len(mapped); i++ {
-		if mapped[i] == '-' {
-			if i+1 == len(mapped) || mapped[i+1] != '-' {
-				break
-			}
-			i++
-		}
-		group.WriteByte(mapped[i])
+// strayed says where a volume stands that LVM sees on the group's devices, and
+// that the kernel has elsewhere: LVM goes by identifiers, and these are in every
+// copy. It is "" if all is as it should be, or can't be told.
+func (g Group) strayed(v volume) string {
+	if !v.active() || v.Minor == "" || strings.HasPrefix(v.Minor, "-") {
+		return ""
 	}
-	return group.String()
+	return g.elsewhere("dm-" + v.Minor)
 }
 
 func (g Group) root() string {

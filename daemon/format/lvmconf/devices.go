@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Devices is section devices, as far as it decides what LVM looks at.
+// Devices is section devices, as far as it decides what LVM looks at, and what
+// of that it takes by itself.
 type Devices struct {
 	Dir  string   // where device nodes are, /dev
 	Scan []string // where LVM searches for devices, /dev
@@ -21,6 +22,9 @@ type Devices struct {
 	// leaves it to how LVM was built.
 	UseDevicesFile *bool
 	DevicesFile    string // the name of that list in /etc/lvm/devices
+	// AutoActivation are the groups, volumes (GROUP/VOLUME) and tags (@TAG) that
+	// may be activated as soon as they are seen, at boot for instance. Nil is all.
+	AutoActivation []string
 }
 
 // DeviceType is a kind of block device, by its name in /proc/devices.
@@ -42,6 +46,7 @@ func (c *Config) Devices() (*Devices, error) {
 		Types:          r.types("devices/types"),
 		UseDevicesFile: r.flag("devices/use_devicesfile"),
 		DevicesFile:    r.text("devices/devicesfile", "system.devices"),
+		AutoActivation: r.texts("activation/auto_activation_volume_list"),
 	}
 	if r.err != nil {
 		return nil, r.err
