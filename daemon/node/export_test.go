@@ -6,6 +6,7 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/driver/xen"
+	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
 // Identity is identity, for tests.
@@ -85,3 +86,19 @@ var Overdue = overdue
 
 // RoomFor is roomFor.
 var RoomFor = roomFor
+
+// Rooms is rooms, for tests.
+type Rooms struct{ r *rooms }
+
+// NewRooms is newRooms.
+func NewRooms(say func(m hbwire.Message), look func(groups string) string) Rooms {
+	return Rooms{newRooms(say, look)}
+}
+
+// Ask is ask.
+func (r Rooms) Ask(ctx context.Context, groups string) (missing string, known bool) {
+	return r.r.ask(ctx, groups)
+}
+
+// Hear is hear.
+func (r Rooms) Hear(m hbwire.Message, later func(func())) { r.r.hear(m, later) }

@@ -93,6 +93,7 @@ type Node struct {
 	witnessPin string
 	agents     agent.Finder
 	guests     guestFiles
+	rooms      *rooms
 	// displaced make room for guests of groups; nil: this node runs none for itself.
 	displaced *xen.Displaced
 	control   *control.Server
@@ -128,6 +129,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 		options: o, log: o.Log, site: site, clock: clock.New(), inbox: newInbox(),
 		left: make(chan struct{}),
 	}
+	n.rooms = newRooms(n.sayShell, n.noRoom)
 	if site.HA != nil {
 		n.displaced = n.displaces()
 		n.agents = finder(site, o, xen.Guests{
@@ -295,6 +297,7 @@ func (n *Node) performLiveness(e *liveness.Effect) {
 	case liveness.Note:
 		n.tell("%s", e.Text)
 	case liveness.Heard:
+		n.rooms.hear(e.Message, n.working.Go)
 	}
 }
 

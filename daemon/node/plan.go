@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,6 +69,9 @@ func (d *durations) expect(_ bool, r haconf.Resource, action failover.Action) (t
 	}
 }
 
+// askWithin is how long the other node may take to say whether it has room.
+const askWithin = 5 * time.Second
+
 // plan tells what an order about groups would do now.
 func (n *Node) plan(o control.Order) control.Answer {
 	if n.site.HA == nil {
@@ -87,6 +91,17 @@ func (n *Node) plan(o control.Order) control.Answer {
 		return control.Answer{Text: err.Error()}
 	}
 	facts, leased := n.facts()
+	unsure := false
+	facts.NoRoom = func(own bool, groups string) string {
+		if own {
+			return n.noRoom(groups)
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, askWithin)
+		defer cancel()
+		why, known := n.rooms.ask(ctx, groups)
+		unsure = !known
+		return why
+	}
 	p, err := rehearsal.Play(facts, kind, set, o.Force)
 	switch {
 	case err != nil:
@@ -94,13 +109,17 @@ func (n *Node) plan(o control.Order) control.Answer {
 	case !p.OK && len(p.Steps) == 0:
 		return control.Answer{Text: p.Text}
 	}
-	return control.Answer{OK: true, Text: n.tellPlan(&p, leased && !facts.Alive)}
+	text := n.tellPlan(&p, leased && !facts.Alive)
+	if unsure {
+		text += fmt.Sprintf("%s does not say whether it has the memory for the guests\n", n.site.Peer)
+	}
+	return control.Answer{OK: true, Text: text}
 }
 
 // facts are what a rehearsal starts from: this node as it is, and the other one
 // as far as it has said; and whether groups need a lease.
 func (n *Node) facts() (f rehearsal.Facts, leased bool) {
-	f = rehearsal.Facts{Took: n.durations.expect, Shot: guessShot, NoRoom: n.noRoom}
+	f = rehearsal.Facts{Took: n.durations.expect, Shot: guessShot}
 	n.ask(func(m *machine.Machine) {
 		f.Config = n.site.Machine(n.identity.Identity).Failover
 		status := m.Status()

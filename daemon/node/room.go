@@ -15,17 +15,13 @@ import (
 // groups that it may get.
 func (n *Node) weigh(id uint64, groups string) {
 	in := failover.Input{Kind: failover.Weighed, ID: id}
-	in.Text = n.noRoom(true, groups)
+	in.Text = n.noRoom(groups)
 	in.Failed = in.Text != ""
 	n.inbox.put(machine.Input{Part: machine.Failover, Failover: in})
 }
 
-// noRoom is why this node has not the memory for groups, or "". Of the peer nothing
-// is known.
-func (n *Node) noRoom(own bool, groups string) string {
-	if !own {
-		return ""
-	}
+// noRoom is why this node has not the memory for groups, or "".
+func (n *Node) noRoom(groups string) string {
 	if err := roomFor(n.ctx, command.Exec, n.site, groups); err != nil {
 		return err.Error()
 	}

@@ -49,6 +49,21 @@ func (m *Machine) sayFiles() {
 	}})
 }
 
+// MsgShell is the type of what the shells of two nodes tell each other: no core
+// knows more of it. A real Heartbeat ignores it.
+const MsgShell = "pollux_shell"
+
+// heardForShell hands the shell what its peer's has said, as liveness.Heard.
+func (m *Machine) heardForShell(e liveness.Effect) bool {
+	if e.Message.Text(hbwire.FieldType) != MsgShell {
+		return false
+	}
+	if !e.Own {
+		m.out = append(m.out, Effect{Part: Liveness, Liveness: e})
+	}
+	return true
+}
+
 // heardFiles takes the peer's messages; the own ones come back as well.
 func (m *Machine) heardFiles(e liveness.Effect) bool {
 	switch kind := e.Message.Text(hbwire.FieldType); {

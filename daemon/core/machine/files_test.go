@@ -6,7 +6,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
 var _ = Describe("Two nodes that hear each other", func() {
@@ -31,6 +33,17 @@ var _ = Describe("Two nodes that hear each other", func() {
 			Expect(p.nodes[1].core.Status().PeerFiles).To(Equal(machine.Files{DRBD: "d", Guests: digest}))
 		}
 		Expect(p.nodes[0].core.Status().PeerFiles).To(Equal(machine.Files{DRBD: "d"}), "its own message tells it nothing")
+	})
+
+	It("hand on what their shells say to each other, and nothing else", func() {
+		p := newPairOf(func(*machine.Config) {})
+		p.nodes[0].step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
+			Kind: liveness.Say, Message: hbwire.Message{hbwire.Text("t", machine.MsgShell), hbwire.Text("says", "good day")},
+		}})
+		p.pass(time.Second)
+		Expect(p.nodes[0].heard).To(BeEmpty())
+		Expect(p.nodes[1].heard).To(HaveExactElements(WithTransform(
+			func(m hbwire.Message) string { return m.Text("says") }, Equal("good day"))))
 	})
 
 	It("know nothing of them from one that does not say", func() {

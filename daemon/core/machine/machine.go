@@ -292,7 +292,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 		told := failover.Input{Silent: e.Silent}
 		switch e.Kind {
 		case liveness.Heard:
-			if m.heardFiles(e) || m.heardVote(e) || m.heardAlone(e.Message) {
+			if m.heardFiles(e) || m.heardForShell(e) || m.heardVote(e) || m.heardAlone(e.Message) {
 				continue
 			}
 			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own

@@ -41,7 +41,8 @@ type node struct {
 	dead     bool
 	slow     bool            // its disk does not answer yet, and its device does not come
 	held     []replica.Input // what they would have answered
-	hangs    int             // index of a resource whose start does not end; 0: none
+	heard    []hbwire.Message
+	hangs    int // index of a resource whose start does not end; 0: none
 	answers  map[uint64]replica.Effect
 }
 
@@ -157,6 +158,9 @@ func (n *node) step(in machine.Input) {
 		case machine.Replica:
 			n.doReplica(e.Replica)
 		case machine.Liveness:
+			if e.Liveness.Kind == liveness.Heard {
+				n.heard = append(n.heard, e.Liveness.Message)
+			}
 			if data := e.Liveness.Data; e.Liveness.Kind == liveness.Transmit {
 				n.pair.later(func() {
 					n.peer.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
