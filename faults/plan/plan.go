@@ -113,7 +113,8 @@ type Fault struct {
 // Plan is all that goes wrong, in the order of time.
 type Plan []Fault
 
-// Witness is the third place, where there is one; it can Crash.
+// Witness is the third place, where there is one; it can Crash, and come back with
+// an OldDisk where it is a store.
 const Witness = 2
 
 // Names are what the nodes are called in text form.
@@ -187,8 +188,8 @@ func parseFault(fields []string) (f Fault, err error) {
 		return f, err
 	}
 	switch {
-	case f.Node == Witness && f.Kind != Crash:
-		return f, fmt.Errorf("found %s, want crash: nothing else happens to the witness", fields[0])
+	case f.Node == Witness && f.Kind != Crash && f.Kind != OldDisk:
+		return f, fmt.Errorf("found %s, want crash or old-disk: nothing else happens to the witness", fields[0])
 	case f.Kind == 0:
 		return f, fmt.Errorf("found kind %q, want one of %s", fields[0], strings.Join(words[1:], ", "))
 	case !f.Kind.Lasts() && len(fields) == 2:

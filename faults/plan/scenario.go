@@ -17,7 +17,7 @@ import (
 //	fault       = ( time | trigger ) kind node [ time ]    the last time is how long it lasts
 //	trigger     = "on" node word [ number "%" ] [ "#" number ] [ "+" time ]
 //	expectation = "expect" word ( "=" | "<=" | ">=" ) number
-//	node        = "milo1" | "milo2" | "witness" (which can crash)
+//	node        = "milo1" | "milo2" | "witness" (crash; where it is a store, old-disk, too)
 //	time        = a duration as 30.5s, since the start, or since the trigger
 //
 // A trigger is a word that a node comes to:
@@ -27,6 +27,8 @@ import (
 //	write, ack                      a user of the node writes, or has the answer
 //	start, stop                     the node begins to start or stop its group
 //	P_SYNC_UUID                     the node gets that packet
+//	look                            a witness that only stores tells the node what it has,
+//	                                for a question that the node will then decide
 //
 // "#2" is the second time. What strikes only when the faults of a run have ended
 // counts as what never came. What a runner can't see, or has nothing for that it

@@ -5,6 +5,7 @@
 //	polluxsim run all                                    every named scenario
 //	polluxsim run SCENARIO|FILE --json                   the verdict alone, for a program (plan.Verdict)
 //	polluxsim sweep [--seeds A..B | --for 2m]            many seeds on all processors
+//	polluxsim sweep --witness store --seeds A..B         the same, all with a witness that only stores
 //	polluxsim replay FILE                                a scenario of a sweep, with its trace
 //	polluxsim replay FILE.rec ... [--what-if CHANGE]     what polluxd recorded, on one node or on both
 //	polluxsim shrink --seed N | FILE [--out FILE]        the smallest run that breaks the same promise
@@ -84,6 +85,7 @@ type one struct {
 	*flag.FlagSet
 	seed    uint64
 	profile string
+	witness string
 	faults  string
 	trace   bool
 	json    bool
@@ -96,6 +98,7 @@ func parse(verb string, args []string) (*one, plan.Scenario, error) {
 	o := &one{FlagSet: flag.NewFlagSet(verb, flag.ContinueOnError)}
 	o.Uint64Var(&o.seed, "seed", 0, "the seed")
 	o.StringVar(&o.profile, "profile", "", profiles()+"; the seed draws one unless this is given")
+	o.StringVar(&o.witness, "witness", "", aboutWitness)
 	o.StringVar(&o.faults, "plan", "", "a `file` of what goes wrong, instead of what the seed draws")
 	o.BoolVar(&o.trace, "trace", false, "print everything that happens")
 	o.BoolVar(&o.json, "json", false, "print the verdict alone, for a program")
@@ -153,12 +156,23 @@ func profiles() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
+// aboutWitness is what both runs and sweeps say of it.
+const aboutWitness = "store: the witness of those seeds that have one decides nothing, and only stores"
+
+// ofWitness is the setting that makes a witness of what the seeds draw.
+func ofWitness(what string) []plan.Setting {
+	if what == "" {
+		return nil
+	}
+	return []plan.Setting{{Name: "witness", Value: what}}
+}
+
 // scenario is the run that was asked for; what the seed draws is in it, too.
 func (o *one) scenario(name string) (plan.Scenario, error) {
 	if name != "" {
 		return load(name)
 	}
-	s := plan.Scenario{Seed: o.seed, Profile: o.profile}
+	s := plan.Scenario{Seed: o.seed, Profile: o.profile, Settings: ofWitness(o.witness)}
 	if o.faults == "" {
 		s.Plan = trial.Drawn(s.Seed, trial.Profile(s.Profile))
 		return s, nil

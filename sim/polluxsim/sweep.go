@@ -23,6 +23,7 @@ func sweep(args []string) error {
 	seeds := flags.String("seeds", "", "run the seeds `A..B`, each once")
 	flags.DurationVar(&s.For, "for", 0, "run for that long, from a seed that nobody ran yet")
 	profile := flags.String("profile", "", profiles()+"; each seed draws one unless this is given")
+	witness := flags.String("witness", "", aboutWitness)
 	flags.BoolVar(&s.Guided, "guide", false, "change the plans of seeds that reach something new")
 	flags.BoolVar(&s.KeepGoing, "keep-going", false, "go on after a broken promise")
 	hashes := flags.Bool("hashes", false, "print the hash of each run and nothing else: equal runs have equal ones")
@@ -37,7 +38,10 @@ func sweep(args []string) error {
 	if err := isProfile(*profile); err != nil {
 		return err
 	}
-	s.Options.Profile = trial.Profile(*profile)
+	s.Options.Profile, s.Options.Settings = trial.Profile(*profile), ofWitness(*witness)
+	if *witness != "" && *profile == "" {
+		s.Options.Profile = trial.Third
+	}
 	switch {
 	case *seeds != "":
 		var to uint64

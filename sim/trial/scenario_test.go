@@ -49,6 +49,8 @@ func TestSettings(t *testing.T) {
 		"a packet that is none":            {"on milo1 P_NUTS break milo1", `trigger "P_NUTS" is no state`},
 		"a witness that is none":           {"on milo1 Primary cut-witness milo1 5s", "on milo1 Primary cut-witness milo1 5s: there is no witness"},
 		"a witness that can't crash":       {"1s crash witness 5s", "1s crash witness 5s: there is no witness"},
+		"a witness that keeps nothing":     {"set policy witness\n9s old-disk witness 5s", "the witness keeps nothing"},
+		"a witness of no kind":             {"set witness judge", `found "judge", want decides or store`},
 		"a fencing device that is none":    {"1s dead-fence milo2 5s", "there is nothing to fence with"},
 		"a protocol that DRBD has not":     {"set protocol D", "want A, B or C"},
 		"a switch that is neither on, off": {"set auto_failback maybe", "want on or off"},

@@ -161,9 +161,13 @@ var setters = map[string]setter{
 		if at < 0 {
 			return fmt.Errorf("found %q, want last-man, freeze or witness", value)
 		}
+		store := s.world.Witness.Store // said before
 		s.lease(witness.Policy(at), leaseFor)
+		s.world.Witness.Store = store
 		return nil
 	},
+	"witness":         func(s *setup, value string) error { return s.thirdPlace(value) },
+	"witness-twice":   number(func(s *setup) *int { return &s.world.Witness.Twice }),
 	"lease":           span(func(s *setup) *time.Duration { return &s.world.Machine.Witness.Lease }),
 	"witness-latency": span(func(s *setup) *time.Duration { return &s.world.Witness.Latency }),
 	"witness-loss":    number(func(s *setup) *int { return &s.world.Witness.Loss }),
@@ -252,6 +256,8 @@ func (s *setup) bears(f plan.Fault) error {
 	switch r := s.resource(); {
 	case (f.Kind == plan.CutWitness || f.Node == plan.Witness) && s.world.Machine.Witness.Policy != witness.ByWitness:
 		return errors.New("there is no witness (set policy witness)")
+	case f.Kind == plan.OldDisk && f.Node == plan.Witness && !s.world.Witness.Store:
+		return errors.New("the witness keeps nothing (set witness store)")
 	case f.Kind == plan.DeadFence && !s.world.Machine.Failover.Fence && r.Fencing == replica.DontCare:
 		return errors.New("there is nothing to fence with (set stonith yes, or set fencing)")
 	default:

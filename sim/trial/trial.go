@@ -5,6 +5,7 @@ package trial
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -55,9 +56,14 @@ type Result struct {
 	Equal bool
 }
 
-// Command is what shows the run of a seed again that nothing was changed of.
+// Command is what shows the run of a seed again that nothing was changed of but
+// the witness.
 func (r Result) Command() string {
-	return fmt.Sprintf("go run ./sim/polluxsim run --seed %d --profile %s --trace", r.Seed, r.Profile)
+	changed := ""
+	if i := slices.IndexFunc(r.Settings, func(x plan.Setting) bool { return x.Name == "witness" }); i >= 0 {
+		changed = " --witness " + r.Settings[i].Value
+	}
+	return fmt.Sprintf("go run ./sim/polluxsim run --seed %d --profile %s%s --trace", r.Seed, r.Profile, changed)
 }
 
 // Scenario is all that the run depended on.
@@ -172,13 +178,17 @@ func (t *trial) run() *world.Violation {
 // remember keeps what the disks are that will come back as they were.
 func (t *trial) remember() {
 	for _, f := range t.plan {
+		remember := t.w.BackUpStore
+		if f.Node != plan.Witness {
+			remember = t.w.Node(f.Node).Remember
+		}
 		switch {
 		case f.Kind != plan.OldDisk:
 		case f.On.Word == "":
-			t.w.After(max(f.At-restoredFrom, 0), t.w.Node(f.Node).Remember)
+			t.w.After(max(f.At-restoredFrom, 0), remember)
 		default: // nobody knows when: it may strike before the prelude is over
-			t.w.After(0, t.w.Node(f.Node).Remember)
-			t.w.After(prelude, t.w.Node(f.Node).Remember)
+			t.w.After(0, remember)
+			t.w.After(prelude, remember)
 		}
 	}
 }
@@ -262,6 +272,9 @@ func (t *trial) strike(f plan.Fault) {
 	w := t.w
 	if f.Node == plan.Witness {
 		w.CrashWitness()
+		if f.Kind == plan.OldDisk {
+			w.RestoreStore()
+		}
 		w.After(f.For, w.BootWitness)
 		return
 	}

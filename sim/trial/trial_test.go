@@ -74,3 +74,23 @@ func TestPlanOfOnesOwn(t *testing.T) {
 	g.Expect(r.Plan).To(Equal(p))
 	g.Expect(r.Counts.Promotions).To(BeNumerically(">", 1), "the guest moved to the other node")
 }
+
+// A witness that only stores, and lets the nodes decide, keeps the same promises.
+func TestSeedsWithAStore(t *testing.T) {
+	if trial.Planted {
+		t.Skip("as above")
+	}
+	opt := trial.Options{Profile: trial.Third, Settings: []plan.Setting{{Name: "witness", Value: "store"}}}
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := trial.Run(seed, opt)
+			if r.Broken != nil {
+				t.Errorf("%v\n    %s", r.Broken, r.Command())
+			}
+			g := NewWithT(t)
+			g.Expect(trial.Run(seed, trial.Options{Profile: trial.Third}).Hash).NotTo(Equal(r.Hash), "the store is no pollux-witness")
+			g.Expect(trial.Run(seed, opt).Hash).To(Equal(r.Hash))
+		})
+	}
+}

@@ -62,7 +62,9 @@ func (t *trial) attend() {
 }
 
 // isCounted tells whether a word is one that the world has to tell of.
-func isCounted(word string) bool { return word == "write" || word == "ack" || isPacket(word) }
+func isCounted(word string) bool {
+	return word == "write" || word == "ack" || word == "look" || isPacket(word)
+}
 
 func isPacket(word string) bool {
 	for c := range drbdwire.Command(256) {
@@ -167,7 +169,7 @@ func knows(on plan.Trigger) error {
 	case on.Word == "":
 		return nil
 	case !state && on.Word != "start" && on.Word != "stop" && !isCounted(on.Word):
-		return fmt.Errorf("trigger %q is no state, packet, write, ack, start or stop", on.Word)
+		return fmt.Errorf("trigger %q is no state, packet, write, ack, look, start or stop", on.Word)
 	case on.Percent > 0 && !grows:
 		return fmt.Errorf("trigger %q has no percentage", on.Word)
 	default:

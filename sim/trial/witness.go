@@ -2,6 +2,7 @@ package trial
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -21,6 +22,24 @@ func (s *setup) lease(policy witness.Policy, length time.Duration) {
 	s.world.Machine.Witness = witness.Config{Policy: policy, Cluster: "site", Lease: length}
 	s.world.Witness = world.WitnessLuck{Latency: 20 * time.Millisecond}
 }
+
+// witnesses are what a witness may be.
+var witnesses = []string{"decides", "store"}
+
+// thirdPlace says what the witness is, where there is one.
+func (s *setup) thirdPlace(what string) error {
+	if !slices.Contains(witnesses, what) {
+		return fmt.Errorf("found %q, want decides or store", what)
+	}
+	if s.world.Witness.Store = what == "store"; s.world.Witness.Store && s.profile != Page {
+		s.world.Witness.Twice = twice
+	}
+	return nil
+}
+
+// twice is how many of a million requests to a store arrive twice, in seeds that
+// are run with one.
+const twice = 50_000
 
 // drawWitness draws a witness, how it is reached, and what happens to it.
 func (s *setup) drawWitness(seed uint64) {

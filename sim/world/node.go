@@ -9,6 +9,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/core/witness"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -59,7 +60,9 @@ type Node struct {
 	crowded time.Duration // until then there is no memory for the guest
 	// comeback is how long the daemon stays away after a stop in order.
 	comeback time.Duration
-	kept     string        // on its disk, by failover.Keep
+	kept     string // on its disk, by failover.Keep
+	visitor  visitor
+	held     []func()      // what it does when it no longer stands still
 	noFence  time.Duration // until then it can do nothing about its peer
 }
 
@@ -114,6 +117,7 @@ func (n *Node) Boot(crashed bool) {
 	n.dialling, n.conn, n.tickAt, n.ticks = false, nil, never, 0
 	n.backlog, n.paused, n.exposed, n.vg, n.guest, n.working = nil, false, false, false, false, false
 	n.open, n.answers, n.cut = map[uint64]request{}, map[uint64]func(int, string){}, nil
+	n.held = nil
 	n.rows.reset()
 	core, err := machine.New(n.config())
 	if err != nil {
@@ -124,6 +128,9 @@ func (n *Node) Boot(crashed bool) {
 	n.core, n.state = core, core.Resource(0).State()
 	w.Tracef("%s boots", Name(n.id))
 	w.mix(1, uint64(n.id))
+	if w.cfg.Witness.Store && w.cfg.Machine.Witness.Policy == witness.ByWitness {
+		n.beginVisits()
+	}
 	n.Attach(func(code int, text string) {
 		if code < int(drbdwire.Success) && n.disk.bad == 0 && n.disk.hung == 0 && n.disk.slow == 0 &&
 			n.disk.ill == (illness{}) {
@@ -307,6 +314,11 @@ func (n *Node) resume() {
 	n.backlog = nil
 	for i := range waiting {
 		n.give(&waiting[i])
+	}
+	held := n.held
+	n.held = nil
+	for _, do := range held {
+		n.whenAwake(0, do)
 	}
 	n.tickAt = never
 	n.arm()

@@ -14,11 +14,17 @@ type WitnessLuck struct {
 	Loss    int           // of a million packets
 	// Stray, of a million packets: how many take some seconds.
 	Stray int
+	// Store: it decides nothing, and only stores; Twice, of a million requests to it,
+	// how many it gets twice.
+	Store bool
+	Twice int
 }
 
-// third is the witness: it keeps nothing over a restart.
+// third is the witness. One that decides keeps nothing over a restart.
 type third struct {
-	voter *witness.Voter // nil while it is down
+	up    bool
+	voter *witness.Voter
+	store store
 	began time.Duration
 	runs  uint64
 	clock time.Duration // what its clock said when it began
@@ -30,9 +36,10 @@ func (t *third) local(now time.Duration) time.Duration { return now - t.began + 
 // BootWitness starts it.
 func (w *World) BootWitness() {
 	t := &w.third
-	if t.voter != nil || w.cfg.Machine.Witness.Policy != witness.ByWitness {
+	if t.up || w.cfg.Machine.Witness.Policy != witness.ByWitness {
 		return
 	}
+	t.up = true
 	t.runs++
 	t.began, t.clock = w.now, w.luck.third.Between(0, time.Hour)
 	t.voter = witness.NewVoter(t.local(w.now), w.cfg.Machine.Witness.Lease, t.runs)
@@ -42,7 +49,7 @@ func (w *World) BootWitness() {
 // CrashWitness ends it, and all that it knew.
 func (w *World) CrashWitness() {
 	w.Tracef("the witness crashes")
-	w.third.voter = nil
+	w.third.up = false
 }
 
 // WitnessRuns is how often the witness has started.
@@ -80,6 +87,11 @@ func (n *Node) performLease(e *witness.Effect) {
 			n.w.Fail("packets are well formed", "%s: %v", Name(n.id), err)
 			return
 		}
+		if n.w.cfg.Witness.Store {
+			n.visitor.question = e.Data
+			n.visit()
+			return
+		}
 		epoch := n.epoch
 		n.w.toWitness(n.id, func() { n.asksWitness(ask, epoch) })
 	case witness.Note:
@@ -90,7 +102,7 @@ func (n *Node) performLease(e *witness.Effect) {
 
 func (n *Node) asksWitness(ask witnesswire.Ask, epoch uint32) {
 	t := &n.w.third
-	if t.voter == nil {
+	if !t.up {
 		return
 	}
 	answer, ok := t.voter.Ask(t.local(n.w.now), ask)

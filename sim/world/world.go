@@ -126,8 +126,9 @@ func New(cfg Config, trace func(string)) (*World, error) {
 // Attend sets who watches, and who uses the device.
 func (w *World) Attend(watcher Watcher, guest Guest) { w.watcher, w.guest = watcher, guest }
 
-// Listen has f told, for node n, of each "write" of a user and its "ack", and
-// of each packet that arrives, by its name.
+// Listen has f told, for node n, of each "write" of a user and its "ack", of each
+// packet that arrives, by its name, and of each "look" at a store that it begins to
+// decide a question with.
 func (w *World) Listen(f func(n int, word string)) { w.listener = f }
 
 func (w *World) tell(n int, word string) {
@@ -210,7 +211,7 @@ func (w *World) Calm() {
 	for _, n := range w.nodes {
 		n.damages = false
 	}
-	w.cfg.Witness.Loss, w.cfg.Witness.Stray = 0, 0
+	w.cfg.Witness.Loss, w.cfg.Witness.Stray, w.cfg.Witness.Twice = 0, 0, 0
 	for n, node := range w.nodes {
 		node.noFence = w.now
 		w.net.beats[n].Loss = 0

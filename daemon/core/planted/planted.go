@@ -155,6 +155,15 @@ const (
 	AloneUntold Bug = 77
 	// LeaseNeverEnds: a lease that was won is kept until it is given back.
 	LeaseNeverEnds Bug = 78
+	// GateUnvouched: a node that crashed starts when it has the lease, also of a witness
+	// that does not know whether newer data are elsewhere.
+	GateUnvouched Bug = 79
+	// SwapIgnored: what a witness stores is replaced whoever has written since it was
+	// read.
+	SwapIgnored Bug = 80
+	// OldMemoryRenews: what a witness stored before a node began to look renews that
+	// node's lease.
+	OldMemoryRenews Bug = 81
 	// MonitorDeaf: what a monitor sees stopped is left stopped.
 	MonitorDeaf Bug = 60
 	// MonitorBlindActs: what a monitor can't see counts as dead.

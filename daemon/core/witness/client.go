@@ -230,7 +230,8 @@ func (c *Client) granted(i, from int, note *asked, grant witnesswire.Grant) {
 	g := &c.groups[i]
 	g.verdict[from] = grant.Verdict
 	if from == theWitness {
-		g.vouched = grant.Verdict == witnesswire.Granted|witnesswire.Vouched
+		g.vouched = grant.Verdict == witnesswire.Granted|witnesswire.Vouched ||
+			grant.Verdict == witnesswire.Granted && planted.On(planted.GateUnvouched)
 	}
 	if grant.Verdict&^witnesswire.Vouched == witnesswire.Taken {
 		g.flags &^= witnesswire.Force // the operator was wrong

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/witnesswire"
 )
 
@@ -124,7 +125,8 @@ func (s *Shared) voter(cluster string) *Voter {
 		l := lease{
 			cluster: cluster, group: p.Group, holder: p.Holder, until: s.seen[i] + p.Length, ahead: p.Ahead, equal: p.Equal,
 		}
-		if old := p.Turn <= turn(s.before, p.Holder); old && (p.Holder == s.node || p.Length <= s.longest) {
+		old := p.Turn <= turn(s.before, p.Holder) && !planted.On(planted.OldMemoryRenews)
+		if old && (p.Holder == s.node || p.Length <= s.longest) {
 			l.holder, l.until = "", 0 // Voter waits as if it had started anew
 		}
 		for _, node := range p.Clear {
