@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -30,14 +31,16 @@ func (e *end) open() {
 // pushBytes puts a packet on its way as bytes, cut anywhere.
 func (t *network) pushBytes(c *conn, from int, seg segment, head []byte, row []uint64) {
 	wire := appendSectors(append(t.buffer(), head...), row)
-	luck := t.w.luck.bytes
-	for len(wire) > 0 {
-		n := len(wire)
+	luck, rest := t.w.luck.bytes, wire
+	for len(rest) > 0 {
+		n := len(rest)
 		if luck.Below(8) == 0 {
 			n = 1 + luck.Below(n)
 		}
-		seg.whole = seg.wire == nil && n == len(wire)
-		seg.wire, wire = wire[:n], wire[n:]
+		seg.stream, seg.data, rest = true, rest[:n], rest[n:]
+		if len(rest) == 0 {
+			seg.buffer = wire
+		}
 		t.push(c, from, seg)
 	}
 }
@@ -57,7 +60,7 @@ func (t *network) buffer() []byte {
 func (t *network) receive(c *conn, to int, seg segment) {
 	n, e := t.w.nodes[to], &c.ends[to]
 	in := &e.in[seg.socket]
-	b := seg.wire
+	b := seg.data
 	left := t.w.cfg.ResetAt[to] - n.received
 	n.received += len(b)
 	if left > 0 && left <= len(b) {
@@ -69,7 +72,7 @@ func (t *network) receive(c *conn, to int, seg segment) {
 		b = in.rest
 	}
 	for n.epoch == c.epoch[to] && e.hears() {
-		packet, size, err := in.cut(b)
+		packet, size, err := in.cut(b, &t.w.slab)
 		if err != nil {
 			t.w.Fail(wellFormed, "%s finds %v", Name(to), err)
 			return
@@ -79,11 +82,14 @@ func (t *network) receive(c *conn, to int, seg segment) {
 		}
 		b = b[size:]
 		packet.socket = seg.socket
+		if n.paused {
+			packet.data = bytes.Clone(packet.data)
+		}
 		n.hand(c, packet)
 	}
 	in.rest = append(in.rest[:0], b...)
-	if seg.whole {
-		t.spare = append(t.spare, seg.wire)
+	if seg.buffer != nil {
+		t.spare = append(t.spare, seg.buffer)
 	}
 }
 
@@ -95,8 +101,9 @@ func (t *network) sever(c *conn) {
 	}
 }
 
-// cut takes the packet at the start of b; size 0 is that it is not whole yet.
-func (in *inlet) cut(b []byte) (seg segment, size int, err error) {
+// cut takes the packet at the start of b, whose data aliases b; size 0 is that it
+// is not whole yet.
+func (in *inlet) cut(b []byte, slab *Slab[uint64]) (seg segment, size int, err error) {
 	if len(b) < 4 {
 		return seg, 0, nil
 	}
@@ -112,9 +119,10 @@ func (in *inlet) cut(b []byte) (seg segment, size int, err error) {
 	if len(b) < size {
 		return seg, 0, nil
 	}
-	seg.data = append([]byte(nil), b[head:head+int(fixed)]...)
+	seg.data = b[head : head+int(fixed)]
 	if bulk > 0 {
-		if seg.row, err = decodeSectors(b[head+int(fixed) : size]); err != nil {
+		seg.row = slab.Cut(int(bulk) / sectorSize)
+		if err = decodeSectors(seg.row, b[head+int(fixed):size]); err != nil {
 			return seg, 0, err
 		}
 	}
@@ -142,8 +150,7 @@ func appendSectors(dst []byte, row []uint64) []byte {
 
 // decodeSectors finds the versions again. It fails on a sector that holds
 // anything else, in part or as a whole.
-func decodeSectors(b []byte) ([]uint64, error) {
-	row := make([]uint64, len(b)/sectorSize)
+func decodeSectors(row []uint64, b []byte) error {
 	for s := range row {
 		sector := b[s*sectorSize : (s+1)*sectorSize]
 		version := binary.LittleEndian.Uint64(sector)
@@ -153,9 +160,9 @@ func decodeSectors(b []byte) ([]uint64, error) {
 			word += 2 * version
 		}
 		if differs != 0 {
-			return nil, fmt.Errorf("sector %d of a payload, which is of no version", s)
+			return fmt.Errorf("sector %d of a payload, which is of no version", s)
 		}
 		row[s] = version
 	}
-	return row, nil
+	return nil
 }

@@ -60,7 +60,7 @@ func (a *arrival) lands() {
 	t.w.spare.arrivals.give(a)
 	waits := t.w.nodes[to].paused
 	t.arrive(c, to, seg)
-	if !waits && !t.w.nodes[to].paused { // else the node has it still to look at
+	if !seg.stream && !waits && !t.w.nodes[to].paused { // else the node has it still to look at
 		t.drop(seg.data)
 	}
 }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/liveness"
@@ -50,8 +51,9 @@ type segment struct {
 	data   []byte
 	row    []uint64
 	fin    bool
-	wire   []byte // instead of data and row, where packets are bytes: a part of the stream
-	whole  bool   // it is one packet and has its bytes to itself
+	// stream: data is a part of the stream, and there is no row. Packets are bytes.
+	stream bool
+	buffer []byte // that nobody needs when this part has been looked at
 }
 
 func (t *network) init(w *World) {
@@ -146,7 +148,7 @@ func (t *network) send(n *Node, e *replica.Effect) {
 
 func (t *network) push(c *conn, from int, seg segment) {
 	e := &c.ends[from]
-	size := 80 + len(seg.data) + len(seg.row)*sectorSize + len(seg.wire)
+	size := 80 + len(seg.data) + len(seg.row)*sectorSize
 	at, ok := t.data[from].Stream(t.w.now, e.last[seg.socket], size, t.w.luck.net)
 	if !ok {
 		e.held = append(e.held, seg)
@@ -187,12 +189,13 @@ func (t *network) arrive(c *conn, to int, seg segment) {
 	case known && !e.closed && seg.fin:
 		t.endOf(c, to, "closed by the peer")
 	case known && e.closed && e.late && !seg.fin && t.w.cfg.Linger > 0:
+		seg.data = bytes.Clone(seg.data) // else it would be used again meanwhile
 		t.w.After(t.w.cfg.Linger, func() {
 			if n.epoch == c.epoch[to] {
 				n.hand(c, seg)
 			}
 		})
-	case known && e.hears() && !seg.fin && seg.wire != nil:
+	case known && e.hears() && seg.stream:
 		t.receive(c, to, seg)
 	case known && e.hears() && !seg.fin:
 		n.hand(c, seg)

@@ -90,9 +90,10 @@ type World struct {
 
 	slab  Slab[uint64]
 	spare struct {
-		arrivals pool[arrival]
-		answers  pool[answer]
-		requests pool[diskRequest]
+		arrivals  pool[arrival]
+		answers   pool[answer]
+		questions pool[question]
+		requests  pool[diskRequest]
 	}
 
 	luck struct{ bytes, ill, disk, net, tool, timer, node, boot, handler, third, watch, shot *draw.Stream }

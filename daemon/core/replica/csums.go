@@ -60,16 +60,16 @@ func (r *Resource) want(sector uint64, size uint32) {
 		r.enqueue(peerWork{kind: workSum, sector: sector, size: size, id: drbdwire.Syncer()})
 		r.passed = true
 	case size == r.sync.thin:
-		r.send(DataSocket, drbdwire.CmdRSThinReq, b.Append(nil))
+		r.send(DataSocket, drbdwire.CmdRSThinReq, b.Append(r.small[:0]))
 	default:
-		r.send(DataSocket, drbdwire.CmdRSDataRequest, b.Append(nil))
+		r.send(DataSocket, drbdwire.CmdRSDataRequest, b.Append(r.small[:0]))
 	}
 }
 
 // sendChecksum asks for a range that differs from what this target has.
 func (r *Resource) sendChecksum(w *peerWork, sum []byte) {
 	b := drbdwire.BlockRequest{Sector: w.sector, ID: w.id, Size: w.size}
-	r.send(DataSocket, drbdwire.CmdCsumRSRequest, append(b.Append(nil), sum...))
+	r.send(DataSocket, drbdwire.CmdCsumRSRequest, append(b.Append(r.small[:0]), sum...))
 }
 
 // blockIsEqual tells the target that it has what this source has.
@@ -83,7 +83,7 @@ func (r *Resource) blockIsEqual(w *peerWork) {
 // blockIsZero tells the target that it need not be sent zeros.
 func (r *Resource) blockIsZero(w *peerWork) {
 	b := drbdwire.BlockDesc{Sector: w.sector, Size: w.size}
-	r.send(DataSocket, drbdwire.CmdRSDeallocated, b.Append(nil))
+	r.send(DataSocket, drbdwire.CmdRSDeallocated, b.Append(r.small[:0]))
 }
 
 // blockFailed notes that a block can't be had in this resync.

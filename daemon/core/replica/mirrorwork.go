@@ -239,5 +239,5 @@ func (r *Resource) answerRead(w *peerWork) {
 		cmd = drbdwire.CmdDataReply
 	}
 	d := drbdwire.Data{Sector: w.sector, ID: w.id}
-	r.sendBulk(drbdwire.H100, DataSocket, cmd, append(d.Append(nil), w.digest...), w.buf, w.size)
+	r.sendBulk(drbdwire.H100, DataSocket, cmd, append(d.Append(r.small[:0]), w.digest...), w.buf, w.size)
 }

@@ -332,7 +332,7 @@ func (r *Resource) startRead(q *request, i int) {
 	case accessRemote:
 		q.started, q.remote, q.sent = true, halfPending, r.now
 		b := drbdwire.BlockRequest{Sector: q.sector, ID: q.blockID(), Size: q.size}
-		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(nil))
+		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(r.small[:0]))
 	case accessNone:
 		q.started = true
 		r.tell(q)

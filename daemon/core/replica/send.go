@@ -94,5 +94,5 @@ func (r *Resource) ack(cmd drbdwire.Command, sector uint64, id drbdwire.BlockID,
 	}
 	r.mirror.sequence++
 	a := drbdwire.BlockAck{Sector: sector, ID: id, Size: size, Sequence: r.mirror.sequence}
-	r.send(MetaSocket, cmd, a.Append(nil))
+	r.send(MetaSocket, cmd, a.Append(r.small[:0]))
 }

@@ -153,7 +153,7 @@ func (r *Resource) advanceVerify() {
 			break
 		}
 		b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
-		r.send(DataSocket, drbdwire.CmdOVRequest, b.Append(nil))
+		r.send(DataSocket, drbdwire.CmdOVRequest, b.Append(r.small[:0]))
 	}
 	v.progress.Update(r.now, v.walk.Left())
 	if !v.pinged && v.walk.Done() {
@@ -227,7 +227,7 @@ func (r *Resource) compared(w *peerWork, sum []byte) {
 		r.judged(w.sector, w.size, equal)
 	default:
 		b := drbdwire.BlockRequest{Sector: w.sector, ID: lookID, Size: w.size}
-		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(nil))
+		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(r.small[:0]))
 	}
 }
 

@@ -43,7 +43,7 @@ func (r *Resource) digestWanted(data []byte) error {
 // sendDigest answers a request for the digest of a block.
 func (r *Resource) sendDigest(w *peerWork, sum []byte) {
 	b := drbdwire.BlockRequest{Sector: w.sector, ID: w.id, Size: w.size}
-	r.send(DataSocket, drbdwire.CmdOVReply, append(b.Append(nil), sum...))
+	r.send(DataSocket, drbdwire.CmdOVReply, append(b.Append(r.small[:0]), sum...))
 }
 
 // sendNoDigest answers one for a block that can't be read: with zeros, as the

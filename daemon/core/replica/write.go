@@ -48,7 +48,7 @@ func (r *Resource) startWrite(q *request, i int) {
 		r.sync.whole = false
 		if s.Conn == drbdwire.WFBitMapS || s.Conn == drbdwire.Ahead {
 			b := drbdwire.BlockDesc{Sector: q.sector, Size: q.size}
-			r.send(DataSocket, drbdwire.CmdOutOfSync, b.Append(nil))
+			r.send(DataSocket, drbdwire.CmdOutOfSync, b.Append(r.small[:0]))
 		}
 	}
 	if own {
@@ -137,13 +137,13 @@ func (r *Resource) sendWrite(q *request, stable bool) {
 	case q.op == OpTrim, q.op == OpZero && r.link.flags&drbdwire.FeatureWZeroes == 0:
 		d.Flags |= drbdwire.FlagDiscard // which zeroes as well, see trimArrived
 		t := drbdwire.Trim{Data: d, Size: q.size}
-		r.send(DataSocket, drbdwire.CmdTrim, t.Append(nil))
+		r.send(DataSocket, drbdwire.CmdTrim, t.Append(r.small[:0]))
 	case q.op == OpZero:
 		d.Flags |= drbdwire.FlagZeroes
 		t := drbdwire.Trim{Data: d, Size: q.size}
-		r.send(DataSocket, drbdwire.CmdZeroes, t.Append(nil))
+		r.send(DataSocket, drbdwire.CmdZeroes, t.Append(r.small[:0]))
 	default:
-		r.sendBulk(drbdwire.H100, DataSocket, drbdwire.CmdData, append(d.Append(nil), q.digest...), q.buf,
+		r.sendBulk(drbdwire.H100, DataSocket, drbdwire.CmdData, append(d.Append(r.small[:0]), q.digest...), q.buf,
 			q.size)
 	}
 }
