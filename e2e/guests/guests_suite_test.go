@@ -6,6 +6,7 @@ package guests_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -99,6 +100,9 @@ func boot(ctx SpecContext) *dom0 {
 		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux",
 	})
 	Expect(err).NotTo(HaveOccurred())
+	agents, err := image.Agents(ctx, "Xen")
+	Expect(err).NotTo(HaveOccurred())
+	maps.Copy(programs, agents)
 	xen, err := image.Dom0(ctx, image.DefaultKernel(), programs)
 	Expect(err).NotTo(HaveOccurred())
 	config := machine.Config{Name: "milo1", Address: "192.168.0.1/24", Image: xen, Lifetime: lifetime}

@@ -82,4 +82,22 @@ var _ = Describe("A node whose peer is dead, on a real Xen", Label("vm", "xen"),
 		milo1.leave(ctx)
 		Expect(milo1.runs(ctx, "batch")).To(Equal(before))
 	}, limit)
+
+	It("leaves a guest to ocf:heartbeat:Xen, which starts, watches and stops it", func(ctx SpecContext) {
+		milo1.shell(ctx, "xl shutdown -w batch && sed -i 's/^memory.*/memory = 96/' "+webFile+
+			" && echo 'milo1 ocf:heartbeat:Xen::xmfile="+webFile+"' > /etc/ha.d/haresources")
+		Eventually(milo1.domains).WithContext(ctx).WithTimeout(soon).Should(BeEmpty())
+		booted, ended := boots(milo1.console), ends(milo1.console)
+		milo1.start()
+		milo1.runs(ctx, "web1")
+		milo1.goesOn(ctx)
+		Eventually(milo1.Output).WithContext(ctx).WithArguments("pollux", "status").WithTimeout(soon).
+			Should(ContainSubstring("(prefers milo1): running"), milo1.said)
+		milo1.shell(ctx, "xl destroy web1")
+		Eventually(func() int { return boots(milo1.console) }).WithContext(ctx).WithTimeout(soon).Should(Equal(booted+2), milo1.said)
+		milo1.goesOn(ctx)
+		milo1.leave(ctx)
+		Expect(milo1.domains(ctx)).To(BeEmpty())
+		Expect(ends(milo1.console)).To(Equal(ended+1), milo1.said)
+	}, limit)
 })
