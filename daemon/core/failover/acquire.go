@@ -9,12 +9,35 @@ import (
 )
 
 // conflictFor is how long a Heartbeat that also holds a group may take to give it up: it does so two seconds after a
-// cut, if it has noticed one, and once its own programs have ended. Source: Heartbeat wire, sections 8.7, 8.9 and 15.
+// cut, if it has noticed one, and once its own programs have ended. It gives what is this node's later, after another
+// nudge. Source: Heartbeat wire, sections 8.7, 8.9 and 15.
 func (c *Core) conflictFor(g *group) time.Duration {
-	if c.letsGo(g) {
+	switch {
+	case !c.letsGo(g):
+		return 5 * time.Second
+	case !g.local || c.cfg.Failback != haconf.FailbackOn:
+		return 10 * time.Second
+	default:
 		return 20 * time.Second
 	}
-	return 5 * time.Second
+}
+
+// nudge asks a Heartbeat again what it holds as long as groups run on both nodes. One that was frozen took them over
+// when it heard this node again: it may have tried to give them back before it had them all.
+func (c *Core) nudge() {
+	both := false
+	for i := range c.groups {
+		both = both || c.groups[i].conflict != 0
+	}
+	switch l := &c.life; {
+	case !both || c.peer.detailed:
+		l.nudge = 0
+	case l.nudge == 0:
+		l.nudge = c.now + askEach
+	case c.now >= l.nudge:
+		l.nudge, c.mustReport = c.now+askEach, true
+		c.say(starting())
+	}
 }
 
 // letsGo says whether a Heartbeat that also holds a group gives it up by itself: since it restarts, or since the group

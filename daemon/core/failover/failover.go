@@ -29,10 +29,10 @@
 //
 // When both nodes turn out to hold a group (the network was cut, or a node was paused), the preferred node decides,
 // since two that decide for themselves could both give up: it keeps the group, unless its data may not be used and the
-// peer's may. The other one stops the group when it sees that verdict. A real Heartbeat knows no verdict. If it noticed
-// the cut, which is seen from what it took over meanwhile, it restarts itself two seconds after it hears this node at
-// rest: all runs on here meanwhile. If it still holds the group after 20 s, or after 5 s when it seems to have noticed
-// nothing, this node gives up.
+// peer's may. The other one stops the group when it sees that verdict. A real Heartbeat knows no verdict. If it has taken
+// over meanwhile, it restarts itself two seconds after a cut if it hears this node at rest, and all runs on here. If it
+// was frozen it does not, but gives back what is this node's. If it still holds the group after 10 s, or 20 s where it
+// gives back, or 5 s if it has noticed nothing, this node gives up.
 //
 // Source: Heartbeat wire, sections 8, 9 and 18.
 package failover
@@ -193,6 +193,7 @@ func (c *Core) settle() {
 	c.giveOwed()
 	c.stopUnleased()
 	c.settleConflicts()
+	c.nudge()
 	c.acquire()
 	c.handOver()
 	c.failBack()
@@ -334,6 +335,9 @@ func (c *Core) Deadline() time.Duration {
 		if c.exchange.again != 0 && (c.exchange.phase == gave || c.exchange.phase == offered) {
 			at = min(at, c.exchange.again)
 		}
+	}
+	if c.life.nudge != 0 {
+		at = min(at, c.life.nudge)
 	}
 	if c.order.open && c.order.until != 0 {
 		at = min(at, c.order.until)

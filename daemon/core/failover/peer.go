@@ -27,9 +27,12 @@ type peer struct {
 // A lifetime is what is known of a Heartbeat from one start of it to the next, over cuts and deaths.
 type lifetime struct {
 	holds Set // as it said last; All before it has said anything
-	// took: it has taken this node's groups without being given them, so it has counted this node as dead. When it hears
-	// this node again it restarts itself. Source: Heartbeat wire, section 8.9.
+	// took: it has taken this node's groups without being given them, so it has counted this node as dead. After a cut it
+	// restarts itself when it hears this node again; after it was frozen it does not. Source: Heartbeat wire, section 8.9.
 	took bool
+	// nudge is when it is asked again what it holds while groups run on both nodes; 0: never. It is told then that this
+	// node is at rest, and gives back what it has not given before.
+	nudge time.Duration
 }
 
 // noticeTakeover compares what a Heartbeat holds with what it held before.
@@ -37,7 +40,7 @@ func (c *Core) noticeTakeover() {
 	p, l := &c.peer, &c.life
 	if !p.detailed && p.holds&Foreign != 0 && l.holds&Foreign == 0 && c.exchange.phase == noExchange && !l.took {
 		l.took = true
-		c.notef("%s has counted this node as dead and taken its groups; a Heartbeat that hears it again restarts itself", c.cfg.Peer)
+		c.notef("%s has counted this node as dead and taken its groups; after a cut a Heartbeat restarts itself", c.cfg.Peer)
 	}
 	l.holds = p.holds
 }

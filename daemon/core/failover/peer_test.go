@@ -201,7 +201,7 @@ func TestFacingAHeartbeat(t *testing.T) {
 			f.said = nil
 			f.reports("all", "1")
 			g.Expect(f.texts("resource", "isstable")).To(HaveExactElements("1"))
-			f.pass(19 * time.Second)
+			f.pass(9 * time.Second)
 			g.Expect(f.running).To(HaveLen(3))
 			g.Expect(f.texts("ask_resources", "info")).To(BeEmpty(), "nothing is given to a node that is about to restart")
 			f.pass(time.Second)
@@ -215,7 +215,7 @@ func TestFacingAHeartbeat(t *testing.T) {
 				f.reports("all", "1")
 				f.pass(4 * time.Second)
 			}
-			f.pass(15 * time.Second)
+			f.pass(5 * time.Second)
 			g.Expect(f.running).To(HaveLen(3))
 		},
 		"it has taken over, restarts itself, and gets its groups back: they move once": func(g Gomega) {
@@ -233,6 +233,28 @@ func TestFacingAHeartbeat(t *testing.T) {
 			f.pass(10 * time.Second)
 			g.Expect(f.texts("ask_resources", "info")).To(HaveExactElements("me"))
 			g.Expect(f.running).To(HaveLen(3))
+		},
+		"it was frozen, and takes over late: it is asked again, and gives this node's group back": func(g Gomega) {
+			f := settledWith(0, "none")
+			f.step(failover.Input{Kind: failover.PeerDied})
+			f.step(failover.Input{Kind: failover.PeerHealed})
+			f.reports("all", "1")
+			f.pass(4 * time.Second)
+			f.said = nil
+			f.pass(time.Second)
+			var said []string
+			for _, m := range f.said {
+				said = append(said, m.Text("t")+m.Text("isstable"))
+			}
+			g.Expect(said).To(HaveExactElements("starting", "resource1"))
+			f.reports("all", "1")
+			f.hear("t", "ask_resources", "rsc_hold", "foreign", "info", "me")
+			f.hear("t", "ask_resources", "rsc_hold", "foreign", "info", "done")
+			f.reports("local", "1")
+			f.said = nil
+			f.pass(time.Minute)
+			g.Expect(f.running).To(HaveLen(3))
+			g.Expect(f.said).To(BeEmpty())
 		},
 		"it was given a group, and has noticed no cut: it is not taken for one that restarts": func(g Gomega) {
 			f := settledWith(0, "none")
