@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/machine"
@@ -37,6 +38,12 @@ func (i Identity) Remember(node, peer string, uuid [16]byte) error {
 
 // Keep is keep.
 func (i Identity) Keep(number uint64, text string) error { return i.id.keep(number, text) }
+
+// KeepFailback is keepFailback.
+func (i Identity) KeepFailback(at time.Time) error { return i.id.keepFailback(at) }
+
+// SinceFailback is sinceFailback.
+func (i Identity) SinceFailback(now time.Time) time.Duration { return i.id.sinceFailback(now) }
 
 // Kept is kept.
 func (i Identity) Kept() string { return i.id.kept }

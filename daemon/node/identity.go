@@ -36,9 +36,10 @@ type identity struct {
 	// crashed: the last run left no sign of a clean end.
 	crashed bool
 	// kept is what the failover core had kept when this program started.
-	kept    string
-	keeping sync.Mutex
-	newest  uint64 // number of what was kept last
+	kept     string
+	wentBack time.Time // groups, to the peer, for the last time; zero: never
+	keeping  sync.Mutex
+	newest   uint64 // number of what was kept last
 
 	dir   string
 	beats string // of the UUID and the generation
@@ -85,7 +86,7 @@ func (id *identity) read() error {
 }
 
 func (id *identity) path(name string) string {
-	if name == runningFile || name == maintenanceFile {
+	if name == runningFile || name == maintenanceFile || name == failbackFile {
 		return filepath.Join(id.dir, name)
 	}
 	return filepath.Join(id.beats, name)

@@ -152,3 +152,21 @@ func TestWhatIsKeptIsThereForTheNextRun(t *testing.T) {
 	g.Expect(run(t, dir, false).Kept()).To(Equal("off 2\n"), "what was asked for last")
 	g.Expect(run(t, dir, true).Kept()).To(Equal("off 2\n"))
 }
+
+func TestWhenGroupsWentBackIsThereForTheNextRun(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	at := time.Unix(1_795_686_000, 0)
+	first := run(t, dir, true)
+	g.Expect(first.SinceFailback(at)).To(BeZero())
+	g.Expect(first.KeepFailback(at)).To(Succeed())
+	next := run(t, dir, false)
+	g.Expect(next.SinceFailback(at.Add(time.Hour))).To(Equal(time.Hour))
+	g.Expect(next.SinceFailback(at.Add(-time.Hour))).To(BeEquivalentTo(1), "the clock was set back")
+	g.Expect(os.ReadDir(dir)).NotTo(ContainElement(HaveField("Name()", HaveSuffix(".new"))))
+	g.Expect(os.WriteFile(filepath.Join(dir, "failback"), []byte("1795"), 0o644)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dir, "failback.new"), []byte("torn"), 0o644)).To(Succeed())
+	g.Expect(run(t, dir, true).SinceFailback(time.Unix(1800, 0))).To(Equal(5*time.Second), "half a write changes nothing")
+	g.Expect(os.WriteFile(filepath.Join(dir, "failback"), []byte("yesterday"), 0o644)).To(Succeed())
+	g.Expect(run(t, dir, true).SinceFailback(at)).To(BeZero())
+}

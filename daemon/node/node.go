@@ -250,6 +250,7 @@ func (n *Node) begin(ctx context.Context) {
 	}
 	n.inbox.put(machine.Input{Part: machine.Failover, Failover: failover.Input{
 		Kind: failover.Started, Crashed: n.identity.crashed, Text: n.identity.kept,
+		Since: n.identity.sinceFailback(time.Now()),
 	}})
 	n.beat(liveness.Input{Kind: liveness.Start})
 	if len(n.site.GuestDirs()) > 0 {
@@ -328,7 +329,10 @@ func (n *Node) performFailover(e *failover.Effect) {
 		n.working.Go(func() { n.fencePeer(id) })
 	case failover.Keep:
 		id, text := e.ID, e.Text
-		n.working.Go(func() { n.keep(id, text) })
+		n.working.Go(func() { n.keep(id, func() error { return n.identity.keep(id, text) }) })
+	case failover.WentBack:
+		id, at := e.ID, time.Now()
+		n.working.Go(func() { n.keep(id, func() error { return n.identity.keepFailback(at) }) })
 	case failover.Weigh:
 		id, groups := e.ID, e.Text
 		n.working.Go(func() { n.weigh(id, groups) })

@@ -64,6 +64,8 @@ type Node struct {
 	visitor  visitor
 	held     []func()      // what it does when it no longer stands still
 	noFence  time.Duration // until then it can do nothing about its peer
+	// wentBack, on its disk too, is when groups began to go back last, by failover.WentBack; 0: never.
+	wentBack time.Duration
 }
 
 // request is what a user asked of the device.
@@ -140,10 +142,18 @@ func (n *Node) Boot(crashed bool) {
 		n.Order(replica.OrderConnect, false, func(int, string) {
 			n.give(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{Kind: liveness.Start, Unix: n.unix()}})
 			n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{
-				Kind: failover.Started, Crashed: crashed, Text: n.kept,
+				Kind: failover.Started, Crashed: crashed, Text: n.kept, Since: n.sinceWentBack(),
 			}})
 		})
 	})
+}
+
+// sinceWentBack is how long ago groups began to go back last, as this node's disk has it.
+func (n *Node) sinceWentBack() time.Duration {
+	if n.wentBack == 0 {
+		return 0
+	}
+	return n.w.Now() - n.wentBack
 }
 
 func (n *Node) config() machine.Config {

@@ -159,6 +159,12 @@ func (n *Node) performFailover(e *failover.Effect) {
 			n.kept = text
 			n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Kept, ID: id}})
 		})
+	case failover.WentBack:
+		id, at := e.ID, n.w.Now()
+		n.soon(func() {
+			n.wentBack = at
+			n.give(&machine.Input{Part: machine.Failover, Failover: failover.Input{Kind: failover.Kept, ID: id}})
+		})
 	case failover.Fence:
 		n.shoot(e.ID)
 	case failover.Weigh:

@@ -175,7 +175,7 @@ func (c *Core) refuse(set Set, round, why string) {
 func (c *Core) startGiving() {
 	c.exchange.phase, c.exchange.until = giving, Never
 	if c.exchange.why == whyFailback {
-		c.goback.last = max(c.now, 1)
+		c.noteReturn()
 		if c.goback.refused != "" {
 			c.goback.refused = ""
 			c.tellOffer() // not before, as it is offered again and again

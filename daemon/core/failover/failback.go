@@ -23,7 +23,27 @@ type goback struct {
 	steady  time.Duration // since when the peer is heard and its copy is fit; 0: it is not
 	due     time.Duration // what it was announced for
 	said    string        // and how
-	last    time.Duration // when groups went back last; 0: never
+	after   time.Duration // before that none go back again; see Patience.Period
+	noting  uint64        // ID of the last WentBack
+}
+
+// remember goes on where the last run of the daemon was, in which groups went back that long ago; 0: they did not.
+func (c *Core) remember(since time.Duration) {
+	if p := c.cfg.Patience; since > 0 && since < p.Period {
+		c.goback.after = c.now + p.Period - since
+	}
+}
+
+// noteReturn begins a period in which no more groups go back, for the next run of the daemon too. Nothing has been
+// stopped for it yet.
+func (c *Core) noteReturn() {
+	p := c.cfg.Patience
+	if p.Period == 0 {
+		return
+	}
+	c.lastID++
+	c.goback.after, c.goback.noting = c.now+p.Period, c.lastID
+	c.emit(Effect{Kind: WentBack, ID: c.lastID})
 }
 
 // failBack gives the groups of a peer that has returned back to it, once, when its copy is fit.
@@ -86,8 +106,8 @@ func (c *Core) announced() string {
 	b, p := &c.goback, c.cfg.Patience
 	due := b.steady + p.Steady
 	why := fmt.Sprintf("the copy on %s has to stay fit, and the link steady, for so long", c.cfg.Peer)
-	if again := b.last + p.Period; b.last != 0 && again > due {
-		due, why = again, fmt.Sprintf("groups go back once in %v", p.Period)
+	if b.after > due {
+		due, why = b.after, fmt.Sprintf("groups go back once in %v", p.Period)
 	}
 	if c.now >= due {
 		b.due = 0

@@ -103,6 +103,35 @@ var _ = Describe("Groups that go back after 60 s of a steady link, once an hour"
 		Expect(w.done()).To(Equal(script("milo2"+stopOrder, "milo1"+startOrder)))
 	})
 
+	It("go back once in the hour, though the daemon that gave them starts anew in between", func() {
+		w, milo1, milo2 := patient()
+		fits(milo2, true)
+		w.pass(65 * time.Second)
+		Expect(milo1.group(0).State).To(Equal("running"))
+		gone := w.now
+		w.pass(10 * time.Minute)
+		milo2.crash()
+		milo2.boot(true)
+		w.pass(time.Minute)
+		returns(w)
+		fits(milo2, true)
+		w.pass(5 * time.Minute)
+		Expect(w.done()).To(BeEmpty())
+		Expect(milo2.fail.Snapshot().Failback).To(HaveSuffix("groups go back once in 1h0m0s"))
+		w.until(gone + time.Hour + time.Minute)
+		Expect(w.done()).To(Equal(script("milo2"+stopOrder, "milo1"+startOrder)))
+	})
+
+	It("say so when the next start of the daemon will not know that", func() {
+		w, milo1, milo2 := patient()
+		milo2.full = true
+		fits(milo2, true)
+		w.pass(65 * time.Second)
+		Expect(milo1.group(0).State).To(Equal("running"))
+		Expect(milo2.notes).To(ContainElement(
+			"groups go back, and the next start of the daemon will not know when: no space left on device"))
+	})
+
 	It("go back at once when an operator says so", func() {
 		w, _, milo2 := patient()
 		fits(milo2, true)

@@ -202,6 +202,7 @@ func (c *Core) settle() {
 
 func (c *Core) start(in Input) {
 	c.stage, c.crashed, c.upkeep = looking, in.Crashed, parseMaintenance(in.Text)
+	c.remember(in.Since)
 	for i := range c.groups {
 		c.groups[i].aim(look, c.now)
 	}

@@ -13,7 +13,8 @@ type InputKind uint8
 const (
 	// Started: the daemon runs. Comes first, and once. Crashed says that its
 	// previous run, or the machine, did not end cleanly. Text is that of the last
-	// Keep, of whatever run.
+	// Keep, of whatever run; Since, how long ago the last WentBack was, 0: there
+	// was none.
 	Started InputKind = 1
 	// Tick: time has passed; wanted whenever Deadline is reached.
 	Tick InputKind = 2
@@ -38,8 +39,8 @@ const (
 	// Fenced answers the Fence of number ID: the peer is off; or Failed, and Text
 	// says how.
 	Fenced InputKind = 20
-	// Kept answers the Keep of number ID: Text is durable; or Failed, and Text
-	// says how.
+	// Kept answers the Keep or WentBack of number ID: it is durable; or Failed,
+	// and Text says how.
 	Kept InputKind = 21
 	// Weighed answers the Weigh of number ID: there is room, or nobody knows; or
 	// Failed, and Text says what is missing.
@@ -98,6 +99,7 @@ type Input struct {
 	Own     bool
 	ID      uint64
 	Silent  time.Duration
+	Since   time.Duration
 	Text    string
 	Message hbwire.Message
 }
@@ -133,6 +135,9 @@ const (
 	// which has a 0 or a 1 for each. Answered by Weighed with the same ID, or taken for
 	// yes after some seconds.
 	Weigh EffectKind = 23
+	// WentBack: groups begin to go back to the peer; the next Started is to say
+	// how long ago that was. Answered by Kept as Keep is.
+	WentBack EffectKind = 24
 )
 
 // An Action is what to do with a resource.

@@ -111,8 +111,11 @@ func (c *Core) setMaintenance(m maintenance, why string) {
 	}
 }
 
-// kept takes the shell's answer to the last Keep.
+// kept takes the shell's answer to the last Keep, or WentBack.
 func (c *Core) kept(in Input) {
+	if b := &c.goback; in.Failed && in.ID != 0 && in.ID == b.noting {
+		c.notef("groups go back, and the next start of the daemon will not know when: %s", in.Text)
+	}
 	k := c.keeping
 	if k.id == 0 || in.ID != k.id {
 		return

@@ -69,8 +69,9 @@ type machine struct {
 	patience                      failover.Patience
 	fence                         bool
 	shots                         []uint64
-	kept                          string // the text of the last Keep
-	full                          bool   // there is no room to keep it
+	kept                          string        // the text of the last Keep
+	wentBack                      time.Duration // when the last WentBack came; 0: none has
+	full                          bool          // there is no room to keep it
 	rooms                         []bool
 	noRoom                        string   // why there is none for guests
 	weighed                       []string // what was to be weighed
@@ -201,7 +202,11 @@ func (m *machine) boot(crashed bool) {
 		Patience: m.patience, Rooms: m.rooms,
 	}, m)
 	Expect(err).NotTo(HaveOccurred())
-	m.decide(failover.Input{Kind: failover.Started, Crashed: crashed, Text: m.kept})
+	started := failover.Input{Kind: failover.Started, Crashed: crashed, Text: m.kept}
+	if m.wentBack != 0 {
+		started.Since = m.w.now - m.wentBack
+	}
+	m.decide(started)
 	m.listen(liveness.Input{Kind: liveness.Start, Unix: 1_700_000_000})
 }
 
@@ -303,7 +308,7 @@ func (m *machine) decide(in failover.Input) {
 			}
 		case failover.Fence:
 			m.shots = append(m.shots, e.ID)
-		case failover.Keep:
+		case failover.Keep, failover.WentBack:
 			m.keep(e)
 		case failover.Weigh:
 			m.weigh(e)
@@ -318,7 +323,11 @@ func (m *machine) decide(in failover.Input) {
 // keep writes down what the next run is to know.
 func (m *machine) keep(e failover.Effect) {
 	run, failed := m.run, m.full
-	if !failed {
+	switch {
+	case failed:
+	case e.Kind == failover.WentBack:
+		m.wentBack = m.w.now
+	default:
 		m.kept = e.Text
 	}
 	m.w.later(m.w.took, func() {

@@ -59,6 +59,7 @@ func (c *coder) input(in *machine.Input) {
 		number(c, &f.Silent)
 		c.text(&f.Text)
 		c.message(&f.Message)
+		number(c, &f.Since)
 	case machine.Lease:
 		w := &in.Lease
 		number(c, &w.Kind)
