@@ -109,7 +109,7 @@ func (p *pair) bothRunAll(ctx SpecContext) {
 // meanwhile.
 func (p *pair) oneGivesUp(ctx SpecContext) (calls []string) {
 	GinkgoHelper()
-	Eventually(p.running).WithContext(ctx).WithTimeout(patience).Should(Equal(
+	Eventually(p.running).WithContext(ctx).WithTimeout(2*patience).Should(Equal( // a Heartbeat may restart meanwhile
 		[]string{"milo1.first", "milo1.second", "milo1.third", "milo2.fourth"}), p.logs)
 	p.hold(ctx, "local", "local")
 	return p.seen()
