@@ -16,8 +16,8 @@ func newRecord(p *place) *cobra.Command {
 		Long: `Save the recording of what happened on this node lately: every input of its
 cores, without the data of its guests. Without FILE it goes to a file in the
 current directory, named after the time. The daemon writes it, and its owner
-alone may read it. On every failover the daemon saves one by itself, next to its
-ring in the state directory.`,
+alone may read it. On every failover, and when a device freezes, the daemon saves
+one by itself, next to its ring in the state directory.`,
 		Example: "  pollux record /root/incident.rec\n  polluxsim replay incident.rec --what-if 'deadtime 30s'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -54,6 +54,9 @@ func (i Identity) EndCleanly() error { return i.id.endCleanly() }
 // Die lets the lock go, as the end of a process does.
 func (i Identity) Die() error { return i.id.lock.Close() }
 
+// Happens gives the machine of a node an input.
+func (n *Node) Happens(in machine.Input) { n.inbox.put(in) }
+
 // Crowded is how many inputs an inbox takes from the network.
 const Crowded = crowded
 

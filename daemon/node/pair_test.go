@@ -78,7 +78,7 @@ func freeAddress(tb testing.TB) string {
 	return l.Addr().String()
 }
 
-func startNode(tb testing.TB, dir, name string) *node.Node {
+func startNode(tb testing.TB, dir, name string, change ...func(*node.Options)) *node.Node {
 	tb.Helper()
 	g := NewWithT(tb)
 	site, err := config.Load(dir, name)
@@ -86,7 +86,11 @@ func startNode(tb testing.TB, dir, name string) *node.Node {
 	_, err = node.Format(site.Resources[0], 1, node.Striping{})
 	g.Expect(err).NotTo(HaveOccurred())
 	state := filepath.Join(dir, name)
-	n, err := node.New(site, node.Options{StateDir: state, RunDir: state})
+	options := node.Options{StateDir: state, RunDir: state}
+	for _, f := range change {
+		f(&options)
+	}
+	n, err := node.New(site, options)
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)

@@ -11,11 +11,12 @@ import (
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/record"
 )
 
-// incidents is how many recordings of failovers are kept.
+// incidents is how many recordings of failovers are kept, and of devices that froze.
 const incidents = 8
 
 // unrecordedFor is how long inputs may wait before they are on their way to the
@@ -80,37 +81,44 @@ func (n *Node) endRecording() {
 	}
 }
 
-// keepIncident saves the recording of a failover: when the peer counts as dead,
-// and again when its groups run here.
+// keepIncident saves the recording of a failover, when the peer counts as dead and
+// again when its groups run here; and that of a device that has frozen.
 func (n *Node) keepIncident(e *machine.Effect) {
 	r := &n.recording
-	died := e.Part == machine.Liveness && e.Liveness.Kind == liveness.PeerDied
-	held := e.Part == machine.Failover && e.Failover.Kind == failover.Held
-	switch {
-	case r.ring == nil:
-		return
-	case died:
-		name := fmt.Sprintf("failover-%s-%s.rec", n.site.Node, time.Now().UTC().Format("20060102T150405"))
-		r.incident = filepath.Join(r.dir, name)
-		n.forgetIncidents()
-	case !held || r.incident == "":
+	if r.ring == nil {
 		return
 	}
-	saved := make(chan error, 1)
-	r.ring.Save(r.incident, saved)
-	if held {
+	switch {
+	case e.Part == machine.Replica && e.Replica.Kind == replica.Broken:
+		n.saveIncident(n.newIncident("frozen"))
+	case e.Part == machine.Liveness && e.Liveness.Kind == liveness.PeerDied:
+		r.incident = n.newIncident("failover")
+		n.saveIncident(r.incident)
+	case e.Part == machine.Failover && e.Failover.Kind == failover.Held && r.incident != "":
+		n.saveIncident(r.incident)
 		r.incident = ""
 	}
+}
+
+// newIncident names a file, and makes room for it.
+func (n *Node) newIncident(what string) string {
+	n.forgetIncidents(what)
+	name := fmt.Sprintf("%s-%s-%s.rec", what, n.site.Node, time.Now().UTC().Format("20060102T150405"))
+	return filepath.Join(n.recording.dir, name)
+}
+
+func (n *Node) saveIncident(file string) {
+	saved := make(chan error, 1)
+	n.recording.ring.Save(file, saved)
 	n.working.Go(func() {
 		if err := <-saved; err != nil {
-			n.log.Warn("the recording of a failover is not kept", "error", err)
+			n.log.Warn("the recording of an incident is not kept", "error", err)
 		}
 	})
 }
 
-// forgetIncidents makes room for one more.
-func (n *Node) forgetIncidents() {
-	old, err := filepath.Glob(filepath.Join(n.recording.dir, "failover-*.rec"))
+func (n *Node) forgetIncidents(what string) {
+	old, err := filepath.Glob(filepath.Join(n.recording.dir, what+"-*.rec"))
 	if err != nil {
 		return
 	}
