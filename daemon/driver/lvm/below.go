@@ -1,6 +1,7 @@
 package lvm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,8 +23,10 @@ type Below struct {
 
 // Held fails if a volume group is active on the disk itself: at boot, or by
 // somebody's vgchange, before there was a replicated device. The error says who
-// uses it and what cures it. The kernel is asked, and no program.
+// uses it and what cures it. The kernel is asked, and no program. Root is where
+// /sys and /proc are; "" is "/".
 func (b Below) Held(root string) error {
+	root = rootOf(root)
 	volumes := above(root, b.Disk)
 	if len(volumes) == 0 {
 		return nil
@@ -54,7 +57,7 @@ func (b Below) Held(root string) error {
 func openBy(root string, m mapping) string {
 	group, name := m.split()
 	major, minor, _ := strings.Cut(firstLine(filepath.Join(root, "sys/block", m.device, "dev")), ":")
-	by := Group{Name: group, Root: root}.usersOf(volume{Group: group, Name: name, Major: major, Minor: minor})
+	by := Group{Name: group, Root: root}.usersOf(context.Background(), volume{Group: group, Name: name, Major: major, Minor: minor})
 	if len(by) == 0 {
 		return ""
 	}

@@ -62,6 +62,14 @@ var _ = Describe("The disk below a resource", func() {
 		Expect(lvm.Below{Resource: "r1", Disk: "/dev/sdb1"}.Held(m.root)).To(MatchError(ContainSubstring("test_lv")))
 	})
 
+	It("is looked for on this machine, wherever the daemon runs", func() {
+		m.volume("dm-0", "my_vg-test_lv", "no-such-disk")
+		GinkgoT().Chdir(m.root)
+		b := lvm.Below{Resource: "r1", Disk: "/dev/no-such-disk"}
+		Expect(b.Held("")).To(Succeed())
+		Expect(b.Held(".")).NotTo(Succeed())
+	})
+
 	It("may be a file, which no group is active on", func() {
 		m.volume("dm-0", "my_vg-test_lv", "sda3")
 		m.write("srv/sda3", "")

@@ -183,7 +183,7 @@ var _ = Describe("A volume group that is in use", func() {
 		Expect(m.group().Stop(ctx)).To(MatchError(And(
 			HavePrefix("deactivate volume group my_vg: vgchange "),
 			ContainSubstring("exit status 5: Logical volume my_vg/test_lv in use.;"),
-			HaveSuffix(": in use: test_lv by Xen domain 4, a mount on /mnt, block device dm-3, process 4711 (dd)"))))
+			HaveSuffix(": in use: test_lv by Xen domain test (4), a mount on /mnt, block device dm-3, process 4711 (dd)"))))
 		Expect(m.active).To(BeTrue())
 	})
 

@@ -48,6 +48,9 @@ func (m *machine) write(path, text string) {
 }
 
 func (m *machine) run(_ context.Context, p command.Program) (command.Result, error) {
+	if p.Name == "xl" {
+		return m.answer(p, "xl-list")
+	}
 	if p.Name == "dmsetup" {
 		m.calls = append(m.calls, p.String())
 		Expect(os.RemoveAll(filepath.Join(m.root, "sys/block/dm-0"))).To(Succeed())

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/optionc/pollux/daemon/driver/command"
 )
 
 // maxUsers bounds how many users of a volume an error names.
@@ -25,7 +27,7 @@ func (g Group) users(ctx context.Context) []string {
 		if v.Open != "open" {
 			continue
 		}
-		by := few(g.usersOf(v))
+		by := few(g.usersOf(ctx, v))
 		if len(by) == 0 {
 			by = []string{"a user that was not found"}
 		}
@@ -41,13 +43,13 @@ func few(by []string) []string {
 	return by
 }
 
-func (g Group) usersOf(v volume) []string {
-	return slices.Concat(g.guests(v), g.mounts(v), g.stacked(v), g.processes(v))
+func (g Group) usersOf(ctx context.Context, v volume) []string {
+	return slices.Concat(g.guests(ctx, v), g.mounts(v), g.stacked(v), g.processes(v))
 }
 
 // guests are the Xen domains that have v as a disk: their backend writes the
 // device number as two hexadecimal numbers.
-func (g Group) guests(v volume) []string {
+func (g Group) guests(ctx context.Context, v volume) []string {
 	major, err := strconv.ParseUint(v.Major, 10, 32)
 	if err != nil {
 		return nil
@@ -65,9 +67,26 @@ func (g Group) guests(v volume) []string {
 			continue
 		}
 		parts := strings.Split(filepath.Base(filepath.Dir(path)), "-")
-		by = append(by, "Xen domain "+parts[1])
+		by = append(by, "Xen domain "+g.domain(ctx, parts[1]))
 	}
 	return by
+}
+
+// domain is a domain by its name and number, or its number alone.
+func (g Group) domain(ctx context.Context, number string) string {
+	if g.Run == nil {
+		return number
+	}
+	out, err := g.Run(ctx, command.Program{Name: "xl", Args: []string{"list"}, Limit: askLimit})
+	if err != nil {
+		return number
+	}
+	for line := range strings.Lines(string(out.Stdout)) {
+		if words := strings.Fields(line); len(words) > 1 && words[1] == number {
+			return words[0] + " (" + number + ")"
+		}
+	}
+	return number
 }
 
 // mounts are the places where v is mounted. Source: proc(5), mountinfo.

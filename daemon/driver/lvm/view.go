@@ -27,13 +27,15 @@ type View struct {
 	// "" if it goes by its filters.
 	List   string
 	listed []string // paths
+	root   string
 	// Found tells whether there is a configuration at all.
 	Found bool
 }
 
 // Look reads the configuration of the LVM below root; "" is "/".
 func Look(root string) (View, error) {
-	var v View
+	root = rootOf(root)
+	v := View{root: root}
 	var files []*lvmconf.Config
 	for _, path := range []string{confFile, localFile} {
 		text, err := os.ReadFile(filepath.Join(root, path))
@@ -55,15 +57,15 @@ func Look(root string) (View, error) {
 		return v, err
 	}
 	if on := v.Devices.UseDevicesFile; on == nil || *on {
-		v.list(root)
+		v.list()
 	}
 	return v, nil
 }
 
 // list reads the list of devices, if there is one.
-func (v *View) list(root string) {
+func (v *View) list() {
 	path := filepath.Join(listDir, v.Devices.DevicesFile)
-	text, err := os.ReadFile(filepath.Join(root, path))
+	text, err := os.ReadFile(filepath.Join(v.root, path))
 	if err != nil {
 		return // LVM goes by its filters then
 	}
@@ -85,6 +87,11 @@ func (v *View) list(root string) {
 
 // Judge says whether LVM sees a device, and what decided.
 func (v View) Judge(device string) lvmconf.Verdict {
+	if _, isVolume := mappingOf(v.root, kernelName(v.root, device)); isVolume {
+		if scan := v.Devices.ScanLVs; scan == nil || !*scan {
+			return lvmconf.Verdict{}
+		}
+	}
 	if v.List != "" {
 		return lvmconf.Verdict{Accepted: slices.ContainsFunc(v.listed, func(l string) bool { return same(l, device) })}
 	}

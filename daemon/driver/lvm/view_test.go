@@ -82,7 +82,17 @@ func TestWhatTheHostsLVMSees(t *testing.T) {
 			g.Expect(v.Judge(tc.disk).Accepted).To(Equal(tc.hide != ""))
 		})
 	}
-	_, err := lvm.Look(etc(t, map[string]string{"lvm.conf": "devices { filter = "}))
+	volumes := etc(t, map[string]string{"../../sys/block/dm-3/dm/uuid": "LVM-x\n", "../../dev/dm-3": ""})
+	g := NewWithT(t)
+	g.Expect(os.MkdirAll(filepath.Join(volumes, "dev/vg0"), 0o700)).To(Succeed())
+	g.Expect(os.Symlink("../dm-3", filepath.Join(volumes, "dev/vg0/r1"))).To(Succeed())
+	v, err := lvm.Look(volumes)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(v.Hide("/dev/vg0/r1")).To(BeEmpty(), "LVM does not look into logical volumes")
+	on := true
+	v.Devices.ScanLVs = &on
+	g.Expect(v.Hide("/dev/vg0/r1")).To(ContainSubstring("r|^/dev/vg0/r1$|"))
+	_, err = lvm.Look(etc(t, map[string]string{"lvm.conf": "devices { filter = "}))
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("/etc/lvm/lvm.conf:1")))
 }
 

@@ -92,11 +92,14 @@ func (g Group) strayed(v volume) string {
 	return g.elsewhere("dm-" + v.Minor)
 }
 
-func (g Group) root() string {
-	if g.Root == "" {
+func (g Group) root() string { return rootOf(g.Root) }
+
+// rootOf is where /sys, /proc and /etc are.
+func rootOf(root string) string {
+	if root == "" {
 		return "/"
 	}
-	return g.Root
+	return root
 }
 
 // firstLine is the first line of a file, or "" if it can't be read.

@@ -22,6 +22,8 @@ type Devices struct {
 	// leaves it to how LVM was built.
 	UseDevicesFile *bool
 	DevicesFile    string // the name of that list in /etc/lvm/devices
+	// ScanLVs says whether LVM looks for volumes on logical volumes. Nil is not.
+	ScanLVs *bool
 	// AutoActivation are the groups, volumes (GROUP/VOLUME) and tags (@TAG) that
 	// may be activated as soon as they are seen, at boot for instance. Nil is all.
 	AutoActivation []string
@@ -46,6 +48,7 @@ func (c *Config) Devices() (*Devices, error) {
 		Types:          r.types("devices/types"),
 		UseDevicesFile: r.flag("devices/use_devicesfile"),
 		DevicesFile:    r.text("devices/devicesfile", "system.devices"),
+		ScanLVs:        r.flag("devices/scan_lvs"),
 		AutoActivation: r.texts("activation/auto_activation_volume_list"),
 	}
 	if r.err != nil {
