@@ -174,8 +174,9 @@ func (n *Node) Submit(id uint64, op replica.Op, sector uint64, size uint32, row 
 	if op == replica.OpWrite {
 		in.Buf = n.rows.add(row)
 	}
-	n.open[id] = request{op != replica.OpRead && op != replica.OpFlush, sector, size}
-	if n.open[id].write {
+	q := request{op != replica.OpRead && op != replica.OpFlush, sector, size}
+	n.open[id] = q
+	if q.write {
 		n.w.tell(n.id, "write")
 	}
 	n.deliver(in)
