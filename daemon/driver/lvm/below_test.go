@@ -26,7 +26,7 @@ var _ = Describe("The disk below a resource", func() {
 	var m *machine
 	below := lvm.Below{Resource: "r1", Disk: "/dev/sda3"}
 	const off = `vgchange --config 'devices{filter=["a|^/dev/sda3$|","r|.*|"] global_filter=["a|^/dev/sda3$|","r|.*|"] ` +
-		`use_devicesfile=0}' -an my_vg; then: pollux up r1`
+		`use_devicesfile=0 hints="none"}' -an my_vg; then: pollux up r1`
 	BeforeEach(func() { m = newMachine() })
 
 	It("is free when nothing stands on it", func() {
@@ -143,7 +143,7 @@ var _ = Describe("Volume groups of one name", func() {
 		Expect(group().Start(ctx)).To(MatchError("look for volume group my_vg: /dev/loop0 and /dev/loop1 carry the same physical " +
 			"volume, bbvTYn-nrnW-LkS3-UIaK-NhoJ-mPme-q0kIrv: one is a copy of the other. Make the resource of the one that is not " +
 			"meant Secondary, or give it an identity of its own: vgimportclone --config 'devices{filter=[\"a|^/dev/loop1$|\"," +
-			"\"r|.*|\"] global_filter=[\"a|^/dev/loop1$|\",\"r|.*|\"] use_devicesfile=0}' --basevgname my_vg_copy /dev/loop1. To keep " +
+			"\"r|.*|\"] global_filter=[\"a|^/dev/loop1$|\",\"r|.*|\"] use_devicesfile=0 hints=\"none\"}' --basevgname my_vg_copy /dev/loop1. To keep " +
 			"this host's LVM from it: global_filter = [ \"r|^/dev/loop1$|\" ] in section devices of /etc/lvm/lvm.conf"))
 		Expect(m.calls).NotTo(ContainElement(HavePrefix("vgchange")))
 	})

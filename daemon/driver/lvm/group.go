@@ -261,7 +261,10 @@ func scope(devices []string) (string, error) {
 		patterns = append(patterns, `"a|^`+plain(name)+`$|"`)
 	}
 	filter := "[" + strings.Join(append(patterns, `"r|.*|"`), ",") + "]"
-	return "devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0}", nil
+	// With hints LVM reads only disks on which it has seen volumes before, as long
+	// as there are no disks of other names: a group that has come by replication
+	// would not be found, or not all of it.
+	return "devices{filter=" + filter + " global_filter=" + filter + ` use_devicesfile=0 hints="none"}`, nil
 }
 
 // plain is a path as a pattern that matches nothing else.

@@ -45,7 +45,7 @@ var _ = Describe("A volume group on a replicated device", func() {
 	It("is all that LVM sees, whatever lvm.conf says", func(ctx SpecContext) {
 		Expect(m.group().Start(ctx)).To(Succeed())
 		const filter = `["a|^/dev/drbd1$|","r|.*|"]`
-		Expect(m.scopes).To(HaveEach("devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0} activation{volume_list=[\"my_vg\"]}"))
+		Expect(m.scopes).To(HaveEach("devices{filter=" + filter + " global_filter=" + filter + " use_devicesfile=0 hints=\"none\"} activation{volume_list=[\"my_vg\"]}"))
 	})
 
 	It("is looked for on what a linked device really is", func(ctx SpecContext) {
