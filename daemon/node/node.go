@@ -133,7 +133,7 @@ func New(site *config.Site, o Options) (*Node, error) {
 	if site.HA != nil {
 		n.displaced = n.displaces()
 		n.agents = finder(site, o, xen.Guests{
-			Displaced: n.displaced, Run: command.Exec, Warn: func(err error) { n.log.Warn("guests", "error", err) },
+			Displaced: n.displaced, Seen: &xen.Seen{}, Run: command.Exec, Warn: func(err error) { n.log.Warn("guests", "error", err) },
 		})
 		if err := checkGroups(site, n.agents); err != nil {
 			return nil, err

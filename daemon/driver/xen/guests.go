@@ -53,6 +53,8 @@ type Guests struct {
 	XLConf string
 	// Warn hears what went wrong, and was made up for; nil is nobody.
 	Warn func(error)
+	// Seen is shared by all Guests of a node; nil remembers nothing.
+	Seen *Seen
 	// Run is command.Exec; a func in tests.
 	Run command.Runner
 }
@@ -68,6 +70,7 @@ func (g Guests) Status(ctx context.Context) (failover.State, string, error) {
 	if len(guests) == 0 {
 		return failover.Stopped, "no guests are configured in " + g.dir(), nil
 	}
+	g.spoil(ctx, guests, domains)
 	var well, notes []string
 	exist := 0
 	for _, guest := range guests {
@@ -103,6 +106,7 @@ func (g Guests) Monitor(ctx context.Context) (failover.State, string, error) {
 	if err != nil {
 		return failover.Unknown, err.Error(), fmt.Errorf("monitor the guests of %s: %w", g.dir(), err)
 	}
+	g.spoil(ctx, guests, domains)
 	var notes []string
 	for _, guest := range guests {
 		d, ok := domains[guest.name]

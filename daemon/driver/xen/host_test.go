@@ -50,6 +50,7 @@ type host struct {
 	memory int
 	frozen bool
 	warned []string
+	seen   xen.Seen
 }
 
 type domain struct {
@@ -75,7 +76,7 @@ func newHost(t *testing.T, guests ...string) *host {
 }
 
 func (h *host) guests() xen.Guests {
-	return xen.Guests{Dir: h.dir, XLConf: filepath.Join(h.dir, ".xl.conf"), Run: h.run, Warn: h.warn}
+	return xen.Guests{Dir: h.dir, XLConf: filepath.Join(h.dir, ".xl.conf"), Run: h.run, Warn: h.warn, Seen: &h.seen}
 }
 
 func (h *host) warn(err error) {

@@ -57,6 +57,7 @@ func (g Guests) save(ctx context.Context, one guest, d domain) error {
 	if err != nil {
 		return fmt.Errorf("save guest %s to %s: %w; it starts afresh", one.name, one.image, err)
 	}
+	g.Seen.note(one.name, sight{id: d.id, clean: true})
 	return nil
 }
 
@@ -69,6 +70,9 @@ func (g Guests) restore(ctx context.Context, one guest) (done bool, err error) {
 	}
 	if err := g.mark(ctx, one, markEmpty); err != nil {
 		return false, err
+	}
+	if last, ok := g.Seen.of(one.name); ok && !last.clean {
+		return false, errHasRun
 	}
 	var name string
 	var unix int64

@@ -66,6 +66,7 @@ func (g Guests) confirm(ctx context.Context, guests []guest) error {
 	if err != nil {
 		return fmt.Errorf("look at the guests of %s after their start: %w", g.dir(), err)
 	}
+	g.spoil(ctx, guests, domains)
 	var gone error
 	for _, one := range without(guests, domains) {
 		gone = errors.Join(gone, fmt.Errorf("start guest %s: xl succeeded, but the guest is gone", one.name))
