@@ -13,42 +13,46 @@ import (
 // maxPacket is the most that is read of a packet; questions are far shorter.
 const maxPacket = 4 << 10
 
-// conn is a socket for ICMP: a raw one, which root may have, or the kernel's own for pings, which the groups of
-// net.ipv4.ping_group_range may have.
+// conn is a socket for ICMP of one family: a raw one, which root may have, or the kernel's own for pings, which the
+// groups of net.ipv4.ping_group_range may have, for IPv6 too.
 type conn struct {
 	net.PacketConn
 	raw bool
 }
 
-func openConn() (conn, error) {
-	raw, err := net.ListenPacket("ip4:icmp", "0.0.0.0") //nolint:noctx // there is nothing to wait for
+func openConn(f family) (conn, error) {
+	raw, err := net.ListenPacket(f.raw, f.anywhere) //nolint:noctx // there is nothing to wait for
 	if err == nil {
 		return conn{raw, true}, nil
 	}
-	ping, pingErr := openPing()
+	ping, pingErr := openPing(f)
 	if pingErr != nil {
 		return conn{}, errors.Join(err, fmt.Errorf("socket for pings (net.ipv4.ping_group_range says who may): %w", pingErr))
 	}
 	return conn{ping, false}, nil
 }
 
-func openPing() (net.PacketConn, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_ICMP)
+func openPing(f family) (net.PacketConn, error) {
+	fd, err := unix.Socket(f.domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, f.protocol)
 	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "ping")
-	defer func() { _ = f.Close() }()
-	if err := unix.Bind(fd, &unix.SockaddrInet4{}); err != nil {
+	file := os.NewFile(uintptr(fd), "ping")
+	defer func() { _ = file.Close() }()
+	var anywhere unix.Sockaddr = &unix.SockaddrInet4{}
+	if f.domain == unix.AF_INET6 {
+		anywhere = &unix.SockaddrInet6{}
+	}
+	if err := unix.Bind(fd, anywhere); err != nil {
 		return nil, err
 	}
-	return net.FilePacketConn(f)
+	return net.FilePacketConn(file)
 }
 
 func (c conn) send(packet []byte, to netip.Addr) error {
-	var address net.Addr = &net.UDPAddr{IP: to.AsSlice()}
+	var address net.Addr = &net.UDPAddr{IP: to.AsSlice(), Zone: to.Zone()}
 	if c.raw {
-		address = &net.IPAddr{IP: to.AsSlice()}
+		address = &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}
 	}
 	_, err := c.WriteTo(packet, address)
 	return err
@@ -61,11 +65,12 @@ func (c conn) receive(data []byte) (size int, from netip.Addr, err error) {
 		switch a := address.(type) {
 		case *net.IPAddr:
 			from, _ = netip.AddrFromSlice(a.IP)
+			from = from.Unmap().WithZone(a.Zone)
 		case *net.UDPAddr:
-			from, _ = netip.AddrFromSlice(a.IP)
+			from = a.AddrPort().Addr().Unmap()
 		}
 		if err == nil || errors.Is(err, net.ErrClosed) {
-			return size, from.Unmap(), err
+			return size, from, err
 		}
 	}
 }

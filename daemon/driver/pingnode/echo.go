@@ -2,33 +2,52 @@ package pingnode
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
-// An ICMP echo. Source: RFC 792.
+// An ICMP echo. Source: RFC 792, and RFC 4443 for IPv6.
 //
 //	offset  size  field
-//	0       1     type        8 is a question, 0 the answer to it
+//	0       1     type        8 is a question, 0 the answer to it; 128 and 129 with IPv6
 //	1       1     code        0
-//	2       2     checksum
+//	2       2     checksum    the kernel makes that of IPv6, which is over addresses too
 //	4       2     identifier  who asks
 //	6       2     sequence
 //	8       -     the message, which comes back
 //
 // Integers are big endian.
-const (
-	typeAnswer   = 0
-	typeQuestion = 8
-	echoSize     = 8
+const echoSize = 8
+
+// A family is one of the two versions of IP, and its sockets.
+type family struct {
+	question, answer byte // types of ICMP
+	raw, anywhere    string
+	domain, protocol int
+}
+
+// The families. An address says itself of which it is.
+var (
+	ip4 = family{8, 0, "ip4:icmp", "0.0.0.0", unix.AF_INET, unix.IPPROTO_ICMP}
+	ip6 = family{128, 129, "ip6:ipv6-icmp", "::", unix.AF_INET6, unix.IPPROTO_ICMPV6}
 )
 
+func familyOf(a netip.Addr) family {
+	if a.Is6() {
+		return ip6
+	}
+	return ip4
+}
+
 // appendEcho encodes a question.
-func appendEcho(b []byte, identifier, sequence uint16, message []byte) []byte {
+func appendEcho(b []byte, f family, identifier, sequence uint16, message []byte) []byte {
 	start := len(b)
-	b = append(b, typeQuestion, 0, 0, 0)
+	b = append(b, f.question, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, identifier)
 	b = binary.BigEndian.AppendUint16(b, sequence)
 	b = append(b, message...)
@@ -60,18 +79,18 @@ func statusOf(n *node, now time.Time) hbwire.Message {
 	}
 }
 
-// question is what a host of a node is asked.
-func (p *Pinger) question(n *node, sequence uint16, now time.Time) ([]byte, error) {
+// question is what a host of a node is asked, at an address of that family.
+func (p *Pinger) question(n *node, f family, sequence uint16, now time.Time) ([]byte, error) {
 	message, err := p.cfg.Keys.Sign(statusOf(n, now), p.cfg.Encoding)
 	if err != nil {
 		return nil, err
 	}
-	return appendEcho(nil, uint16(os.Getpid()), sequence, message), nil
+	return appendEcho(nil, f, uint16(os.Getpid()), sequence, message), nil
 }
 
 // answer is which node a packet is an answer of.
-func (p *Pinger) answer(packet []byte) (name string, ok bool) {
-	if len(packet) < echoSize || packet[0] != typeAnswer || packet[1] != 0 {
+func (p *Pinger) answer(packet []byte, f family) (name string, ok bool) {
+	if len(packet) < echoSize || packet[0] != f.answer || packet[1] != 0 {
 		return "", false
 	}
 	m, err := hbwire.Decode(packet[echoSize:])

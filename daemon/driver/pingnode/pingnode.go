@@ -16,6 +16,7 @@ package pingnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -55,8 +56,9 @@ type State struct {
 
 // Pinger asks all of them.
 type Pinger struct {
-	cfg  Config
-	conn conn
+	cfg   Config
+	conns map[family]conn // those that could be opened
+	shut  map[family]error
 
 	mu    sync.Mutex
 	nodes []*node
@@ -73,6 +75,7 @@ type node struct {
 // host is one address to ask.
 type host struct {
 	name    string
+	network string     // ip6, or ip: of either family, and IPv4 rather than IPv6
 	address netip.Addr // not valid: not known yet
 	asked   time.Time  // when its address was looked up last
 	trouble string
@@ -80,15 +83,17 @@ type host struct {
 
 // Open makes the socket. It gives nil if there are no ping nodes.
 func Open(c Config) (*Pinger, error) {
-	p := &Pinger{cfg: c}
+	p := &Pinger{cfg: c, conns: map[family]conn{}, shut: map[family]error{}}
 	for _, m := range c.Media {
 		n := &node{name: m.Address, kind: m.Kind.String(), state: Init}
 		switch m.Kind {
 		case haconf.Ping:
-			n.hosts = []*host{{name: m.Address}}
+			n.hosts = []*host{{name: m.Address, network: "ip"}}
+		case haconf.Ping6:
+			n.hosts = []*host{{name: m.Address, network: "ip6"}}
 		case haconf.PingGroup:
 			for _, member := range m.Members {
-				n.hosts = append(n.hosts, &host{name: member})
+				n.hosts = append(n.hosts, &host{name: member, network: "ip"})
 			}
 		default:
 			continue
@@ -98,25 +103,44 @@ func Open(c Config) (*Pinger, error) {
 	if len(p.nodes) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to ask
 	}
-	var err error
-	if p.conn, err = openConn(); err != nil {
-		return nil, fmt.Errorf("ping nodes: %w", err)
+	for _, f := range []family{ip4, ip6} {
+		c, err := openConn(f)
+		if err != nil {
+			p.shut[f] = err // a host may have but one of them
+			continue
+		}
+		p.conns[f] = c
+	}
+	if len(p.conns) == 0 {
+		return nil, fmt.Errorf("ping nodes: %w", errors.Join(p.shut[ip4], p.shut[ip6]))
 	}
 	return p, nil
+}
+
+// send asks an address.
+func (p *Pinger) send(packet []byte, f family, to netip.Addr) error {
+	if c, open := p.conns[f]; open {
+		return c.send(packet, to)
+	}
+	return p.shut[f]
 }
 
 // Run asks until ctx ends.
 func (p *Pinger) Run(ctx context.Context) {
 	p.begin(time.Now())
 	var all sync.WaitGroup
-	all.Go(p.listen)
+	for _, c := range p.conns {
+		all.Go(func() { p.listen(c) })
+	}
 	for _, n := range p.nodes {
 		for _, h := range n.hosts {
 			all.Go(func() { p.ask(ctx, n, h) })
 		}
 	}
 	p.watch(ctx)
-	_ = p.conn.Close() // which ends listen
+	for _, c := range p.conns {
+		_ = c.Close() // which ends listen
+	}
 	all.Wait()
 }
 
@@ -149,8 +173,9 @@ func (p *Pinger) ask(ctx context.Context, n *node, h *host) {
 		address, err := p.addressOf(ctx, n, h)
 		if err == nil {
 			var packet []byte
-			if packet, err = p.question(n, sequence, time.Now()); err == nil {
-				err = p.conn.send(packet, address)
+			f := familyOf(address)
+			if packet, err = p.question(n, f, sequence, time.Now()); err == nil {
+				err = p.send(packet, f, address)
 			}
 		}
 		if ctx.Err() != nil {
@@ -173,15 +198,15 @@ func (p *Pinger) addressOf(ctx context.Context, n *node, h *host) (netip.Addr, e
 	if address.IsValid() && fresh {
 		return address, nil
 	}
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", h.name)
+	found, err := net.DefaultResolver.LookupNetIP(ctx, h.network, h.name)
 	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("host %s has no IPv4 address", h.name)
+		err = fmt.Errorf("host %s has no %s address", h.name, h.network)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.asked = time.Now()
 	if err == nil {
-		h.address = found[0].Unmap()
+		h.address = found[max(0, slices.IndexFunc(found, func(a netip.Addr) bool { return a.Unmap().Is4() }))].Unmap()
 	}
 	return h.address, err
 }
@@ -230,10 +255,10 @@ func (p *Pinger) judge(now time.Time) {
 }
 
 // listen takes what comes, until the socket is closed.
-func (p *Pinger) listen() {
+func (p *Pinger) listen(c conn) {
 	data := make([]byte, maxPacket)
 	for {
-		size, from, err := p.conn.receive(data)
+		size, from, err := c.receive(data)
 		if err != nil {
 			return
 		}
@@ -243,7 +268,7 @@ func (p *Pinger) listen() {
 
 // hear takes an ICMP packet: an answer keeps the node alive that it names, if it is from one of that node's hosts.
 func (p *Pinger) hear(packet []byte, from netip.Addr, now time.Time) {
-	name, ok := p.answer(packet)
+	name, ok := p.answer(packet, familyOf(from))
 	if !ok {
 		return
 	}

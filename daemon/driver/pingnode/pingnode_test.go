@@ -66,12 +66,12 @@ func TestTheQuestionIsHeartbeats(t *testing.T) {
 	p := Pinger{cfg: Config{Keys: keys}}
 	message, err := p.cfg.Keys.Sign(statusOf(gate(), time.Unix(0x6b034a50, 0)), hbwire.Netstring)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(appendEcho(nil, 0x6200, 0, message)).To(Equal(want))
+	g.Expect(appendEcho(nil, ip4, 0x6200, 0, message)).To(Equal(want))
 }
 
 func TestWhoAnswers(t *testing.T) {
 	question := captured(t)
-	answer := append([]byte{typeAnswer}, question[1:]...)
+	answer := append([]byte{ip4.answer}, question[1:]...)
 	forged := append([]byte(nil), answer...)
 	forged[40]++
 	own := netip.MustParseAddr("192.168.0.254")
@@ -80,11 +80,12 @@ func TestWhoAnswers(t *testing.T) {
 		from   netip.Addr
 		want   string
 	}{
-		"the node":                  {answer, own, Alive},
-		"somebody else in its name": {answer, netip.MustParseAddr("192.168.0.3"), Init},
-		"the own question":          {question, own, Init},
-		"a packet that was changed": {forged, own, Init},
-		"one that is cut":           {answer[:7], own, Init},
+		"the node":                    {answer, own, Alive},
+		"somebody else in its name":   {answer, netip.MustParseAddr("192.168.0.3"), Init},
+		"the own question":            {question, own, Init},
+		"an answer that is none here": {append([]byte{ip6.answer}, question[1:]...), own, Init},
+		"a packet that was changed":   {forged, own, Init},
+		"one that is cut":             {answer[:7], own, Init},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o told
@@ -99,7 +100,7 @@ func TestSilence(t *testing.T) {
 	g := NewWithT(t)
 	var o told
 	p := Pinger{cfg: config(&o), nodes: []*node{gate()}}
-	answer := append([]byte{typeAnswer}, captured(t)[1:]...)
+	answer := append([]byte{ip4.answer}, captured(t)[1:]...)
 	p.judge(time.Unix(1029, 0))
 	g.Expect(p.States()[0].State).To(Equal(Init))
 	p.judge(time.Unix(1030, 0))
@@ -136,6 +137,39 @@ func TestHostsThatAnswer(t *testing.T) {
 	}))
 	g.Eventually(o.all).WithTimeout(time.Minute).Should(
 		ContainElement(HavePrefix("ping no-such-host.invalid: ask no-such-host.invalid: ")))
+	stop()
+	g.Eventually(done).WithTimeout(time.Minute).Should(BeClosed())
+}
+
+func TestHostsThatAnswerOverIPv6(t *testing.T) {
+	g := NewWithT(t)
+	var o told
+	c := config(&o,
+		haconf.Medium{Kind: haconf.Ping6, Address: "::1"},
+		haconf.Medium{Kind: haconf.PingGroup, Address: "gates", Members: []string{"240.0.0.1", "::1"}},
+		haconf.Medium{Kind: haconf.Ping6, Address: "127.0.0.1"},
+	)
+	c.Deadtime = time.Hour
+	p, err := Open(c)
+	if err != nil {
+		t.Skipf("run as root, or with net.ipv4.ping_group_range, to ping: %v", err)
+	}
+	if err := p.shut[ip6]; err != nil {
+		t.Skipf("IPv6 is needed: %v", err)
+	}
+	if addresses, err := os.ReadFile("/proc/net/if_inet6"); err != nil || !strings.Contains(string(addresses), " lo\n") {
+		t.Skip("::1 is needed")
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	g.Eventually(p.States).WithTimeout(time.Minute).Should(Equal([]State{
+		{"::1", Alive}, {"gates", Alive}, {"127.0.0.1", Init},
+	}))
+	g.Eventually(o.all).WithTimeout(time.Minute).Should(ContainElement(HavePrefix("ping6 127.0.0.1: ask 127.0.0.1: ")))
 	stop()
 	g.Eventually(done).WithTimeout(time.Minute).Should(BeClosed())
 }

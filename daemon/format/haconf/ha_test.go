@@ -110,6 +110,7 @@ func TestMedia(t *testing.T) {
 		"ucast eth0 peer.example.org", "bcast eth0, eth1", "mcast eth0 225.0.0.1 695 2 1",
 		"ucast6 eth0 fe80::1%eth0", "mcast6 eth0 ff02::1 694 1 0", "serial /dev/ttyS0", "baud 19200",
 		"serial /dev/ttyS1", "ping 10.0.0.1 gate", "ping_group gates 10.0.0.1 10.0.0.2", "udp eth2", "udpport 694",
+		"ping6 fd00::fe gate", "ping fe80::1%eth0", "ping_group gates6 fd00::fe 10.0.0.1",
 	}, "\n")))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(ha.Media).To(Equal([]haconf.Medium{
@@ -125,13 +126,17 @@ func TestMedia(t *testing.T) {
 		{Kind: haconf.Ping, Address: "gate", Line: 13},
 		{Kind: haconf.PingGroup, Address: "gates", Members: []string{"10.0.0.1", "10.0.0.2"}, Line: 14},
 		{Kind: haconf.Broadcast, Device: "eth2", Port: 1694, Line: 15},
+		{Kind: haconf.Ping6, Address: "fd00::fe", Line: 17},
+		{Kind: haconf.Ping6, Address: "gate", Line: 17},
+		{Kind: haconf.Ping, Address: "fe80::1%eth0", Line: 18},
+		{Kind: haconf.PingGroup, Address: "gates6", Members: []string{"fd00::fe", "10.0.0.1"}, Line: 19},
 	}))
 	g.Expect(ha.UDPPort).To(Equal(694))
 	g.Expect(ha.Warnings).To(ContainElement(haconf.Warning{Line: 15, Text: "udp is the old name of bcast; write bcast"}))
 	g.Expect(ha.Warnings).To(ContainElement(haconf.Warning{
 		Line: 16, Text: "udpport stands behind the medium of line 5, which keeps port 1694; move it up",
 	}))
-	for kind, want := range map[haconf.Kind]string{haconf.Multicast6: "mcast6", haconf.PingGroup: "ping_group", 99: ""} {
+	for kind, want := range map[haconf.Kind]string{haconf.Multicast6: "mcast6", haconf.Ping6: "ping6", 99: ""} {
 		g.Expect(kind.String()).To(Equal(want))
 	}
 }
@@ -255,7 +260,9 @@ func TestHARefuses(t *testing.T) {
 		base + "mcast eth0 225.0.0.1 694 1":       "want interface, group, port, ttl and loop",
 		base + "mcast6 eth0 fe80::1 1 1 1":        "found 'fe80::1', want an IPv6 multicast group",
 		base + "bcast":                            "want one or more interfaces behind bcast",
-		base + "ping 10.0.0.300":                  "found '10.0.0.300', want a host name or an IPv4 address",
+		base + "ping 10.0.0.300":                  "found '10.0.0.300', want a host name or an IP address",
+		base + "ping fd00:fe":                     "found 'fd00:fe', want a host name or an IP address",
+		base + "ping6 10.0.0.1":                   "found '10.0.0.1', want a host name or an IPv6 address",
 		base + "ping_group g":                     "want a name for the group",
 		base + "hbaping x":                        "found 'hbaping', want another medium",
 		base + "node -x":                          "found '-x', want a node name",

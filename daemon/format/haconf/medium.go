@@ -28,14 +28,15 @@ const (
 	Serial     Kind = 6
 	Ping       Kind = 7
 	PingGroup  Kind = 8
+	Ping6      Kind = 9
 )
 
 // ReachesPeer says whether heartbeats of the peer come over the medium. Ping nodes only show that the network works.
-func (k Kind) ReachesPeer() bool { return k != Ping && k != PingGroup }
+func (k Kind) ReachesPeer() bool { return k != Ping && k != PingGroup && k != Ping6 }
 
 // String is the kind's directive in ha.cf.
 func (k Kind) String() string {
-	names := [...]string{"", "ucast", "bcast", "mcast", "ucast6", "mcast6", "serial", "ping", "ping_group"}
+	names := [...]string{"", "ucast", "bcast", "mcast", "ucast6", "mcast6", "serial", "ping", "ping_group", "ping6"}
 	if int(k) >= len(names) {
 		return ""
 	}
@@ -135,11 +136,17 @@ func readSerial(p *haParser, s statement) {
 	}
 }
 
-func readPing(p *haParser, s statement) {
-	p.count(s, 1, maxMedia, "one or more hosts that answer pings")
-	for _, w := range s.args {
-		if p.host(w) {
-			p.addMedium(w, Medium{Kind: Ping, Address: w.text})
+func readPing(kind Kind) reader {
+	return func(p *haParser, s statement) {
+		p.count(s, 1, maxMedia, "one or more hosts that answer pings")
+		for _, w := range s.args {
+			if kind == Ping6 && looksLikeIPv4(w.text) {
+				p.fail(w, "a host name or an IPv6 address: those of IPv4 stand behind ping")
+				continue
+			}
+			if p.host(w) {
+				p.addMedium(w, Medium{Kind: kind, Address: w.text})
+			}
 		}
 	}
 }
@@ -163,8 +170,8 @@ func refuseFibreChannel(p *haParser, s statement) {
 
 // host checks the name or address of a ping node.
 func (p *haParser) host(w word) bool {
-	if !isName(w.text) || looksLikeIPv4(w.text) && !isIPv4(w.text) {
-		p.fail(w, "a host name or an IPv4 address")
+	if !isIPv6(w.text) && (!isName(w.text) || looksLikeIPv4(w.text) && !isIPv4(w.text)) {
+		p.fail(w, "a host name or an IP address")
 		return false
 	}
 	return true
