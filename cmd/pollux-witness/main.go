@@ -81,7 +81,7 @@ func (o options) run(ctx context.Context) error {
 	}
 	text, err := os.ReadFile(o.nodes)
 	if err != nil {
-		return err
+		return fmt.Errorf("read who may ask, a line CLUSTER NODE PIN for each node: %w", err)
 	}
 	members, err := witness.ParseMembers(string(text))
 	if err != nil {

@@ -92,6 +92,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newMaintenance(&p))
 	root.AddCommand(newExplain(&p), newPlan(&p))
 	root.AddCommand(toolCommands(&p)...)
+	explainArguments(root)
 	return root
 }
 

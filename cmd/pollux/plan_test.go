@@ -72,7 +72,7 @@ func TestFailuresArePlannedFromWhereThingsAre(t *testing.T) {
 	_, dir := daemon(t, control.Handlers{Status: func(context.Context) (any, error) { return well, nil }})
 	for ask, want := range map[string]string{
 		"power-off milo3": "found node milo3, want milo1 or milo2", "cut witness": "there is no witness that is asked",
-		"cut rope": `invalid argument "rope"`,
+		"cut rope": `found "rope", want replication|`,
 	} {
 		args := append([]string{"plan"}, strings.Fields(ask)...)
 		_, _, err := pollux(t, append(args, "--run-dir", dir, "--config-dir", seed(t), "--node", "milo1")...)

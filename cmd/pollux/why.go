@@ -53,10 +53,23 @@ func printWhy(w io.Writer, s *node.Status, names []string) error {
 		found = printGroups(&b, s.Cluster, names) || found
 	}
 	if !found && len(names) > 0 {
-		return exitError{fmt.Errorf("%s: No such resource", names[0]), exitFailed}
+		return exitError{fmt.Errorf("why: found %q, want %s", names[0], strings.Join(decides(s), " or ")), exitFailed}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// decides are the names of what there are decisions about.
+func decides(s *node.Status) (names []string) {
+	for i := range s.Resources {
+		names = append(names, s.Resources[i].Name)
+	}
+	if s.Cluster != nil {
+		for _, g := range s.Cluster.Groups {
+			names = append(names, g.Key)
+		}
+	}
+	return names
 }
 
 // printGroups writes the decisions about groups, one group after the other, and

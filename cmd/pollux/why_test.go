@@ -45,6 +45,6 @@ func TestWhyTellsTheLastDecisions(t *testing.T) {
 	}
 	g := NewWithT(t)
 	_, status, err := pollux(t, "why", "r3", "--run-dir", dir)
-	g.Expect(err).To(MatchError("r3: No such resource"))
+	g.Expect(err).To(MatchError(`why: found "r3", want r1 or r2`))
 	g.Expect(status).To(Equal(exitFailed))
 }

@@ -3,6 +3,7 @@ package witness
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -61,9 +62,7 @@ func (c *Client) Run(ctx context.Context) {
 func (c *Client) connected(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
-	dialer := tls.Dialer{
-		NetDialer: &net.Dialer{}, Config: c.Key.config(func(pin string) bool { return pin == c.Pin }),
-	}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: c.Key.config(c.isWitness)}
 	conn, err := dialer.DialContext(dialing, "tcp", c.Address)
 	if err != nil {
 		return fmt.Errorf("witness %s: %w", c.Address, err)
@@ -81,9 +80,27 @@ func (c *Client) connected(ctx context.Context) error {
 				return fmt.Errorf("witness %s: %w", c.Address, err)
 			}
 		case err := <-ended:
-			return fmt.Errorf("witness %s: %w", c.Address, err)
+			return fmt.Errorf("witness %s: %w", c.Address, c.explain(err))
 		}
 	}
+}
+
+func (c *Client) isWitness(pin string) error {
+	if pin != c.Pin {
+		return fmt.Errorf("found a key with pin %s, want %s: 'pollux-witness pin' prints there what belongs into ha.cf",
+			pin, c.Pin)
+	}
+	return nil
+}
+
+// explain says what it means that the witness ends the handshake: with TLS 1.3 a
+// client hears of that later.
+func (c *Client) explain(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return fmt.Errorf("it does not know this node's key: want a line 'CLUSTER NODE %s' in its file of nodes: %w",
+			c.Key.Pin, err)
+	}
+	return err
 }
 
 func (c *Client) read(conn net.Conn) error {

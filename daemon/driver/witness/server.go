@@ -54,7 +54,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	var conns sync.WaitGroup
 	defer conns.Wait()
-	config := s.Key.config(func(pin string) bool { return s.Members[pin] != (Member{}) })
+	config := s.Key.config(s.isMember)
 	for {
 		conn, err := l.Accept()
 		if ctx.Err() != nil {
@@ -65,6 +65,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		conns.Go(func() { s.serve(ctx, tls.Server(conn, config)) })
 	}
+}
+
+func (s *Server) isMember(pin string) error {
+	if s.Members[pin] == (Member{}) {
+		return fmt.Errorf("found a key with pin %s, want one of those in the file of nodes", pin)
+	}
+	return nil
 }
 
 func (s *Server) serve(ctx context.Context, conn *tls.Conn) {

@@ -90,22 +90,85 @@ func TestAQuestionIsAnswered(t *testing.T) {
 	g.Eventually(reached).WithTimeout(patience).Should(Receive(HaveOccurred()), "a node asks for itself alone")
 }
 
+// far is a place in front of a server, from which everything takes a while each way.
+func far(t *testing.T, server string, delay time.Duration) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of a test
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = l.Close() })
+	carry := func(from, to net.Conn) {
+		defer func() { _ = to.Close() }()
+		for b := make([]byte, 64<<10); ; {
+			n, err := from.Read(b)
+			time.Sleep(delay)
+			if _, failed := to.Write(b[:n]); err != nil || failed != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			beyond, err := net.Dial("tcp", server) //nolint:noctx // of a test
+			if err != nil {
+				_ = near.Close()
+				return
+			}
+			go carry(near, beyond)
+			go carry(beyond, near)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A witness on another continent gives leases as well: what the core makes of it
+// is in the scenario witness-far-away.
+func TestAWitnessThatIsFarAway(t *testing.T) {
+	g := NewWithT(t)
+	third, milo1 := key(t, "witness"), key(t, "milo1")
+	client, answers, reached := run(t, witness.Client{
+		Address: far(t, serve(t, third, milo1), 300*time.Millisecond), Pin: third.Pin, Key: milo1,
+	})
+	g.Eventually(reached).WithTimeout(patience).Should(Receive(BeNil()))
+	ask := witnesswire.Ask{
+		Sequence: 1, Lease: 30 * time.Second, Cluster: "milo1+milo2", Node: "milo1", Incarnation: 7,
+		Groups: []witnesswire.Group{{Flags: witnesswire.Want | witnesswire.Held, Name: "drbddisk::r1"}},
+	}
+	client.Ask(ask.Append(nil))
+	var packet []byte
+	g.Eventually(answers).WithTimeout(patience).Should(Receive(&packet))
+	g.Expect(reached).NotTo(Receive(), "and the connection stays")
+	answer, err := witnesswire.DecodeAnswer(packet)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(answer.Groups).To(ConsistOf(HaveField("Verdict", witnesswire.Granted)))
+}
+
 func TestOnlyKnownKeys(t *testing.T) {
-	for name, tc := range map[string]struct{ wrongWitness, wrongNode bool }{
-		"a witness with another key is not asked": {wrongWitness: true},
-		"a node with another key is not answered": {wrongNode: true},
+	third, milo1, stranger := key(t, "witness"), key(t, "milo1"), key(t, "stranger")
+	for name, tc := range map[string]struct {
+		wrongWitness, wrongNode bool
+		want                    string
+	}{
+		"a witness with another key is not asked": {
+			wrongWitness: true, want: "found a key with pin " + third.Pin + ", want " + milo1.Pin + ": 'pollux-witness pin'",
+		},
+		"a node with another key is not answered": {
+			wrongNode: true, want: "it does not know this node's key: want a line 'CLUSTER NODE " + stranger.Pin + "' in its file",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			third, milo1 := key(t, "witness"), key(t, "milo1")
 			c := witness.Client{Address: serve(t, third, milo1), Pin: third.Pin, Key: milo1}
 			if tc.wrongWitness {
 				c.Pin = milo1.Pin
 			}
 			if tc.wrongNode {
-				c.Key = key(t, "stranger")
+				c.Key = stranger
 			}
 			_, _, reached := run(t, c)
-			NewWithT(t).Eventually(reached).WithTimeout(patience).Should(Receive(HaveOccurred()))
+			NewWithT(t).Eventually(reached).WithTimeout(patience).Should(Receive(MatchError(ContainSubstring(tc.want))))
 		})
 	}
 }
