@@ -88,6 +88,7 @@ type trial struct {
 	g       *workload.Guest
 	cuts    map[string]time.Duration // until when each is cut
 	states  [2]drbdwire.State
+	looks   func() // look, made once
 	calmed  bool
 	pending []pending
 	repairs int
@@ -161,7 +162,8 @@ func (t *trial) run() *world.Violation {
 	if t.world.Growth > 0 {
 		w.After(t.grows, t.grow)
 	}
-	w.After(lookEach, t.look)
+	t.looks = t.look
+	w.After(lookEach, t.looks)
 	if v := w.Run(t.calm); v != nil {
 		return v
 	}
@@ -264,7 +266,7 @@ func (t *trial) look() {
 		t.w.Now() > max(at, t.calm+t.hangs())+answersIn+t.deadtime {
 		t.o.Converged(fmt.Sprintf("a request of %v has no answer", at))
 	}
-	t.w.After(lookEach, t.look)
+	t.w.After(lookEach, t.looks)
 }
 
 // strike carries out one fault.

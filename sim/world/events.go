@@ -3,6 +3,8 @@ package world
 import (
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/liveness"
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 )
 
@@ -63,6 +65,40 @@ func (a *arrival) lands() {
 	if !seg.stream && !waits && !t.w.nodes[to].paused { // else the node has it still to look at
 		t.drop(seg.data)
 	}
+}
+
+// datagram is a heartbeat on its way.
+type datagram struct {
+	net  *network
+	to   int
+	data []byte
+	land func()
+}
+
+// fly lets a datagram arrive.
+func (t *network) fly(at time.Duration, to int, data []byte) {
+	d := t.w.spare.datagrams.take()
+	if d == nil {
+		d = &datagram{net: t}
+		d.land = d.lands
+	}
+	d.to, d.data = to, data
+	t.w.queue.push(at, d.land)
+}
+
+func (d *datagram) lands() {
+	w, to, data := d.net.w, d.net.w.nodes[d.to], d.data
+	d.data = nil
+	w.spare.datagrams.give(d)
+	if !to.alive {
+		return
+	}
+	if !to.paused {
+		w.watcher.Arrived(to.id, data)
+	}
+	to.give(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
+		Kind: liveness.Datagram, Medium: "eth1", Data: data, Unix: to.unix(),
+	}})
 }
 
 // copyOf is a copy of what goes with a packet.

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"time"
 
-	"github.com/optionc/pollux/daemon/core/liveness"
-	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 	"github.com/optionc/pollux/faults/link"
@@ -365,17 +363,6 @@ func (t *network) transmit(n *Node, data []byte) {
 	w := t.w
 	var arrivals [2]time.Duration
 	for _, at := range t.beats[n.id].Datagram(w.now, len(data), w.luck.net, arrivals[:0]) {
-		w.queue.push(at, func() {
-			to := w.nodes[1-n.id]
-			if !to.alive {
-				return
-			}
-			if !to.paused {
-				w.watcher.Arrived(to.id, data)
-			}
-			to.give(&machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
-				Kind: liveness.Datagram, Medium: "eth1", Data: data, Unix: to.unix(),
-			}})
-		})
+		t.fly(at, 1-n.id, data)
 	}
 }

@@ -91,6 +91,7 @@ type World struct {
 	slab  Slab[uint64]
 	spare struct {
 		arrivals  pool[arrival]
+		datagrams pool[datagram]
 		answers   pool[answer]
 		questions pool[question]
 		requests  pool[diskRequest]

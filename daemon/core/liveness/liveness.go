@@ -147,16 +147,15 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 	c.keepBeating()
 	c.askForMissing()
 	c.watchLinks()
-	c.wanted = c.Deadline()
+	c.wanted = c.deadline()
 	out, c.out = c.out, nil
 	return out
 }
 
 // Deadline is when the next Tick is wanted, on the clock of Step.
-func (c *Core) Deadline() time.Duration {
-	if c.state == Unheard {
-		return Never
-	}
+func (c *Core) Deadline() time.Duration { return c.wanted }
+
+func (c *Core) deadline() time.Duration {
 	at := min(c.nextBeat, c.joinDeadline(), c.judgeDeadline(), c.linkDeadline())
 	if c.raisedDT {
 		at = min(at, c.startedAt+raisedFor)

@@ -78,7 +78,7 @@ func (k *Key) appendDigest(dst, signed []byte) []byte {
 
 // cksumTables have what a byte, and as many more that are zero, do to a CRC whose
 // polynomial is POSIX cksum's.
-var cksumTables = func() (tables [4][256]uint32) {
+var cksumTables = func() (tables [8][256]uint32) {
 	for i := range tables[0] {
 		crc := uint32(i) << 24
 		for n := range tables {
@@ -98,9 +98,10 @@ var cksumTables = func() (tables [4][256]uint32) {
 // cksum is the CRC of POSIX cksum, but without the length at its end.
 func cksum(b []byte) uint32 {
 	var crc uint32
-	for ; len(b) >= 4; b = b[4:] {
+	for ; len(b) >= 8; b = b[8:] {
 		crc ^= binary.BigEndian.Uint32(b)
-		crc = cksumTables[3][crc>>24] ^ cksumTables[2][crc>>16&0xff] ^ cksumTables[1][crc>>8&0xff] ^ cksumTables[0][crc&0xff]
+		crc = cksumTables[7][crc>>24] ^ cksumTables[6][crc>>16&0xff] ^ cksumTables[5][crc>>8&0xff] ^ cksumTables[4][crc&0xff] ^
+			cksumTables[3][b[4]] ^ cksumTables[2][b[5]] ^ cksumTables[1][b[6]] ^ cksumTables[0][b[7]]
 	}
 	for _, c := range b {
 		crc = crc<<8 ^ cksumTables[0][byte(crc>>24)^c]

@@ -61,12 +61,13 @@ func (e *Envelope) Open(m Message) error {
 		DestUUID: m.UUID(FieldDestUUID), SourceUUID: m.UUID(FieldSourceUUID),
 		Source: strings.ToLower(m.textLike(FieldSource, e.Source)), Load: m.textLike(FieldLoad, e.Load),
 	}
-	for _, name := range [...]string{FieldType, FieldSource} {
-		if m.Text(name) == "" {
-			return fmt.Errorf("field %s of %q: %w: found no text", name, kind, ErrField)
-		}
-	}
 	var err error
+	switch {
+	case kind == "":
+		err = fmt.Errorf("field %s: %w: found no text", FieldType, ErrField)
+	case e.Source == "":
+		err = fmt.Errorf("field %s of %q: %w: found no text", FieldSource, kind, ErrField)
+	}
 	read := func(name string, base int, required bool) (n uint64) {
 		if err == nil && (required || m.index(name) >= 0) {
 			n, err = m.number(name, base)

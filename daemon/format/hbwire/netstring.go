@@ -62,13 +62,15 @@ func readNetstring(fields Message, b []byte, depth int) (m Message, rest []byte,
 // takeNetstring splits b behind its first LEN:TEXT, and aliases it. LEN has no leading zero.
 func takeNetstring(b []byte) (text, rest []byte, err error) {
 	const digits = 6 // enough for MaxMessage
-	head, _, found := bytes.Cut(b[:min(len(b), digits+1)], []byte(":"))
-	n, err := strconv.ParseUint(string(head), 10, 32)
-	if !found || err != nil || len(head) > 1 && head[0] == '0' {
+	n, at := 0, 0
+	for ; at < min(len(b), digits) && b[at] >= '0' && b[at] <= '9'; at++ {
+		n = 10*n + int(b[at]-'0')
+	}
+	if at == 0 || at == len(b) || b[at] != ':' || at > 1 && b[0] == '0' {
 		return nil, nil, fmt.Errorf("%w: found %.12q, want LENGTH:TEXT", ErrMalformed, b)
 	}
-	body := b[len(head)+1:]
-	if n >= uint64(len(body)) || body[n] != ',' {
+	body := b[at+1:]
+	if n >= len(body) || body[n] != ',' {
 		return nil, nil, fmt.Errorf("%w: no comma behind the %d bytes that %.12q announces", ErrMalformed, n, b)
 	}
 	return body[:n], body[n+1:], nil
