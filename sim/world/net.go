@@ -187,10 +187,11 @@ func (t *network) arrive(c *conn, to int, seg segment) {
 	case known && !e.closed && seg.fin:
 		t.endOf(c, to, "closed by the peer")
 	case known && e.closed && e.late && !seg.fin && t.w.cfg.Linger > 0:
-		seg.data = bytes.Clone(seg.data) // else it would be used again meanwhile
+		late := seg                       // of its own: seg stays off the heap
+		late.data = bytes.Clone(seg.data) // else it would be used again meanwhile
 		t.w.After(t.w.cfg.Linger, func() {
 			if n.epoch == c.epoch[to] {
-				n.hand(c, seg)
+				n.hand(c, late)
 			}
 		})
 	case known && e.hears() && seg.stream:
