@@ -45,8 +45,9 @@ func (b Below) Held(root string) error {
 	}
 	off := command.Program{Name: "vgchange", Args: append([]string{"--config", config, "-an"}, groups...)}
 	text := fmt.Sprintf("volume group %s is active on %s itself, below resource %s, and what is written there is not "+
-		"replicated: %s. End what uses it, then: %s; then: pollux up %s. If anything was written there, this copy has to be "+
-		"made anew: pollux invalidate %s", strings.Join(groups, ", "), b.Disk, b.Resource, strings.Join(texts, "; "), off, b.Resource, b.Resource)
+		"replicated: %s. End what uses it, then: %s; then: pollux attach %s, and, unless the nodes are connected, pollux "+
+		"connect %s. If anything was written there, this copy has to be made anew: pollux invalidate %s",
+		strings.Join(groups, ", "), b.Disk, b.Resource, strings.Join(texts, "; "), off, b.Resource, b.Resource, b.Resource)
 	if hide := Hide(root, b.Disk); hide != "" {
 		text += ". To keep this host's LVM from it: " + hide
 	}

@@ -26,7 +26,7 @@ var _ = Describe("The disk below a resource", func() {
 	var m *machine
 	below := lvm.Below{Resource: "r1", Disk: "/dev/sda3"}
 	const off = `vgchange --config 'devices{filter=["a|^/dev/sda3$|","r|.*|"] global_filter=["a|^/dev/sda3$|","r|.*|"] ` +
-		`use_devicesfile=0 hints="none"}' -an my_vg; then: pollux up r1`
+		`use_devicesfile=0 hints="none"}' -an my_vg; then: pollux attach r1, and, unless the nodes are connected, pollux connect r1`
 	BeforeEach(func() { m = newMachine() })
 
 	It("is free when nothing stands on it", func() {

@@ -42,19 +42,17 @@ func (g Group) physical(ctx context.Context) ([]seen, error) {
 	return all, nil
 }
 
-// unique fails if a physical volume of the group is there twice, or another
-// group has its name. LVM would use one of them, by rules of its own.
+// unique fails if a physical volume is there twice, or another group has the
+// name. LVM would use one of them, by rules of its own; of a copy it does not even
+// tell which group that is in.
 func (g Group) unique(found []seen) error {
 	for i, a := range found {
-		if a.Group != g.Name {
-			continue
-		}
 		for _, b := range found[i+1:] {
 			switch {
-			case b.UUID == a.UUID:
+			case a.UUID != "" && b.UUID == a.UUID:
 				return fmt.Errorf("%s and %s carry the same physical volume, %s: one is a copy of the other. %s", a.Device, b.Device,
 					a.UUID, g.tellApart(b.Device))
-			case b.Group == g.Name && b.GroupUUID != a.GroupUUID:
+			case a.Group == g.Name && b.Group == g.Name && b.GroupUUID != a.GroupUUID:
 				return fmt.Errorf("there are two of that name, %s on %s and %s on %s. Rename the one that is not meant: %s",
 					a.GroupUUID, a.Device, b.GroupUUID, b.Device, g.command(b.Device, "vgrename", b.GroupUUID, g.Name+"_other"))
 			}
