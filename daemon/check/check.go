@@ -11,7 +11,6 @@ import (
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 	"github.com/optionc/pollux/daemon/driver/xen"
-	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/node"
 )
 
@@ -170,7 +169,7 @@ func (c *checker) cluster() {
 		}
 	}
 	for _, m := range ha.Media {
-		if m.Kind == haconf.Serial || m.Device == "" || !m.Kind.ReachesPeer() {
+		if m.Device == "" || !m.Kind.ReachesPeer() {
 			continue
 		}
 		if !slices.Contains(c.host.Interfaces, m.Device) {

@@ -65,7 +65,7 @@ func (c *checker) heartbeat(m haconf.Medium) (p firewall.Packet, ok bool) {
 	case haconf.Multicast, haconf.Multicast6:
 		p.ToGroup, p.IPv6 = true, m.Kind == haconf.Multicast6
 		p.Dest, _ = netip.ParseAddr(m.Address) // the zero Addr is unknown
-	case haconf.Serial, haconf.Ping, haconf.PingGroup, haconf.Ping6:
+	case haconf.Ping, haconf.PingGroup, haconf.Ping6:
 		return p, false
 	}
 	return p, true

@@ -91,8 +91,6 @@ func orAddress(m haconf.Medium) string {
 func (l *Link) open(ctx context.Context, c Config, m haconf.Medium) error {
 	switch m.Kind {
 	case haconf.Unicast, haconf.Broadcast, haconf.Multicast, haconf.Unicast6, haconf.Multicast6:
-	case haconf.Serial:
-		return errors.New("serial lines are not supported; use a second network, as ucast eth1 192.168.1.2")
 	default:
 		return errors.New("it is no medium")
 	}

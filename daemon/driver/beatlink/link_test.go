@@ -213,8 +213,6 @@ var _ = Describe("A medium", func() {
 		_, err = start(&node{}, "127.0.0.1", nowhere, ucast(m.Port, "127.0.0.1"))
 		Expect(err).NotTo(HaveOccurred(), "the other media were closed again")
 	},
-		Entry("a serial line", haconf.Medium{Kind: haconf.Serial, Device: "/dev/ttyS0"},
-			"open medium serial /dev/ttyS0: serial lines are not supported"),
 		Entry("no IPv6 group", haconf.Medium{Kind: haconf.Multicast6, Device: "lo", Address: "fd00::1"}, "no IPv6 multicast"),
 		Entry("no host of IPv6", haconf.Medium{Kind: haconf.Unicast6, Device: "xen-br0", Address: "no-such-host.invalid"},
 			"address of no-such-host.invalid"),

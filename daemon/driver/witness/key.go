@@ -94,7 +94,7 @@ func (k Key) config(knows func(pin string) error) *tls.Config {
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{k.certificate},
 		ClientAuth:         tls.RequireAnyClientCert,
 		InsecureSkipVerify: true, //nolint:gosec // the key is compared below; no authority vouches for it
-		VerifyConnection: func(s tls.ConnectionState) error { return knows(peerPin(s)) },
+		VerifyConnection:   func(s tls.ConnectionState) error { return knows(peerPin(s)) },
 	}
 }
 

@@ -120,8 +120,6 @@ func TestMedia(t *testing.T) {
 		{Kind: haconf.Multicast, Device: "eth0", Address: "225.0.0.1", Port: 695, TTL: 2, Loop: true, Line: 7},
 		{Kind: haconf.Unicast6, Device: "eth0", Address: "fe80::1%eth0", Port: 1694, Line: 8},
 		{Kind: haconf.Multicast6, Device: "eth0", Address: "ff02::1", Port: 694, TTL: 1, Line: 9},
-		{Kind: haconf.Serial, Device: "/dev/ttyS0", Baud: 9600, Line: 10},
-		{Kind: haconf.Serial, Device: "/dev/ttyS1", Baud: 19200, Line: 12},
 		{Kind: haconf.Ping, Address: "10.0.0.1", Line: 13},
 		{Kind: haconf.Ping, Address: "gate", Line: 13},
 		{Kind: haconf.PingGroup, Address: "gates", Members: []string{"10.0.0.1", "10.0.0.2"}, Line: 14},
@@ -132,6 +130,10 @@ func TestMedia(t *testing.T) {
 		{Kind: haconf.PingGroup, Address: "gates6", Members: []string{"fd00::fe", "10.0.0.1"}, Line: 19},
 	}))
 	g.Expect(ha.UDPPort).To(Equal(694))
+	const serial = " has no effect: there is no heartbeat over serial lines; a second network does the same, " +
+		"as ucast eth1 192.168.1.2"
+	g.Expect(ha.Warnings).To(ContainElements(haconf.Warning{Line: 10, Text: "serial /dev/ttyS0" + serial},
+		haconf.Warning{Line: 12, Text: "serial /dev/ttyS1" + serial}))
 	g.Expect(ha.Warnings).To(ContainElement(haconf.Warning{Line: 15, Text: "udp is the old name of bcast; write bcast"}))
 	g.Expect(ha.Warnings).To(ContainElement(haconf.Warning{
 		Line: 16, Text: "udpport stands behind the medium of line 5, which keeps port 1694; move it up",
@@ -269,6 +271,7 @@ func TestHARefuses(t *testing.T) {
 		base + "node " + strings.Repeat("x", 100): "want a node name as 'uname -n' prints it",
 		base + "env 1A=2":                         "ha.cf:4:5: found '1A=2', want NAME=VALUE",
 		base + "env A":                            "want NAME=VALUE",
+		"node a b\nserial /dev/ttyS0":             "ha.cf:2:8: found '/dev/ttyS0', want a network that reaches the peer",
 		base + "respawn hacluster":                "ha.cf:4:18: found nothing, want a user and a command behind respawn",
 		base + "apiauth x pid=1":                  "ha.cf:4:11: found 'pid=1', want uid= or gid=",
 		base + "apiauth x uid=a\napiauth x uid=b": "ha.cf:5:9: found 'x', want one apiauth line for each client",

@@ -38,7 +38,7 @@ type haParser struct {
 	table   []directive
 	written map[string]int    // the line on which a directive stands last
 	values  map[string]string // as written, or preset
-	baud    int               // for the next serial line
+	serial  []word            // lines that are no medium here
 }
 
 // A statement is a directive with its values.
@@ -154,7 +154,8 @@ func (p *haParser) finish() {
 	if len(h.Nodes) == 0 {
 		p.fail(word{}, "a line with the two nodes, as: node milo1 milo2")
 	}
-	if !slices.ContainsFunc(h.Media, func(m Medium) bool { return m.Kind.ReachesPeer() }) {
+	p.finishSerial()
+	if len(p.serial) == 0 && !slices.ContainsFunc(h.Media, func(m Medium) bool { return m.Kind.ReachesPeer() }) {
 		p.fail(word{}, "a medium that reaches the peer, as: ucast eth0 192.168.0.2")
 	}
 	if p.written["auto_failback"] == 0 && p.written["nice_failback"] == 0 {

@@ -1,17 +1,19 @@
 package haconf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Medium is one way to the peer, or to a ping node.
 type Medium struct {
 	Kind    Kind
-	Device  string   // network interface; path of a serial line
+	Device  string   // network interface
 	Address string   // of the peer, of the multicast group, of the ping node; name of the ping group
 	Members []string // of a ping group
 	Port    int      // UDP
 	TTL     int      // multicast, 0 to 4
 	Loop    bool     // multicast: the node hears itself
-	Baud    int      // serial
 	Line    int
 }
 
@@ -25,7 +27,6 @@ const (
 	Multicast  Kind = 3
 	Unicast6   Kind = 4
 	Multicast6 Kind = 5
-	Serial     Kind = 6
 	Ping       Kind = 7
 	PingGroup  Kind = 8
 	Ping6      Kind = 9
@@ -36,7 +37,7 @@ func (k Kind) ReachesPeer() bool { return k != Ping && k != PingGroup && k != Pi
 
 // String is the kind's directive in ha.cf.
 func (k Kind) String() string {
-	names := [...]string{"", "ucast", "bcast", "mcast", "ucast6", "mcast6", "serial", "ping", "ping_group", "ping6"}
+	names := [...]string{"", "ucast", "bcast", "mcast", "ucast6", "mcast6", "", "ping", "ping_group", "ping6"}
 	if int(k) >= len(names) {
 		return ""
 	}
@@ -131,7 +132,7 @@ func readSerial(p *haParser, s statement) {
 	p.count(s, 1, maxMedia, "one or more serial lines, as /dev/ttyS0")
 	for _, w := range s.args {
 		if p.path(w) {
-			p.addMedium(w, Medium{Kind: Serial, Device: w.text, Baud: p.baud})
+			p.serial = append(p.serial, w)
 		}
 	}
 }
@@ -162,6 +163,19 @@ func readPingGroup(p *haParser, s statement) {
 		}
 	}
 	p.addMedium(s.name, m)
+}
+
+// finishSerial tells of what is no medium here: a second network does the same.
+func (p *haParser) finishSerial() {
+	alone := !slices.ContainsFunc(p.ha.Media, func(m Medium) bool { return m.Kind.ReachesPeer() })
+	for _, w := range p.serial {
+		if alone {
+			p.fail(w, "a network that reaches the peer, as ucast eth1 192.168.1.2: there is no heartbeat over serial lines")
+			continue
+		}
+		p.warn(w.line, "serial %s has no effect: there is no heartbeat over serial lines; a second network does the same, "+
+			"as ucast eth1 192.168.1.2", w.text)
+	}
 }
 
 func refuseFibreChannel(p *haParser, s statement) {

@@ -146,8 +146,6 @@ func readBaud(p *haParser, s statement) {
 	case !p.count(s, 1, 1, "a rate: one of %s", strings.Join(rates, ", ")):
 	case !slices.Contains(rates, s.args[0].text):
 		p.fail(s.args[0], "a rate: one of %s", strings.Join(rates, ", "))
-	default:
-		p.baud = p.integer(s.args[0], 9600, 460800)
 	}
 }
 
