@@ -35,7 +35,7 @@ func loop(t *testing.T, name string) string {
 // on runs a program of LVM that sees no other devices.
 func on(t *testing.T, devices, program string, args ...string) {
 	t.Helper()
-	config := `devices{filter=["a|^(` + devices + `)$|","r|.*|"] use_devicesfile=0 hints="none"} backup{backup=0 archive=0}`
+	config := `devices{filter=["a|^(` + devices + `)$|","r|.*|"] use_devicesfile=0 hints="none"}`
 	out, err := exec.Command(program, append([]string{"--config", config, "--yes"}, args...)...).CombinedOutput()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s %v: %s", program, args, out)
 }
@@ -48,6 +48,7 @@ func TestRealLVM(t *testing.T) {
 		t.Skip("needs root and the package lvm2")
 	}
 	g := NewWithT(t)
+	t.Setenv("LVM_SYSTEM_DIR", t.TempDir()) // its notes about changes go there
 	a, b := loop(t, "a"), loop(t, "b")
 	group := func(name string) lvm.Group {
 		return lvm.Group{Name: name, Devices: []string{a, b}, Run: command.Exec}
