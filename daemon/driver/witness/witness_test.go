@@ -100,7 +100,7 @@ func far(t *testing.T, server string, delay time.Duration) string {
 		defer func() { _ = to.Close() }()
 		for b := make([]byte, 64<<10); ; {
 			n, err := from.Read(b)
-			time.Sleep(delay)
+			<-time.After(delay)
 			if _, failed := to.Write(b[:n]); err != nil || failed != nil {
 				return
 			}
