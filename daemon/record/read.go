@@ -30,7 +30,8 @@ var ErrOtherVersion = errors.New("it was recorded by another version of the core
 // Machine is the node as it was at the beginning of the segment.
 func (s *Segment) Machine() (*machine.Machine, error) {
 	if s.About.Layout != Layout() {
-		return nil, fmt.Errorf("%w: replay it with %s, this is %s", ErrOtherVersion, s.About.Version, Version())
+		return nil, fmt.Errorf("%w: replay it with %s (layout %08x), this is %s (layout %08x)", ErrOtherVersion,
+			s.About.Version, s.About.Layout, Version(), Layout())
 	}
 	m, err := restore(s.checkpoint)
 	if err != nil {

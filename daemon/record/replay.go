@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -28,16 +27,6 @@ type Parting struct {
 	Input    machine.Input
 	Recorded []journal.Did
 	Effects  []machine.Effect
-}
-
-// String says it in a few lines.
-func (p *Parting) String() string {
-	var now []string
-	for i := range p.Effects {
-		now = append(now, describe(&p.Effects[i]))
-	}
-	return fmt.Sprintf("at %v, input %d: %s\n  recorded: %s\n  now:      %s", p.At, p.Entry, describeInput(&p.Input),
-		names(p.Recorded), strings.Join(now, "; "))
 }
 
 // late is more than a tick of a running daemon ever is.
@@ -134,42 +123,5 @@ func told(e *machine.Effect) string {
 		return fmt.Sprintf("%v of resource %d in group %d", e.Failover.Action, e.Failover.Index, e.Failover.Group)
 	default:
 		return ""
-	}
-}
-
-func describe(e *machine.Effect) string {
-	if text := told(e); text != "" {
-		return fmt.Sprintf("%s (%s)", names([]journal.Did{journal.DidOf(e)}), text)
-	}
-	return names([]journal.Did{journal.DidOf(e)})
-}
-
-func names(did []journal.Did) string {
-	parts := [...]string{"machine", "replica", "liveness", "failover", "lease"}
-	var out []string
-	for _, d := range did {
-		out = append(out, fmt.Sprintf("%s effect %d", parts[min(int(d.Part), len(parts)-1)], d.Kind))
-	}
-	if len(out) == 0 {
-		return "nothing"
-	}
-	return strings.Join(out, "; ")
-}
-
-func describeInput(in *machine.Input) string {
-	switch in.Part {
-	case machine.Replica:
-		if in.Replica.Kind == replica.Packet {
-			return fmt.Sprintf("resource %d, packet %v", in.Resource, in.Replica.Command)
-		}
-		return fmt.Sprintf("resource %d, input %d", in.Resource, in.Replica.Kind)
-	case machine.Liveness:
-		return fmt.Sprintf("liveness, input %d", in.Liveness.Kind)
-	case machine.Failover:
-		return fmt.Sprintf("failover, input %d", in.Failover.Kind)
-	case machine.Lease:
-		return fmt.Sprintf("lease, input %d", in.Lease.Kind)
-	default:
-		return "a tick"
 	}
 }
