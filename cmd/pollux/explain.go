@@ -93,7 +93,8 @@ func explain(b *strings.Builder, site *config.Site, node string) {
 	if s.Fence {
 		fmt.Fprintf(b, ", a fencing device that takes %v", s.Shot)
 	}
-	b.WriteString(")\n\nWHEN THIS FAILS\n")
+	b.WriteString(")\n\n")
+	writeHead(b, "WHEN THIS FAILS")
 	rows := s.Singles()
 	if n := reaching(site); n > 1 {
 		fmt.Fprintf(b, "  %-62s %-14s %-18s %s\n", fmt.Sprintf("one of the %d heartbeat links", n), s.Names[0], "-",
@@ -102,7 +103,8 @@ func explain(b *strings.Builder, site *config.Site, node string) {
 	for _, r := range rows {
 		writeRow(b, s, r, s.Name(r.Failures[0]))
 	}
-	b.WriteString("\nAND WHEN THEN THAT FAILS\n")
+	b.WriteByte('\n')
+	writeHead(b, "AND WHEN THEN THAT FAILS")
 	for _, r := range s.Pairs() {
 		reversed := s.Reversed(r)
 		first, second := s.Name(r.Failures[0]), s.Name(r.Failures[1])
@@ -126,6 +128,11 @@ func reaching(site *config.Site) (n int) {
 		}
 	}
 	return n
+}
+
+// writeHead writes what the columns of rows are.
+func writeHead(b *strings.Builder, what string) {
+	fmt.Fprintf(b, "%-64s %-14s %-18s %s\n", what, "GUESTS RUN ON", "AWAY AT MOST", "WHY")
 }
 
 func writeRow(b *strings.Builder, s forecast.Setup, r forecast.Row, what string) {

@@ -13,6 +13,7 @@ func TestFailuresAreExplained(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out).To(HavePrefix("drbddisk::r1 on milo1 (policy last-man, deadtime "))
 	lines := strings.Split(out, "\n")
+	g.Expect(strings.Join(strings.Fields(lines[2]), " ")).To(Equal("WHEN THIS FAILS GUESTS RUN ON AWAY AT MOST WHY"))
 	row := func(what string) string {
 		for _, line := range lines {
 			if strings.HasPrefix(line, "  "+what+"   ") {

@@ -120,6 +120,7 @@ func (p *place) foresee(cmd *cobra.Command, of func(forecast.Setup) (forecast.Fa
 			names = append(names, setup.Name(f))
 		}
 		fmt.Fprintf(&b, "%s on %s:\n", g.Key, holder)
+		writeHead(&b, "WHEN THIS FAILS")
 		writeRow(&b, setup, r, strings.Join(names, ", then "))
 	}
 	_, err = io.WriteString(cmd.OutOrStdout(), b.String())

@@ -42,19 +42,20 @@ func TestFailuresArePlannedFromWhereThingsAre(t *testing.T) {
 	parted.Resources = []node.ResourceStatus{{Name: "r1", Connection: "WFConnection", Disk: "UpToDate", PeerDisk: "DUnknown"}}
 	down := well
 	down.Cluster = &node.ClusterStatus{Groups: []node.GroupStatus{{Key: "drbddisk::r1", Preferred: "milo1", State: "waiting", Reason: "so"}}}
+	const head = "WHEN THIS FAILS GUESTS RUN ON AWAY AT MOST WHY "
 	for name, tc := range map[string]struct {
 		status node.Status
 		ask    string
 		want   string
 	}{
-		"the active node": {well, "power-off milo1", "drbddisk::r1 on milo1: milo1 milo2 90 s + start milo2 takes over"},
-		"the standby":     {moved, "power-off MILO1", "drbddisk::r1 on milo2: milo1 milo2 10.5 s milo2 goes on alone"},
+		"the active node": {well, "power-off milo1", "drbddisk::r1 on milo1: " + head + "milo1 milo2 90 s + start milo2 takes over"},
+		"the standby":     {moved, "power-off MILO1", "drbddisk::r1 on milo2: " + head + "milo1 milo2 10.5 s milo2 goes on alone"},
 		"the active node, after a cut": {
 			parted, "power-off milo1",
-			"drbddisk::r1 on milo1: replication link, then milo1 NOWHERE until it is mended milo2 does not take over with old data",
+			"drbddisk::r1 on milo1: " + head + "replication link, then milo1 NOWHERE until it is mended milo2 does not take over with old data",
 		},
 		"all links": {
-			well, "cut all", "drbddisk::r1 on milo1: all links between the nodes BOTH 10.5 s milo1 goes on alone; milo2 takes over. " +
+			well, "cut all", "drbddisk::r1 on milo1: " + head + "all links between the nodes BOTH 10.5 s milo1 goes on alone; milo2 takes over. " +
 				"DATA: both write: what one of them wrote is lost when the nodes meet",
 		},
 		"what is down": {down, "cut replication", "drbddisk::r1 runs nowhere now: so"},
