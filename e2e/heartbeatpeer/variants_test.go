@@ -52,6 +52,10 @@ var variants = []variant{
 	}},
 	{"bcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "bcast eth0"}, moves},
 	{"mcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "mcast eth0 225.0.0.1 694 1 0"}, moves},
+	{"ucast, bcast and mcast at once", []string{
+		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2",
+		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2\nbcast eth0\nmcast eth0 225.0.0.1 694 1 0",
+	}, moves},
 	{"msgfmt netstring", []string{"auto_failback on", "auto_failback on\nmsgfmt netstring"}, func(ctx SpecContext, p *pair) {
 		// More can't be had: with that, the real one ignores what its own scripts tell it.
 		p.begin(ctx)
