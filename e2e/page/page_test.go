@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,20 @@ func steps() {
 		refused(shell(ctx, milo2, "vgchange -ay vg"), "exit status 5")
 		By("not getting it there either when lvm.conf lets LVM see the disk below")
 		refused(shell(ctx, milo2, "vgchange --config 'devices{filter=[\"a|.*|\"]}' -ay vg"), "exit status 5")
+		Expect(pair.Synced(ctx)).To(Succeed(), logs)
+	}, SpecTimeout(10*time.Minute))
+
+	It("does not use a disk below on which the group is active", func(ctx SpecContext) {
+		Expect(milo2.Order(ctx, "detach", "r1")).To(Succeed(), logs)
+		must(ctx, milo2, "vgchange --config 'devices{filter=[\"a|.*|\"]}' -ay vg")
+		said, err := milo2.Shell(ctx, "pollux attach r1 2>&1 || true")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(said).To(ContainSubstring("volume group vg is active on"))
+		By("using it again after the command that the reason says")
+		cure := regexp.MustCompile("then: (vgchange .* -an vg); then: pollux attach r1,").FindStringSubmatch(said)
+		Expect(cure).To(HaveLen(2), said)
+		must(ctx, milo2, cure[1])
+		Expect(milo2.Order(ctx, "attach", "r1")).To(Succeed(), logs)
 		Expect(pair.Synced(ctx)).To(Succeed(), logs)
 	}, SpecTimeout(10*time.Minute))
 

@@ -13,6 +13,14 @@ var traps = []struct{ name, edit, says string }{
 		"/dev/sda3 carries an LVM physical volume, which can be kept. The metadata need the last",
 	},
 	{
+		"a group that is active on the disk below",
+		"all='devices{filter=[\"a|.*|\"]}'; trap 'vgchange --config \"$all\" -an other >/dev/null; " +
+			"dd if=/dev/zero of=/dev/sda3 bs=1M count=2 2>/dev/null' EXIT; pvcreate --config \"$all\" -y /dev/sda3 >/dev/null && " +
+			"vgcreate --config \"$all\" other /dev/sda3 >/dev/null && lvcreate --config \"$all\" -y -l1 -n web1 other >/dev/null",
+		"MEND  resource r1: volume group other is active on /dev/sda3 itself, below resource r1, and what is written there is not " +
+			"replicated: web1.",
+	},
+	{
 		"disks that differ in size", "true",
 		"The device will have what the smaller one of both disks has: compare with milo2",
 	},

@@ -79,11 +79,16 @@ var (
 	}
 )
 
+// closed is a host's LVM that may activate none of the page's groups: what the
+// cluster starts, it alone can start.
+const closed = `echo 'activation/volume_list = [ "host" ]' >> /etc/lvm/lvm.conf && lvm lvmconfig activation/volume_list`
+
 // configure gives the node its files; those of the cluster only with cluster.
 func (n *Node) configure(ctx context.Context, cluster bool) error {
 	err := errors.Join(n.put(ctx, "", machineFiles), n.put(ctx, "/etc", drbdFiles))
 	if cluster {
-		err = errors.Join(err, n.put(ctx, "/etc", clusterFiles))
+		_, noList := n.Shell(ctx, closed)
+		err = errors.Join(err, noList, n.put(ctx, "/etc", clusterFiles))
 	}
 	return errors.Join(err, n.Put(ctx, "/etc/xen/ha.d/web1.cfg", []byte(guestFile), 0o644))
 }
