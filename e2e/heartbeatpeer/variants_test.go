@@ -52,6 +52,7 @@ var variants = []variant{
 	}},
 	{"bcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "bcast eth0"}, moves},
 	{"mcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "mcast eth0 225.0.0.1 694 1 0"}, moves},
+	{"mcast6", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "mcast6 eth0 ff02::694 694 1 0"}, moves},
 	{"ucast, bcast and mcast at once", []string{
 		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2",
 		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2\nbcast eth0\nmcast eth0 225.0.0.1 694 1 0",
