@@ -1,6 +1,7 @@
 package heartbeatpeer_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -53,6 +54,14 @@ var variants = []variant{
 	{"bcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "bcast eth0"}, moves},
 	{"mcast", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "mcast eth0 225.0.0.1 694 1 0"}, moves},
 	{"mcast6", []string{"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "mcast6 eth0 ff02::694 694 1 0"}, moves},
+	{"ucast6", []string{
+		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2", "ucast6 eth0 fd00::1\nucast6 eth0 fd00::2",
+	}, func(ctx SpecContext, p *pair) {
+		for i, n := range p.nodes() {
+			n.sh(ctx, fmt.Sprintf("ip -6 address add fd00::%d/64 dev eth0 nodad", i+1))
+		}
+		moves(ctx, p)
+	}},
 	{"ucast, bcast and mcast at once", []string{
 		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2",
 		"ucast eth0 192.168.0.1\nucast eth0 192.168.0.2\nbcast eth0\nmcast eth0 225.0.0.1 694 1 0",
