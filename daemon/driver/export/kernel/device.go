@@ -87,9 +87,10 @@ type Device struct {
 	inherited *os.File
 
 	// mu is held for moments only.
-	mu    sync.Mutex
-	index int
-	user  *user // nil unless exposed
+	mu        sync.Mutex
+	index     int
+	user      *user // nil unless exposed
+	abandoned bool
 }
 
 // user is the kernel, as long as the device is exposed.
@@ -134,9 +135,13 @@ func (d *Device) identifier() string { return "pollux:" + d.config.Resource }
 func (d *Device) links() []string { return []string{d.config.Path, "/dev/pollux/" + d.config.Resource} }
 
 // Waiting tells whether a dead daemon, or one that handed over, left the device
-// with users who may be waiting.
+// with users who may be waiting. Those of a device that was abandoned have got
+// errors, though they may hold it for long.
 func (d *Device) Waiting() bool {
-	if d.exposed() != nil {
+	d.mu.Lock()
+	over := d.user != nil || d.abandoned
+	d.mu.Unlock()
+	if over {
 		return false
 	}
 	return len(d.host.find(d.identifier())) > 0
@@ -168,7 +173,7 @@ func (d *Device) expose(spec export.Spec) error {
 	}
 	u := &user{device: d, spec: spec, wire: w, quit: make(chan struct{}), ended: make(chan struct{})}
 	d.mu.Lock()
-	d.user = u
+	d.user, d.abandoned = u, false
 	d.mu.Unlock()
 	go u.run(w)
 	return nil
@@ -290,7 +295,7 @@ func (d *Device) waitUntilGone(index int) {
 func (d *Device) Abandon() error {
 	d.doing.Lock()
 	defer d.doing.Unlock()
-	if d.exposed() != nil {
+	if !d.abandon() {
 		return nil
 	}
 	d.dropInherited()
@@ -304,6 +309,15 @@ func (d *Device) Abandon() error {
 		return fmt.Errorf("give up %s: %w", d.config.Resource, err)
 	}
 	return nil
+}
+
+// abandon notes that nobody waits any more, before it takes its time to see to
+// that. An exposed device is not abandoned.
+func (d *Device) abandon() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.abandoned = d.user == nil
+	return d.abandoned
 }
 
 // Handover stops at a request's edge, and returns the socket on which the next

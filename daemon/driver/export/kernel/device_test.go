@@ -281,6 +281,8 @@ var _ = Describe("The device of resource r1", func() {
 			Expect(link("dev/drbd1")).To(BeEmpty())
 			Expect(next.Waiting()).To(BeFalse())
 			Expect(next.Abandon()).To(Succeed(), "there is nothing left to do")
+			fake.Place("sys/block/nbd1/backend", "pollux:r1\n")
+			Expect(next.Waiting()).To(BeFalse(), "users who hold it do not wait")
 		})
 
 		It("is not given up by the daemon that serves it", func() {
