@@ -171,6 +171,8 @@ var _ = Describe("The device of a resource", Label("vm"), Ordered, func() {
 		milo1.start(ctx)
 		milo1.is(ctx, secondary)
 		Eventually(milo1.log).WithContext(ctx).WithTimeout(soon).Should(ContainSubstring("is given up"))
+		milo2.pollux(ctx, "secondary", "r1")
+		milo1.is(ctx, equal) // and is not Primary again for users who got errors
 		r := l.stop(ctx)
 		Expect(r.Errors).To(BeNumerically(">=", 8), "every job, at once")
 		Expect(r.FirstError).To(ContainSubstring("input/output error"))
@@ -180,8 +182,6 @@ var _ = Describe("The device of a resource", Label("vm"), Ordered, func() {
 	}, SpecTimeout(8*time.Minute))
 
 	It("begins anew when the node is Primary again", func(ctx SpecContext) {
-		milo2.pollux(ctx, "secondary", "r1")
-		milo1.is(ctx, equal)
 		milo1.pollux(ctx, "primary", "r1")
 		shell(ctx, "vgchange "+lvm+"-ay my_vg")
 		l := write(device)
