@@ -75,6 +75,9 @@ that length is left.`,
 }
 
 func (o options) run(ctx context.Context) error {
+	if o.longest < time.Second {
+		return fmt.Errorf("--longest: found %v, want a time as long as 'lease' in ha.cf of the nodes, or longer", o.longest)
+	}
 	key, err := witness.LoadKey(o.key)
 	if err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 // would be right.
 func explainArguments(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%s: %w; '%[1]s --help' has the flags", cmd.CommandPath(), err)
+		return fmt.Errorf("%s: %w; '%s --help' has the flags", verbOf(cmd), err, cmd.CommandPath())
 	})
 	for _, sub := range cmd.Commands() {
 		explainArguments(sub)
@@ -35,8 +35,13 @@ func explainArguments(cmd *cobra.Command) {
 		if len(args) > 0 {
 			found = fmt.Sprintf("%q", strings.Join(args, " "))
 		}
-		return fmt.Errorf("%s: found %s, want %s", cmd.CommandPath(), found, want)
+		return fmt.Errorf("%s: found %s, want %s", verbOf(cmd), found, want)
 	}
+}
+
+// verbOf is what a command is called below pollux.
+func verbOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // wanted is what stands behind the name of a command.

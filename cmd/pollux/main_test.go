@@ -176,18 +176,18 @@ func TestACheckThatFindsSomethingFails(t *testing.T) {
 
 func TestWrongArgumentsAreExplained(t *testing.T) {
 	for line, want := range map[string]string{
-		"primary":            "pollux primary: found nothing, want RESOURCE",
-		"primary r1 r2":      `pollux primary: found "r1 r2", want RESOURCE`,
-		"standby everything": `pollux standby: found "everything", want [all|local|foreign|failback]`,
-		"maintenance maybe":  `pollux maintenance: found "maybe", want on|off`,
-		"explain":            "pollux explain: found nothing, want failures",
-		"status r1":          `pollux status: found "r1", want nothing`,
-		"plan nothing":       `pollux plan: found "nothing", want cut, power-off, standby or takeover`,
-		"plan cut":           "pollux plan cut: found nothing, want replication|heartbeat|all|witness",
-		"meta chekc x":       `pollux meta: found "chekc x", want apply-al, `,
-		"demo spilt":         `pollux demo: found "spilt", want split or nothing`,
+		"primary":            "primary: found nothing, want RESOURCE",
+		"primary r1 r2":      `primary: found "r1 r2", want RESOURCE`,
+		"standby everything": `standby: found "everything", want [all|local|foreign|failback]`,
+		"maintenance maybe":  `maintenance: found "maybe", want on|off`,
+		"explain":            "explain: found nothing, want failures",
+		"status r1":          `status: found "r1", want nothing`,
+		"plan nothing":       `plan: found "nothing", want cut, power-off, standby or takeover`,
+		"plan cut":           "plan cut: found nothing, want replication|heartbeat|all|witness",
+		"meta chekc x":       `meta: found "chekc x", want apply-al, `,
+		"demo spilt":         `demo: found "spilt", want split or nothing`,
 		"primry r1":          `unknown command "primry" for "pollux"`,
-		"secondary --force":  "pollux secondary: unknown flag: --force; 'pollux secondary --help' has the flags",
+		"secondary --force":  "secondary: unknown flag: --force; 'pollux secondary --help' has the flags",
 	} {
 		t.Run(line, func(t *testing.T) {
 			_, status, err := pollux(t, strings.Fields(line)...)

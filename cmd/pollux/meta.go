@@ -98,6 +98,9 @@ func readMeta(path string, m metaPlace) (offlineMeta, error) {
 	}
 	defer f.Close()                    //nolint:errcheck // only read
 	size, err := f.Seek(0, io.SeekEnd) // the size of a block device too
+	if err == nil {
+		err = isDisk(f)
+	}
 	if err != nil {
 		return offlineMeta{}, err
 	}
@@ -124,6 +127,15 @@ func (m metaPlace) layout(sectors uint64, stripes, stripeSize4k uint32) (drbdmet
 		l, err := drbdmeta.Internal(sectors, stripes, stripeSize4k)
 		return drbdmeta.KindInternal, l, err
 	}
+}
+
+// isDisk fails for what has a size that means nothing.
+func isDisk(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("found the directory %s, want a disk, or a file that holds one", f.Name())
+	}
+	return err
 }
 
 func readMetaFrom(f io.ReaderAt, sectors uint64, m metaPlace) (offlineMeta, error) {

@@ -91,3 +91,10 @@ func TestLVMsDataAreNotWrittenOver(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out).To(ContainSubstring("fresh metadata on " + disk))
 }
+
+func TestADirectoryIsNoDisk(t *testing.T) {
+	g := NewWithT(t)
+	dir := t.TempDir()
+	_, _, err := pollux(t, "meta", "check", dir)
+	g.Expect(err).To(MatchError("found the directory " + dir + ", want a disk, or a file that holds one"))
+}

@@ -25,7 +25,7 @@ func ParseMembers(text string) (map[string]Member, error) {
 		case len(fields) == 0:
 			continue
 		case len(fields) != 3 || len(fields[2]) != 64:
-			return nil, fmt.Errorf("line %d: found %q, want CLUSTER NODE PIN", i+1, line)
+			return nil, fmt.Errorf("line %d: found %q, want CLUSTER NODE PIN, a pin of 64 digits", i+1, line)
 		case members[fields[2]] != (Member{}):
 			return nil, fmt.Errorf("line %d: the pin stands in another line: each node has its own key", i+1)
 		}
