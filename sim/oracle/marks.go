@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -14,9 +15,10 @@ func (o *Oracle) Marks() {
 	if o.rules.Protocol != drbdwire.ProtocolC && (o.isTalking(0) || o.isTalking(1)) {
 		return // what was acknowledged early is still on its way
 	}
-	var marked [2]func(sector uint64, size uint32) bool
+	var known [2]marks
 	for n := range 2 {
-		if marked[n] = o.marksOf(n); marked[n] == nil {
+		var used bool
+		if known[n], used = o.marksOf(n); !used {
 			return
 		}
 	}
@@ -30,7 +32,7 @@ func (o *Oracle) Marks() {
 			continue
 		}
 		sector := uint64(s)
-		if !marked[0](sector, 512) && !marked[1](sector, 512) {
+		if !known[0].has(sector) && !known[1].has(sector) {
 			o.w.Fail(promise4, "sector %d has version %d on %s and %d on %s, and neither marks it", s, a[s], name(0),
 				b[s], name(1))
 			return
@@ -59,30 +61,42 @@ func (o *Oracle) isTalking(n int) bool {
 	return node.Alive() && node.State().Conn >= drbdwire.WFReportParams
 }
 
-// marksOf is what node n knows, or will know when it comes up. It is nil for a
-// disk that was never in use: that one is copied as a whole.
-func (o *Oracle) marksOf(n int) func(sector uint64, size uint32) bool {
+// A marks is what a node knows to differ: what its replica says, or else what its
+// disk has stored.
+type marks struct {
+	replica *replica.Resource
+	stored  *resync.Bitmap
+}
+
+func (m marks) has(sector uint64) bool {
+	if m.replica == nil {
+		return m.stored.Any(sector, 512)
+	}
+	marked, _ := m.replica.OutOfSync(sector, 512)
+	return marked
+}
+
+// marksOf is what node n knows, or will know when it comes up. There is nothing
+// for a disk that was never in use: that one is copied as a whole.
+func (o *Oracle) marksOf(n int) (known marks, used bool) {
 	node := o.w.Node(n)
 	if node.Alive() {
 		r := node.Core().Resource(0)
 		if r.Generation() == drbdmeta.JustCreated {
-			return nil
+			return marks{}, false
 		}
-		if _, known := r.OutOfSync(0, 512); known {
-			return func(sector uint64, size uint32) bool {
-				marked, _ := r.OutOfSync(sector, size)
-				return marked
-			}
+		if _, loaded := r.OutOfSync(0, 512); loaded {
+			return marks{replica: r}, true
 		}
 	}
 	l := node.Layout()
 	super, err := drbdmeta.DecodeSuperblock(node.Metadata(l.Superblock, pageBytes))
 	if err != nil {
 		o.w.Fail(promise4, "%s: %v", name(n), err)
-		return nil
+		return marks{}, false
 	}
 	if super.UUIDs.Current&^1 == drbdmeta.JustCreated {
-		return nil
+		return marks{}, false
 	}
 	bits := resync.NewBitmap(l.DataSectors)
 	pages := node.Metadata(l.Bitmap, int64(bits.Pages())*pageBytes)
@@ -101,5 +115,5 @@ func (o *Oracle) marksOf(n int) func(sector uint64, size uint32) bool {
 			bits.SetExtent(extent)
 		}
 	}
-	return bits.Any
+	return marks{stored: bits}, true
 }
