@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// historyFile has the decisions of the failover core, a line each, over all
-// runs of the daemon; maxHistory is its size in bytes at which the older half
+// historyFile has the decisions of the failover core, and what the watchdog does,
+// a line each, over all runs of the daemon; maxHistory is its size in bytes at which the older half
 // goes.
 const (
 	historyFile = "history"
@@ -65,7 +65,9 @@ func (h *history) append(text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
+	if _, err = f.WriteString(text); err == nil {
+		err = f.Sync() // or a reset takes with it why there was one
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}

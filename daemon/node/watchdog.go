@@ -74,14 +74,15 @@ func (n *Node) keepWatch(dog *watchdog.Dog, every time.Duration) {
 				why = err.Error()
 			}
 		}
-		switch why {
-		case said:
-		case "":
-			n.tell("watchdog: it is kicked again")
-		default:
-			n.tell("watchdog: it is not kicked, and resets this machine soon: %s", why)
+		if why != said {
+			said = why
+			text := "watchdog: it is kicked again"
+			if why != "" {
+				text = "watchdog: it is not kicked, and resets this machine soon: " + why
+			}
+			n.tell("%s", text)
+			n.history.note(text)
 		}
-		said = why
 	}
 }
 

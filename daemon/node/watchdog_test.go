@@ -10,11 +10,13 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 
 	"github.com/optionc/pollux/daemon/config"
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/witness"
+	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/format/haconf"
 	"github.com/optionc/pollux/daemon/node"
 )
@@ -70,6 +72,22 @@ func TestAWatchdogIsKickedUntilACleanEnd(t *testing.T) {
 	g.Expect(written()).NotTo(ContainSubstring("V"))
 	stop()
 	g.Expect(written()).To(HaveSuffix("V"))
+}
+
+// Why the machine is reset can be read after that.
+func TestAWatchdogThatIsNotKickedIsInTheHistory(t *testing.T) {
+	g := NewWithT(t)
+	device := filepath.Join(t.TempDir(), "watchdog")
+	g.Expect(unix.Mkfifo(device, 0o600)).To(Succeed())
+	kernel, err := os.OpenFile(device, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	g.Expect(err).NotTo(HaveOccurred())
+	n, stop := watched(t, device)
+	g.Eventually(func() error { _, err := kernel.Read(make([]byte, 1)); return err }).WithTimeout(patience).Should(Succeed())
+	g.Expect(kernel.Close()).To(Succeed()) // nobody takes a kick any more
+	history := func() string { return n.Order(t.Context(), control.Order{Order: "history"}).Text }
+	g.Eventually(history).WithTimeout(patience).Should(ContainSubstring(
+		"watchdog: it is not kicked, and resets this machine soon: "))
+	stop()
 }
 
 func TestAWatchdogThatIsNotThere(t *testing.T) {
