@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -97,6 +98,23 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.done).To(HaveKey(uint64(2)))
 		Expect(p.a.done[2].Failed).To(BeFalse())
 	}, Entry("at once", false), Entry("while the peer's own I/O is suspended", true))
+
+	DescribeTable("leaves marks on its peer's disk, that a crash there does not undo once its log counts no more", func(ends func(p *pair)) {
+		p := synced()
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		ends(p)
+		Expect(p.b.super().Flags&drbdmeta.MDPrimaryInd).To(BeZero(), "else its activity log would say so")
+		p.b.crash()
+		p.b.up()
+		marked, known := p.b.core.OutOfSync(8, 4096)
+		Expect([]bool{marked, known}).To(Equal([]bool{true, true}))
+	},
+		Entry("it steps down", func(p *pair) { p.a.mustOrder(replica.OrderSecondary, false) }),
+		Entry("it is gone", func(p *pair) { p.part(); p.run() }),
+	)
 
 	It("does not acknowledge what that disk alone had", func() {
 		p := synced()

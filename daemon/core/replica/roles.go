@@ -204,9 +204,6 @@ func (r *Resource) drained() {
 	}
 	r.set(next, why)
 	r.setCurrent(r.uuids.Current)
-	if r.bits != nil {
-		r.meta.allPages = true
-	}
 	r.meta.dirty()
 	r.afterSuper(gateDemoted)
 }

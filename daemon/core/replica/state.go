@@ -216,6 +216,9 @@ func (r *Resource) recordFlags() {
 	add(s.Conn > drbdwire.WFReportParams, drbdmeta.MDConnectedInd)
 	add(s.PeerDisk == drbdwire.Inconsistent || s.PeerDisk == drbdwire.Outdated, drbdmeta.MDPeerOutdated)
 	if flags != r.meta.flags {
+		if r.meta.flags&^flags&drbdmeta.MDPrimaryInd != 0 && r.bits != nil {
+			r.meta.allPages = true // the activity log counts no more from now on
+		}
 		r.meta.flags = flags
 		r.meta.dirty()
 	}
