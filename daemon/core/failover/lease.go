@@ -57,6 +57,9 @@ func (c *Core) Uses(i int) bool {
 	return g.goal == run
 }
 
+// Stops tells whether a group is being stopped.
+func (c *Core) Stops(i int) bool { return c.groups[i].goal == halt }
+
 // stopUnleased stops the groups whose lease ends.
 func (c *Core) stopUnleased() {
 	if c.leases == nil || c.stage > stable {

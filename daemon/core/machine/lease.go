@@ -285,11 +285,11 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 func (m *Machine) watchLeased(i int, row *leased) {
 	l := &m.leases
 	s := m.resources[i].State()
+	failed := row.failing
+	// A stop that is given up, as the lease is back, leaves a device that has users again.
+	row.failing = failed && s.Role == drbdwire.Primary && m.groups.Stops(row.group)
 	hold := s.Role == drbdwire.Primary && (row.failing || !l.client.Safe(m.leaseClock(), row.group))
-	if s.Role != drbdwire.Primary {
-		row.failing = false
-	}
-	if hold != row.held {
+	if hold != row.held || failed != row.failing {
 		row.held, l.quiet.on = hold, false
 		why := "the lease was renewed"
 		switch {
