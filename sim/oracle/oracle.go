@@ -260,6 +260,7 @@ func (o *Oracle) Down(n int, power bool) {
 	o.powerLost = o.powerLost || power
 	at := &o.nodes[n]
 	at.restarted, at.heard, at.vouched, at.witnessed = true, false, false, false
+	at.watching = at.watching && at.evidence // else its disk does not tell that the connection has ended first
 	at.state = drbdwire.State{}
 }
 
