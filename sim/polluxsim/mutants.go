@@ -55,6 +55,9 @@ func mutants(args []string) error {
 		}
 		fmt.Printf("%-20s %6.1f s  %-46s %s\n%22s%s\n", m.Name, took.Seconds(), by, why, "", m.Source)
 	}
+	if looked == 0 {
+		return fmt.Errorf("--only: found %q, want an expression that a name in daemon/core/planted matches", *only)
+	}
 	fmt.Printf("%d of %d planted bugs were found, %d of them within a minute; %.0f s in all, on %d processors\n",
 		found, looked, soon, time.Since(begun).Seconds(), runtime.GOMAXPROCS(0))
 	if found < looked {
