@@ -101,18 +101,21 @@ func (t *trial) mend(node *world.Node) {
 }
 
 // reconcile connects the nodes again. If they refuse, the data of the one that
-// does not run the guest, or whose disk did not serve it last, is given up.
+// does not run the guest, or whose disk did not serve it last, is given up; but never
+// the only whole copy.
 func (t *trial) reconcile() {
 	victim := 1 - t.g.LastDisk()
-	if t.w.Node(victim).IsExposed() {
+	switch {
+	case t.isHalf(victim):
+	case t.isHalf(1 - victim), t.w.Node(victim).IsExposed():
 		victim = 1 - victim
 	}
 	if t.w.Node(0).IsExposed() && t.w.Node(1).IsExposed() {
 		t.unfreeze() // else the cluster is about to stop one of them
 		return
 	}
-	if t.asked && t.unfreeze() {
-		return
+	if t.asked && (t.unfreeze() || t.isHalf(victim) && t.w.Node(victim).IsExposed()) {
+		return // its users come first
 	}
 	t.repairs++
 	// The first time the nodes are just connected: they may agree. And without two
@@ -135,12 +138,19 @@ func (t *trial) reconcile() {
 // it, before it starts the node again.
 const stuck = 60 * time.Second
 
-// unfreeze starts a Primary again whose users wait for data that it will not
-// get: without them nothing on it can be stopped.
+// isHalf tells whether a node has half a copy while its peer's is whole.
+func (t *trial) isHalf(n int) bool {
+	return t.w.Node(n).State().Disk == drbdwire.Inconsistent && t.w.Node(1-n).State().Disk > drbdwire.Inconsistent
+}
+
+// unfreeze starts a Primary again whose users wait for data that it will not get:
+// without them nothing on it can be stopped. One with half a copy refuses the peer's
+// whole one if that is older than what its users have seen, as when somebody put an old
+// disk back. Nothing newer is left then, and these users can't go on.
 func (t *trial) unfreeze() bool {
 	for n := range 2 {
 		node, s := t.w.Node(n), t.w.Node(n).State()
-		if s.Role == drbdwire.Primary && s.Disk == drbdwire.Diskless && s.Conn < drbdwire.Connected &&
+		if s.Role == drbdwire.Primary && (s.Disk == drbdwire.Diskless || t.isHalf(n)) && s.Conn < drbdwire.Connected &&
 			t.w.Now() > t.calm+stuck {
 			t.repairs++
 			t.w.Tracef("operator: %s is started again", world.Name(n))
