@@ -19,7 +19,7 @@ var (
 	}
 	spareModules = []string{
 		"drbd", "nbd", "ublk_drv", "loop", "dm_snapshot", "dm_delay", "dm_flakey", "sch_netem", "sha1_generic",
-		"hmac", "bridge", "crypto_user", "null_blk", "tcp_diag",
+		"hmac", "bridge", "crypto_user", "null_blk", "tcp_diag", "softdog", "i6300esb",
 	}
 )
 

@@ -38,6 +38,8 @@ type Config struct {
 	// Counted makes an instruction of the processor last a nanosecond, and waiting
 	// no time of this machine's: for measurements that a busy host can't change.
 	Counted bool
+	// Watchdog is an Intel 6300ESB, for the module i6300esb.
+	Watchdog bool
 	// Lifetime is when the machine is killed whatever it does; 0 is 30 minutes.
 	Lifetime time.Duration
 }
@@ -252,6 +254,16 @@ func (m *Machine) PowerOff(ctx context.Context) error {
 	}
 	m.once.Do(m.bury)
 	return nil
+}
+
+// Ended waits until the machine is off by itself, and is the events that QEMU told
+// of, in its words. One that restarts is off too: QEMU ends then.
+func (m *Machine) Ended(ctx context.Context) ([]string, error) {
+	if err := m.control.gone(ctx); err != nil {
+		return nil, fmt.Errorf("machine %s: its end: %w", m.config.Name, err)
+	}
+	m.once.Do(m.bury)
+	return m.control.events, nil
 }
 
 // Pause stops the machine's processor; it does not notice.

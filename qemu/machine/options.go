@@ -61,6 +61,9 @@ func options(m *Machine, a Accel) *vmtest.QemuOptions {
 		"-chardev", "socket,id=agent,path=" + m.path("agent"),
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=" + agent.PortName,
 	}, devices(c)...)
+	if c.Watchdog {
+		o.Params = append(o.Params, "-device", "i6300esb", "-action", "watchdog=reset")
+	}
 	if c.Counted {
 		o.Params = append(o.Params, "-icount", "shift=0,sleep=off")
 	}

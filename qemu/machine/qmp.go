@@ -14,8 +14,9 @@ type qmp struct {
 	port    io.ReadWriteCloser
 	order   sync.Mutex    // one command at a time
 	last    int           // number of the last command
-	answers chan answer   // of commands; events are dropped
+	answers chan answer   // of commands
 	ended   chan struct{} // QEMU has closed the channel
+	events  []string      // their names and data; complete once it has ended
 }
 
 type answer struct {
@@ -24,6 +25,9 @@ type answer struct {
 	Error  *struct {
 		Desc string `json:"desc"`
 	} `json:"error"`
+	// An event has these, and no ID.
+	Event string          `json:"event"`
+	Data  json.RawMessage `json:"data"`
 }
 
 // newQMP takes QEMU out of the negotiation with which every channel starts.
@@ -48,8 +52,12 @@ func (q *qmp) listen() {
 			return
 		}
 		var a answer
-		if json.Unmarshal(line, &a) == nil && (a.Return != nil || a.Error != nil) {
+		switch {
+		case json.Unmarshal(line, &a) != nil:
+		case a.Return != nil || a.Error != nil:
 			q.answers <- a
+		case a.Event != "":
+			q.events = append(q.events, a.Event+" "+string(a.Data))
 		}
 	}
 }
