@@ -90,13 +90,17 @@ func (t *trial) renew() {
 	}
 }
 
-// marked tells whether a verify has marked something that nobody copies yet.
+// marked tells whether a verify has marked something that nobody copies yet, and
+// that connecting anew copies: it does so from a Primary alone. Without one nobody
+// knows which copy is good, and the nodes leave both as they are until there is one.
 func (t *trial) marked() bool {
+	primary := false
 	for n := range 2 {
 		s := t.w.Node(n).Core().Status().Resources[0]
 		if s.State.Conn != drbdwire.Connected || s.OutOfSync == 0 {
 			return false
 		}
+		primary = primary || s.State.Role == drbdwire.Primary
 	}
-	return t.o.IsRotten()
+	return primary && t.o.IsRotten()
 }
