@@ -237,23 +237,39 @@ func (r *Resource) loseWrite(q *request) {
 }
 
 // refusesFrozen parts from a peer that restarted while writes wait for it: it may
-// have lost what it had of them. They are this node's alone from now on, in a
-// generation of their own; the next connection brings a resync. Source: DRBD 8.4
-// states, section 7.
+// have lost what it had of them. They are marked, in a generation of their own, so
+// that the next connection brings a resync. Source: DRBD 8.4 states, section 7.
+//
+// The kernel tells users of these writes at once. But the peer has been told yet
+// that both copies are equal, and would take over without them if this node died
+// now: so they go on waiting, for the next connection or for who fences the peer.
 func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
-	if r.requests.held == 0 || disk != drbdwire.Consistent {
+	if disk != drbdwire.Consistent || !r.marksHeld() {
 		return false
 	}
-	next := r.state
-	next.SuspFencing = false
-	r.set(next, "the peer has restarted")
-	r.keepAlone(func(*request) bool { return true })
+	r.meta.allPages = r.meta.open
+	r.meta.dirty()
 	if r.fence.postponed {
 		r.fence.postponed = false
 		r.newGeneration()
 	}
 	r.dropLink(drbdwire.ProtocolError, "the peer has restarted while writes were waiting for it")
 	return true
+}
+
+// marksHeld marks the writes that wait for the peer, and tells whether that was
+// news.
+func (r *Resource) marksHeld() (news bool) {
+	for _, list := range r.requests.both() {
+		for i := range list {
+			q := &list[i]
+			if q.held && r.bits != nil && !r.bits.Any(q.sector, q.size) {
+				r.markDifferent(q)
+				news = true
+			}
+		}
+	}
+	return news
 }
 
 // suspendIO lets users' requests wait until resume-io.

@@ -82,6 +82,11 @@ var _ = Describe("A Primary with fencing resource-and-stonith that loses its pee
 		p.b.crash()
 		p.b.mustOrder(replica.OrderAttach, false)
 		p.b.mustOrder(replica.OrderConnect, false)
+		p.cut = false
+		p.meet()
+		p.cut = true // no second time
+		p.run()
+		Expect(p.a.done).To(BeEmpty(), "the peer may take its copy for an equal one")
 		p.heal()
 		p.wait()
 		Expect(p.a.done).To(HaveLen(1))
