@@ -91,6 +91,9 @@ var (
 // ScriptEnv is what scripts of haresources find in their environment.
 func ScriptEnv(site *config.Site) []string { return finder(site, Options{}, xen.Guests{}).Env }
 
+// Late is late.
+var Late = late
+
 // Overdue is overdue.
 var Overdue = overdue
 

@@ -105,7 +105,7 @@ type Node struct {
 	once      sync.Once
 	sockets   map[string]*os.File
 	rounds    atomic.Uint64 // how often loop went round
-	unwatched atomic.Value  // why there is no watchdog, a string
+	unwatched atomic.Value  // what is wrong with the watchdog, a string
 
 	// turn is held by who steps the machine; what follows needs it.
 	turn      sync.Mutex

@@ -163,7 +163,7 @@ type GroupStatus struct {
 // warnings are those of the files, and what this node goes without.
 func (n *Node) warnings() []string {
 	if why, ok := n.unwatched.Load().(string); ok {
-		return append(slices.Clone(n.site.Warnings), "there is no watchdog: "+why)
+		return append(slices.Clone(n.site.Warnings), why)
 	}
 	return n.site.Warnings
 }

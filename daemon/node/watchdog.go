@@ -17,14 +17,28 @@ const (
 	longestPause = time.Second
 )
 
-// watchTimeout is after how long a node that hangs is reset: before the other
-// one may run its groups.
-func watchTimeout(ha *haconf.HA) time.Duration {
-	until := ha.Deadtime
+// takenOver is after how long the other node may run the groups of one that hangs.
+func takenOver(ha *haconf.HA) time.Duration {
 	if ha.Policy == haconf.PolicyWitness {
-		until = ha.Lease
+		return ha.Lease
 	}
-	return max(until/2, shortestWatch).Truncate(time.Second)
+	return ha.Deadtime
+}
+
+// watchTimeout is after how long a node that hangs is reset: before it is taken
+// over, if the device can.
+func watchTimeout(ha *haconf.HA) time.Duration {
+	return max(takenOver(ha)/2, shortestWatch).Truncate(time.Second)
+}
+
+// late warns of a device that resets a node which hangs when that is too late. 0
+// is not known.
+func late(ha *haconf.HA, timeout time.Duration) string {
+	if until := takenOver(ha); timeout >= until {
+		return fmt.Sprintf("the watchdog resets this machine after %s, and the other node may start what runs here after %s",
+			timeout, until)
+	}
+	return ""
 }
 
 // startWatch opens the watchdog of ha.cf, if there is one. A node that can't goes
@@ -37,13 +51,17 @@ func (n *Node) startWatch() *watchdog.Dog {
 	dog, err := watchdog.Open(n.site.HA.Watchdog, timeout)
 	if err != nil {
 		n.log.Error("this node runs without its watchdog", "error", err)
-		n.unwatched.Store(err.Error())
+		n.unwatched.Store("there is no watchdog: " + err.Error())
 		return nil
 	}
 	if dog.Timeout > 0 {
 		timeout = dog.Timeout
 	}
 	n.log.Info("watchdog", "device", n.site.HA.Watchdog, "timeout", timeout)
+	if why := late(n.site.HA, dog.Timeout); why != "" {
+		n.log.Warn(why)
+		n.unwatched.Store(why)
+	}
 	n.working.Go(func() { n.keepWatch(dog, min(timeout/4, longestPause)) })
 	return dog
 }

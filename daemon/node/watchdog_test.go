@@ -130,3 +130,27 @@ func TestWhatKeepsAWatchdogFromBeingKicked(t *testing.T) {
 	}
 	NewWithT(t).Expect(node.Overdue(&machine.Status{}, haconf.PolicyLastMan, 0)).To(BeEmpty())
 }
+
+// Some devices have a timeout that can't be changed, and none is asked for less than 5 s.
+func TestAWatchdogThatIsTooLate(t *testing.T) {
+	for name, tc := range map[string]struct {
+		policy  string
+		timeout time.Duration
+		want    string
+	}{
+		"half of deadtime":                {policy: haconf.PolicyLastMan, timeout: 15 * time.Second},
+		"as long as deadtime":             {policy: haconf.PolicyLastMan, timeout: 30 * time.Second, want: "after 30s, .* after 30s"},
+		"half of the lease":               {policy: haconf.PolicyWitness, timeout: 10 * time.Second},
+		"between the lease and deadtime":  {policy: haconf.PolicyWitness, timeout: 25 * time.Second, want: "after 25s, .* after 20s"},
+		"a timeout that nobody can learn": {policy: haconf.PolicyWitness},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ha := &haconf.HA{Policy: tc.policy, Deadtime: 30 * time.Second, Lease: 20 * time.Second}
+			want := BeEmpty()
+			if tc.want != "" {
+				want = MatchRegexp(tc.want)
+			}
+			NewWithT(t).Expect(node.Late(ha, tc.timeout)).To(want)
+		})
+	}
+}
