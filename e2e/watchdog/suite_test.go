@@ -28,6 +28,8 @@ const (
 	soon = 90 * time.Second
 	// timeout is what polluxd asks the device for: half of deadtime.
 	timeout = 20 * time.Second
+	// diskSize is that of the disk "data" that each machine has, in bytes.
+	diskSize = 48 << 20
 )
 
 // files are the node's, whose peer is not there.
@@ -47,6 +49,15 @@ watchdog /dev/watchdog
 // nothing is a script of haresources that has nothing to start.
 const nothing = "#!/bin/sh\necho stopped\n"
 
+// resource is a drbd.conf with one on the disk.
+const resource = `
+resource r1 {
+  protocol C;
+  on milo1 { device /dev/drbd1; disk /dev/disk/data; address 127.0.1.1:7789; meta-disk internal; }
+  on milo2 { device /dev/drbd1; disk /dev/disk/data; address 127.0.1.2:7789; meta-disk internal; }
+}
+`
+
 // watched is a machine with a watchdog.
 type watched struct {
 	*machine.Machine
@@ -60,14 +71,18 @@ func boot(ctx SpecContext, module string) *watched {
 	if os.Getenv("POLLUX_E2E") != "1" {
 		Skip("boots machines in QEMU: run with POLLUX_E2E=1")
 	}
-	programs, err := image.Programs(ctx, GinkgoT().TempDir(), map[string]string{"/usr/sbin/polluxd": "cmd/polluxd"})
+	dir := GinkgoT().TempDir()
+	programs, err := image.Programs(ctx, dir, map[string]string{
+		"/usr/sbin/polluxd": "cmd/polluxd", "/usr/bin/pollux": "cmd/pollux",
+	})
 	Expect(err).NotTo(HaveOccurred())
 	plain, err := image.Plain(ctx, image.DefaultKernel(), programs)
 	Expect(err).NotTo(HaveOccurred())
+	config := machine.Config{Name: "milo1", Image: plain, Watchdog: module == "i6300esb"}
+	_, err = config.Plug(GinkgoT(), dir, "data", diskSize)
+	Expect(err).NotTo(HaveOccurred())
 	w := &watched{}
-	w.Machine, err = machine.Boot(ctx, GinkgoT(), machine.Config{
-		Name: "milo1", Image: plain, Watchdog: module == "i6300esb",
-	})
+	w.Machine, err = machine.Boot(ctx, GinkgoT(), config)
 	Expect(err).NotTo(HaveOccurred())
 	for name, text := range files {
 		Expect(w.Put(ctx, name, []byte(text), 0o600)).To(Succeed())

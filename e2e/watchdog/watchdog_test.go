@@ -66,6 +66,21 @@ var _ = Describe("A watchdog", Label("vm"), func() {
 				Expect(w.daemon.Signal(ctx, syscall.SIGKILL)).To(Succeed())
 				w.isReset(ctx, module)
 			}, SpecTimeout(6*time.Minute))
+
+			It("resets a machine whose daemon has ended, and left something running", func(ctx SpecContext) {
+				w = boot(ctx, module)
+				Expect(w.Put(ctx, "/etc/drbd.conf", []byte(resource), 0o600)).To(Succeed())
+				w.shell(ctx, "pollux create-md --force r1")
+				w.start(ctx)
+				w.shell(ctx, "pollux primary --force r1")
+				user, err := w.Start("/bin/bash", "-c", "exec 3<>/dev/drbd1 && echo opened && exec sleep infinity")
+				Expect(err).NotTo(HaveOccurred())
+				Eventually(user.Stdout).WithContext(ctx).WithTimeout(soon).Should(Equal("opened\n"), user.Stderr)
+				Expect(w.daemon.Signal(ctx, syscall.SIGTERM)).To(Succeed())
+				Expect(w.daemon.Wait(ctx)).To(Equal(1), w.said)
+				Expect(w.state(ctx)).To(Equal("active"))
+				w.isReset(ctx, module)
+			}, SpecTimeout(6*time.Minute))
 		})
 	}
 })
