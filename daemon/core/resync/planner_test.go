@@ -292,6 +292,27 @@ var _ = Describe("A sync target with DRBD's controller", func() {
 		Expect(got).To(BeNumerically(">", 100<<10/4/10*9/10), "the path has no limit, so c-max-rate is")
 	})
 
+	It("finds its way up from a block a step, to which a slow disk has brought it", func() {
+		t := start(resync.Params{Rate: 10 << 10, PlanAhead: 20, DelayTarget: 1, MaxRate: 100 << 10}, allDirty(2048*mib))
+		var pending []request
+		for range 2000 {
+			if pending = append(pending, t.all()...); len(pending) > 0 {
+				t.answer(pending[0])
+				pending = pending[1:]
+			}
+			t.now += resync.StepTime
+		}
+		t.answer(pending...)
+		var most uint32
+		for range 600 {
+			list := t.all()
+			most = max(most, blocks(list))
+			t.answer(list...) // within the step: nothing is ever on its way
+			t.now += resync.StepTime
+		}
+		Expect(most).To(BeNumerically(">", 100))
+	})
+
 	It("never comes to a standstill", func() {
 		t := start(resync.Params{Rate: 1, PlanAhead: 300, DelayTarget: 1, MaxRate: 250}, allDirty(mib))
 		for range 1000 {

@@ -49,10 +49,12 @@ func newController(p Params) controller {
 // step gives the number of blocks to request now. Got is the sectors that came
 // in since the last step, flying those requested and still to come.
 //
-// Source: DRBD 8.4 states, section 11.1. Two things differ. What a fixed rate
-// leaves of a block is carried over, so rates below 40 KiB/s move; and when
-// nothing is on its way one block is, so the controller can't plan itself to a
-// standstill. The kernel, moreover, requests one block more than decided
+// Source: DRBD 8.4 states, section 11.1. Three things differ. What a fixed rate
+// leaves of a block is carried over, so rates below 40 KiB/s move. When nothing
+// is on its way one block is, so the controller can't plan itself to a
+// standstill. And with c-delay-target, when all has come within the step, there
+// is no delay to keep: then it begins again with Rate, where it would else stay
+// at a block a step for ever, to which a slow disk may have brought it. The kernel, moreover, requests one block more than decided
 // whenever its last request ends at the decided number.
 func (c *controller) step(got, flying uint64) uint64 {
 	blocks := c.fixed()
@@ -90,11 +92,15 @@ func (c *controller) fixed() uint64 {
 func (c *controller) steer(got, flying int64) uint64 {
 	n := int64(len(c.plan))
 	want := int64(c.params.FillTarget)
+	start := int64(c.params.Rate) * 2 / 10 * n
 	switch {
 	case flying+got == 0:
-		want = int64(c.params.Rate) * 2 / 10 * n
+		want = start
 	case want == 0:
 		want = got * int64(c.params.DelayTarget)
+		if flying == 0 {
+			want = max(want, start)
+		}
 	}
 	correction := want - flying
 	for _, planned := range c.plan {
