@@ -53,6 +53,29 @@ var _ = Describe("A disk that does not answer within disk-timeout", func() {
 		Expect(p.a.done[1].Failed || p.a.done[2].Failed).To(BeFalse())
 	})
 
+	It("is given up by the Primary after a resync, in which the peer's copy took a write that it lacks", func() {
+		p.part()
+		p.a.write(1, 8, 'w', 4096)
+		p.run()
+		p.a.hold[replica.Read] = true
+		p.heal()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		blocks := p.a.held
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{replica.Write: true}
+		p.a.write(2, 24, 'x', 4096)
+		p.run()
+		Expect(p.b.disk[24*512]).To(Equal(byte('x')))
+		for _, answer := range blocks {
+			answer()
+		}
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		pass(4)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+	})
+
 	// logged is a write whose extent is in the activity log from then on.
 	logged := func() {
 		p.a.write(9, 16, 'l', 4096)

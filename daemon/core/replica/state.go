@@ -38,6 +38,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if isVerify(old.Conn) && !isVerify(next.Conn) {
 		r.leftVerify(old.Conn)
 	}
+	if next.PeerDisk == drbdwire.UpToDate && old.PeerDisk == drbdwire.Inconsistent && next.Conn == drbdwire.Connected {
+		r.requests.copyIsWhole()
+	}
 	r.recordGeneration(old)
 	if next.Conn >= drbdwire.Connected {
 		r.meta.lent = next.Peer == drbdwire.Primary || r.peer.uuids.Current&^1 == r.uuids.Current&^1

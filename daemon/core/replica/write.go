@@ -209,6 +209,14 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 	return nil
 }
 
+// copyIsWhole notes that the copy which has the peer's share of the writes lacks
+// no other blocks any more: its resync has ended.
+func (t *table) copyIsWhole() {
+	for i := range t.list {
+		t.list[i].partial = false
+	}
+}
+
 // markDifferent notes that only one copy has a write.
 func (r *Resource) markDifferent(q *request) {
 	r.sync.whole = false
