@@ -88,12 +88,18 @@ var _ = Describe("Groups that go back after 60 s of a steady link, once an hour"
 		Expect(w.done()).To(Equal(script("milo2"+stopOrder, "milo1"+startOrder)))
 	})
 
-	It("go back once, and then not before the hour is over", func() {
+	DescribeTable("go back once, and then not before the hour is over", func(anew bool) {
 		w, milo1, milo2 := patient()
 		fits(milo2, true)
 		w.pass(65 * time.Second)
 		Expect(milo1.group(0).State).To(Equal("running"))
 		gone := w.now
+		if anew {
+			w.pass(10 * time.Minute)
+			milo2.crash()
+			milo2.boot(true)
+			w.pass(time.Minute)
+		}
 		returns(w)
 		fits(milo2, true)
 		w.pass(5 * time.Minute)
@@ -101,26 +107,10 @@ var _ = Describe("Groups that go back after 60 s of a steady link, once an hour"
 		Expect(milo2.fail.Snapshot().Failback).To(HaveSuffix("groups go back once in 1h0m0s"))
 		w.until(gone + time.Hour + time.Minute)
 		Expect(w.done()).To(Equal(script("milo2"+stopOrder, "milo1"+startOrder)))
-	})
-
-	It("go back once in the hour, though the daemon that gave them starts anew in between", func() {
-		w, milo1, milo2 := patient()
-		fits(milo2, true)
-		w.pass(65 * time.Second)
-		Expect(milo1.group(0).State).To(Equal("running"))
-		gone := w.now
-		w.pass(10 * time.Minute)
-		milo2.crash()
-		milo2.boot(true)
-		w.pass(time.Minute)
-		returns(w)
-		fits(milo2, true)
-		w.pass(5 * time.Minute)
-		Expect(w.done()).To(BeEmpty())
-		Expect(milo2.fail.Snapshot().Failback).To(HaveSuffix("groups go back once in 1h0m0s"))
-		w.until(gone + time.Hour + time.Minute)
-		Expect(w.done()).To(Equal(script("milo2"+stopOrder, "milo1"+startOrder)))
-	})
+	},
+		Entry("by the daemon that gave them", false),
+		Entry("by one that starts anew in between", true),
+	)
 
 	It("say so when the next start of the daemon will not know that", func() {
 		w, milo1, milo2 := patient()

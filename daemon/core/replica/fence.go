@@ -240,9 +240,9 @@ func (r *Resource) loseWrite(q *request) {
 // have lost what it had of them. They are marked, in a generation of their own, so
 // that the next connection brings a resync. Source: DRBD 8.4 states, section 7.
 //
-// The kernel tells users of these writes at once. But the peer has been told yet
+// The kernel tells users of these writes at once. But the peer has just been told
 // that both copies are equal, and would take over without them if this node died
-// now: so they go on waiting, for the next connection or for who fences the peer.
+// now: so they go on waiting, for the next connection or until the peer is fenced.
 func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
 	if disk != drbdwire.Consistent || !r.marksHeld() {
 		return false
