@@ -2,9 +2,15 @@ package main
 
 import (
 	"flag"
+	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/faults/plan"
+	"github.com/optionc/pollux/sim/trial"
+	"github.com/optionc/pollux/sim/world"
 )
 
 // What can't be done is said in one line, with what would be right, and nothing runs.
@@ -40,4 +46,15 @@ func TestHelpIsNoMistake(t *testing.T) {
 	}
 	g.Expect(start(nil)).To(Succeed())
 	g.Expect(start([]string{"--help"})).To(Succeed())
+}
+
+func TestWhatASweepFindsIsWrittenDownAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	found := finds{dir: t.TempDir()}
+	changed := plan.Plan{{At: time.Second, Kind: plan.Crash, Node: 1, For: time.Second}}
+	found.add(trial.Result{Seed: 7, Profile: trial.Storm, Plan: changed, Broken: &world.Violation{Promise: "1"}})
+	s, err := load(filepath.Join(found.dir, "found-1-seed-7.plan"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Plan).To(Equal(changed), "a guided run has a plan that its seed does not draw")
+	g.Expect(s.Seed).To(Equal(uint64(7)))
 }

@@ -54,21 +54,18 @@ func sweep(args []string) error {
 	default:
 		return errors.New("found no seeds, want --seeds A..B or --for TIME")
 	}
-	var failed []trial.Result
-	s.Failed = func(r trial.Result) {
-		fmt.Printf("seed %d, profile %s: BROKEN %v\n    %s\n", r.Seed, r.Profile, r.Broken, r.Command())
-		failed = append(failed, r)
-	}
 	if *hashes {
 		return printHashes(s)
 	}
+	found := finds{dir: *out}
+	s.Failed = found.add
 	fmt.Fprintf(os.Stderr, "from seed %d\n", s.From)
 	sum := s.Run()
 	fmt.Printf("%v\n%+v\n%s\n", sum, sum.Counts, sum.Missing())
-	if len(failed) == 0 {
+	if len(found.failed) == 0 {
 		return nil
 	}
-	if err := keep(failed[0], *out); err != nil {
+	if err := found.shrinkFirst(); err != nil {
 		return err
 	}
 	return errBroken
@@ -85,24 +82,53 @@ func rangeOf(text string) (from, to uint64, err error) {
 	return from, to, nil
 }
 
-// keep makes a failure smaller and writes it down.
-func keep(r trial.Result, dir string) error {
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "polluxsim"); err != nil {
-			return err
-		}
+// finds are the runs of a sweep that failed. Each is written down as soon as it
+// is found: the plan of a guided one is not what its seed draws, and a sweep of
+// hours may be cut short.
+type finds struct {
+	dir    string
+	failed []trial.Result
+	err    error // of the first that could not be written
+}
+
+// add prints a failure and the command that shows it again.
+func (f *finds) add(r trial.Result) {
+	f.failed = append(f.failed, r)
+	file, err := f.write(fmt.Sprintf("found-%d-seed-%d.plan", len(f.failed), r.Seed), r)
+	if err != nil && f.err == nil {
+		f.err = err
 	}
+	fmt.Printf("seed %d, profile %s: BROKEN %v\n    go run ./sim/polluxsim run %s --trace\n", r.Seed, r.Profile, r.Broken, file)
+}
+
+func (f *finds) write(name string, r trial.Result) (string, error) {
+	if f.dir == "" {
+		dir, err := os.MkdirTemp("", "polluxsim")
+		if err != nil {
+			return "", err
+		}
+		f.dir = dir
+	}
+	file := filepath.Join(f.dir, name)
+	return file, os.WriteFile(file, []byte(r.Scenario().String()), 0o600)
+}
+
+// shrinkFirst makes the first failure smaller and writes that down.
+func (f *finds) shrinkFirst() error {
+	if f.err != nil {
+		return f.err
+	}
+	r := f.failed[0]
 	small := smaller(r.Seed, trial.OptionsOf(r.Scenario()))
 	if small.Broken == nil {
 		small = r
 	}
-	file := filepath.Join(dir, fmt.Sprintf("seed-%d.plan", r.Seed))
-	if err := os.WriteFile(file, []byte(small.Scenario().String()), 0o600); err != nil {
+	file, err := f.write(fmt.Sprintf("seed-%d.plan", r.Seed), small)
+	if err != nil {
 		return err
 	}
 	fmt.Printf("%d of %d faults are enough:\n%v    go run ./sim/polluxsim replay %s\n    go run ./sim/polluxsim explain %s --html %s\n",
-		len(small.Plan), len(r.Plan), small.Scenario(), file, file, filepath.Join(dir, "explained.html"))
+		len(small.Plan), len(r.Plan), small.Scenario(), file, file, filepath.Join(f.dir, "explained.html"))
 	return nil
 }
 
