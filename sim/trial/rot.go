@@ -48,7 +48,8 @@ func (t *trial) rot(n int) {
 
 // prove has the copies compared, as an operator does now and then, and what
 // differs copied. A block that rotted has to be found, unless it was copied
-// before.
+// before. Meanwhile he helps: what hung before the faults ended may make a node give
+// its disk up only now.
 func (t *trial) prove() *world.Violation {
 	if !t.o.IsRotten() || t.resource().VerifyAlg == "" {
 		return nil
@@ -63,6 +64,7 @@ func (t *trial) prove() *world.Violation {
 		if node := t.w.Node(t.g.LastRun()); node.Alive() && node.State().Conn == drbdwire.Connected && idle%10 == 0 {
 			t.order(node, replica.OrderVerify, nil) // once more, if it was refused or broken off
 		}
+		t.help()
 		if v := t.w.Run(t.w.Now() + time.Second); v != nil {
 			return v
 		}

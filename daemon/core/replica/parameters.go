@@ -228,7 +228,7 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 		r.sourceFinished(s.Role, disk)
 		return
 	}
-	if s.Conn == drbdwire.Connected && old.Conn == drbdwire.VerifyT {
+	if s.Conn == drbdwire.Connected && old.Conn == drbdwire.VerifyT && disk == drbdwire.UpToDate {
 		r.verifyStopped()
 		old = r.state
 	}

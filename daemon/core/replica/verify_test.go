@@ -243,6 +243,17 @@ var _ = Describe("An online verify", func() {
 		Expect(p.a.core.Status().OutOfSync).To(BeZero())
 	})
 
+	It("was broken off, as both nodes say, where the disk fails of the one that drives it", func() {
+		p := synced(withVerify)
+		p.a.hold[replica.Read] = true
+		p.a.verify(0, 0)
+		p.a.bad = true
+		p.a.release()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		Expect(p.a.core.Status().Verified.Complete).To(BeFalse())
+		Expect(p.b.core.Status().Verified.Complete).To(BeFalse())
+	})
+
 	It("survives results and replies that nobody waits for", func() {
 		p := synced(withVerify)
 		packet := func(socket replica.Socket, cmd drbdwire.Command, data []byte) {
