@@ -162,28 +162,36 @@ func (d *device) complete(q *diskRequest) {
 	d.answer(q, false)
 }
 
-// tear lets some sectors of a write have happened, and no more than that.
+// tear lets some sectors of a write have happened, and no more than that. What it
+// was to flush first is on the medium before any of them.
 func (d *device) tear(q *diskRequest) {
 	if !q.write {
 		return
 	}
 	for i := range max(len(q.row), len(q.blocks)) {
-		switch {
-		case d.node.w.luck.disk.Below(2) == 0:
-		case q.onMeta:
+		if d.node.w.luck.disk.Below(2) == 0 {
+			continue
+		}
+		d.flushFor(q)
+		if q.onMeta {
 			_ = d.writeMeta(q.sector+i, q.blocks[i:i+1], false)
-		default:
+		} else {
 			_ = d.writeData(q.sector+i, q.row[i:i+1], false)
 		}
 	}
 }
 
-// apply lets a request have happened.
-func (d *device) apply(q *diskRequest) {
+// flushFor does the flush of a request, if it has one: before anything that it writes.
+func (d *device) flushFor(q *diskRequest) {
 	if q.flush {
 		d.data.Flush(q.dataStamp)
 		d.meta.Flush(q.metaStamp)
 	}
+}
+
+// apply lets a request have happened.
+func (d *device) apply(q *diskRequest) {
+	d.flushFor(q)
 	if !q.write {
 		return
 	}
