@@ -16,12 +16,15 @@ import (
 // A Primary that loses the connection goes on alone, and its peer's copy is
 // old from then on. The peer must know: should the Primary die later, it must
 // not take over with old data. Two things tell it. The Primary says so over
-// the heartbeats. And a heartbeat that is heard after the connection broke
-// shows that the Primary lived on. A Primary that died took its heartbeats
-// with it: then the copy is as good as the last acknowledged write.
+// the heartbeats: when it loses the connection, whenever its data become another
+// generation, and when it is asked. A node asks that hears its peer for the
+// first time: what it was told before it started is forgotten, and what was said
+// before it heard anything is not sent again. And a heartbeat that is heard after
+// the connection broke shows that the Primary lived on. A Primary that died took
+// its heartbeats with it: then the copy is as good as the last acknowledged write.
 
-// msgAlone is the type of the message that says so. A real Heartbeat ignores
-// types that it does not know.
+// msgAlone is the type of the message that says so, or asks, without fields. A
+// real Heartbeat ignores types that it does not know.
 const msgAlone = "pollux_alone"
 
 // The fields of that message.
@@ -42,8 +45,11 @@ type watch struct {
 	// counts as UpToDate.
 	lost  bool
 	since time.Duration
-	// alone is the generation that the peer went on alone with; 0 is none.
+	// alone is the generation that the peer said since then that it goes on alone
+	// with; 0 is none.
 	alone uint64
+	// said is the generation that this node said so of; 0 is none.
+	said uint64
 }
 
 // mayHaveGoneOn tells whether the peer was Primary when the connection broke,
@@ -89,28 +95,47 @@ func (m *Machine) watchReplica(i int) {
 		w.state = now
 		m.replicaChanged(i, old, now)
 	}
-	if !w.lost || planted.On(planted.NeverOutdated) {
+	m.sayAlone(i)
+	if planted.On(planted.NeverOutdated) {
 		return
 	}
-	alone := w.alone != 0 && w.alone != r.Generation()
-	if alone || m.alive != nil && m.alive.Snapshot().Peer.HeardAt > w.since+lastPackets {
-		w.lost = false
-		m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
-			Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: true,
-		}})
+	told := w.alone != 0 && w.alone != r.Generation()
+	switch {
+	case w.lost && (told || m.livedOn(w.since)):
+		m.outdate(i, true)
+	case told && mayBeOld(now):
+		m.outdate(i, false)
 	}
+}
+
+// livedOn tells whether the peer was heard after it lost the connection.
+func (m *Machine) livedOn(since time.Duration) bool {
+	return m.alive != nil && m.alive.Snapshot().Peer.HeardAt > since+lastPackets
+}
+
+// mayBeOld tells whether a copy counts as good that was not compared with that of a
+// Primary which goes on alone. A handshake that is under way compares them.
+func mayBeOld(s drbdwire.State) bool {
+	return s.Role == drbdwire.Secondary && s.Disk > drbdwire.Outdated && s.Conn < drbdwire.WFReportParams
+}
+
+// outdate marks the copy of this node as old: whatever it is, with force, else
+// unless it has changes that its peer lacks.
+func (m *Machine) outdate(i int, force bool) {
+	m.watches[i].lost, m.watches[i].alone = false, 0
+	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
+		Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: force,
+	}})
 }
 
 func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	w := &m.watches[i]
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
 	switch {
-	case is:
-		w.lost = false
-	case was && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent:
+	case is && !was:
+		w.lost, w.alone, w.said = false, 0, 0
+	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent:
 		w.lost, w.since = true, m.now
-	case was && now.Role == drbdwire.Primary && m.alive != nil:
-		m.sayAlone(i)
 	}
 	if m.task.due != Never && m.task.resource == i {
 		m.tryRole() // what it waited for may be over
@@ -120,24 +145,47 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	}
 }
 
+// sayAlone tells the peer once of each generation that this node goes on alone with.
 func (m *Machine) sayAlone(i int) {
+	w, r := &m.watches[i], m.resources[i]
+	goesOn := w.state.Role == drbdwire.Primary && w.state.Conn < drbdwire.Connected && w.state.Disk == drbdwire.UpToDate
+	if !goesOn || m.alive == nil || w.said == r.Generation() {
+		return
+	}
+	w.said = r.Generation()
 	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
 		Kind: liveness.Say, Message: hbwire.Message{
 			hbwire.Text(hbwire.FieldType, msgAlone),
 			hbwire.Text(fieldResource, m.cfg.Resources[i].Name),
-			hbwire.Text(fieldGeneration, strconv.FormatUint(m.resources[i].Generation(), 16)),
+			hbwire.Text(fieldGeneration, strconv.FormatUint(w.said, 16)),
 		},
 	}})
 }
 
-// heardAlone takes the message that the peer's Primary goes on alone.
-func (m *Machine) heardAlone(msg hbwire.Message) bool {
-	if msg.Text(hbwire.FieldType) != msgAlone {
+// askAlone asks the peer what it goes on alone with.
+func (m *Machine) askAlone() {
+	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
+		Kind: liveness.Say, Message: hbwire.Message{hbwire.Text(hbwire.FieldType, msgAlone)},
+	}})
+}
+
+// heardAlone takes the peer's messages; the own ones come back as well.
+func (m *Machine) heardAlone(e liveness.Effect) bool {
+	if e.Message.Text(hbwire.FieldType) != msgAlone {
 		return false
 	}
-	generation, err := msg.Hex(fieldGeneration)
-	if i := m.find(msg.Text(fieldResource)); i >= 0 && err == nil {
+	name := e.Message.Text(fieldResource)
+	generation, err := e.Message.Hex(fieldGeneration)
+	switch i := m.find(name); {
+	case e.Own:
+	case name == "":
+		for i := range m.watches {
+			m.watches[i].said = 0
+			m.stir(i)
+		}
+	case i >= 0 && err == nil:
 		m.watches[i].alone = generation
+		m.stir(i)
 	}
 	return true
 }

@@ -292,13 +292,14 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 		told := failover.Input{Silent: e.Silent}
 		switch e.Kind {
 		case liveness.Heard:
-			if m.heardFiles(e) || m.heardForShell(e) || m.heardVote(e) || m.heardAlone(e.Message) {
+			if m.heardFiles(e) || m.heardForShell(e) || m.heardVote(e) || m.heardAlone(e) {
 				continue
 			}
 			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own
 		case liveness.PeerUp:
 			told.Kind = failover.PeerUp
 			m.sayFiles()
+			m.askAlone()
 		case liveness.PeerDied:
 			told.Kind = failover.PeerDied
 			m.peerFiles = Files{} // what comes back may have others
