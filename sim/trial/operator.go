@@ -144,14 +144,15 @@ func (t *trial) isHalf(n int) bool {
 }
 
 // unfreeze starts a Primary again whose users wait for data that it will not get:
-// without them nothing on it can be stopped. One with half a copy refuses the peer's
-// whole one if that is older than what its users have seen, as when somebody put an old
-// disk back. Nothing newer is left then, and these users can't go on.
+// without them nothing on it can be stopped. One with half a copy, or with an old one that
+// the peer had not begun to copy to, refuses the peer's whole one if that is older than
+// what its users have seen, as when somebody put an old disk back. Nothing newer is left
+// then, and these users can't go on.
 func (t *trial) unfreeze() bool {
 	for n := range 2 {
 		node, s := t.w.Node(n), t.w.Node(n).State()
-		if s.Role == drbdwire.Primary && (s.Disk == drbdwire.Diskless || t.isHalf(n)) && s.Conn < drbdwire.Connected &&
-			t.w.Now() > t.calm+stuck {
+		unusable := s.Disk == drbdwire.Diskless || s.Disk == drbdwire.Outdated || t.isHalf(n)
+		if s.Role == drbdwire.Primary && unusable && s.Conn < drbdwire.Connected && t.w.Now() > t.calm+stuck {
 			t.repairs++
 			t.w.Tracef("operator: %s is started again", world.Name(n))
 			node.Crash()
