@@ -114,7 +114,7 @@ func (r *Resource) superRead(data []byte) {
 	}
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
-	m.only = false
+	m.only, m.begun = false, 0
 	m.sized = super.Size
 	r.size = max(size, shown)
 	r.bits = resync.NewBitmap(size)
@@ -161,7 +161,7 @@ func (r *Resource) replay(data []byte) {
 		r.bits.SetAll()
 	}
 	r.waiting.degraded = primary && m.flags&drbdmeta.MDConnectedInd == 0
-	m.lent = !r.waiting.degraded
+	m.lent = true
 	next := r.found()
 	if !r.order.joins { // else the peer decides with this node what the disk is worth
 		m.flags, m.behind, m.parting = 0, false, false
@@ -251,6 +251,8 @@ func (r *Resource) diskFailed(why string) {
 	r.note = why
 	r.decided(aboutData, "not used any more", why, r.standing())
 	r.set(next, why)
+	r.meta.begun = r.unanswered()
+	r.sendUUIDs()
 	r.sendState()
 	whole := r.sync.whole
 	r.letGoOfDisk(why)
@@ -293,6 +295,16 @@ func (r *Resource) letGoOfDisk(why string) {
 	r.requests.loseDisk()
 	r.mirror.loseLog()
 	r.diskIdle()
+}
+
+// unanswered gives the generation that a Primary was writing down when it lost the
+// disk: that may have it, or the one before. 0 is none.
+func (r *Resource) unanswered() uint64 {
+	last, before := r.meta.super.UUIDs.Current&^1, r.meta.onDisk&^1
+	if r.state.Role != drbdwire.Primary || r.meta.served != 0 || last == before {
+		return 0
+	}
+	return last
 }
 
 // loseOnlyCopy notes whether the disk that is lost had what users were told is

@@ -139,6 +139,56 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
+	// begins lets the disk of a Primary alone hang while it writes a generation down. The
+	// disk has that in the end, and the users live on the peer's copy. Source: a soak.
+	begins := func() *pair {
+		p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
+		p.a.write(0, 8, 'w', 4096)
+		p.run()
+		p.a.hangDisk()
+		p.part()
+		page := p.a.held[0]
+		p.a.held = nil
+		page() // of the bitmap, before the superblock
+		for range 4 {
+			p.wait()
+		}
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.wakeDisk()
+		Expect(p.a.super().UUIDs.Bitmap).NotTo(BeZero(), "it has the generation")
+		return p
+	}
+
+	It("finds that disk old after a crash, though it had begun a generation there", func() {
+		p := begins()
+		p.a.crash()
+		p.a.up()
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("has a split brain when that disk is used alone after a crash all the same", func() {
+		p := begins()
+		p.part()
+		p.a.crash()
+		cfg := config()
+		cfg.Seed, cfg.DegrWFCTimeout, cfg.WFCTimeout = 99, time.Second, time.Second
+		p.a.core = replica.New(cfg)
+		p.a.up()
+		p.wait()
+		p.wait()
+		p.a.servesAlone()
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+	})
+
 	It("parts from a copy that lacks what it wrote alone", func() {
 		p := synced()
 		p.part()

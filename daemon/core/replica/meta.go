@@ -42,6 +42,9 @@ type metadata struct {
 	// served: the generation of the peer's copy that users of this Primary have seen
 	// last, while the own disk is none that serves them; 0 is not known, or none.
 	served uint64
+	// begun: the generation that the disk which was let go may have instead of onDisk:
+	// it was being written down, and users were told of nothing in it; 0 is none.
+	begun uint64
 	// lent: the peer may have this generation, too. It has told so, or is a Primary
 	// that has shown it to its users from this disk, or this node was down since.
 	lent  bool

@@ -41,11 +41,22 @@ func (r *Resource) sendState() {
 // node has none.
 func (r *Resource) sendUUIDs() {
 	if r.state.Disk < drbdwire.Negotiating {
+		r.sendBegun()
 		return
 	}
 	u := r.ownUUIDs()
 	r.link.told = u
 	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
+}
+
+// sendBegun tells the peer of the generation that the lost disk may have, though
+// users have seen nothing in it: what they do on the peer's disk is newer, and the
+// two generations must not look like a split brain.
+func (r *Resource) sendBegun() {
+	if m := &r.meta; m.begun != 0 && r.state.Role == drbdwire.Primary {
+		u := drbdwire.UUIDs{Current: m.onDisk, History0: m.begun, Flags: drbdwire.UUIDDiskGone}
+		r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
+	}
 }
 
 func (r *Resource) ownUUIDs() drbdwire.UUIDs {

@@ -22,10 +22,16 @@ const (
 	// UUIDSkipInitialSync: two new disks are declared equal. The bitmap UUID of
 	// that packet is one that the sender drops right after it.
 	UUIDSkipInitialSync UUIDFlags = 8
+	// UUIDDiskGone: the sender is a Primary without a disk. Current is the generation
+	// that its last disk has and its users have seen, History0 one that the disk may
+	// have instead and nobody has seen. Not of the kernel's DRBD: that never sends
+	// UUIDs without a disk, and does nothing with those it gets of such a node.
+	UUIDDiskGone UUIDFlags = 1 << 32
 )
 
 // UUIDs is the payload of P_UUIDS: the generations of the sender's data. It is
-// sent before the P_STATE that it belongs to, and never without a disk.
+// sent before the P_STATE that it belongs to, and without a disk only with
+// UUIDDiskGone.
 //
 //	offset  size  field
 //	0       8     Current   bit 0: the sender was Primary when this was stored
