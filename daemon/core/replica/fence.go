@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -24,6 +23,9 @@ const aboutFencing = "fencing"
 type fence struct {
 	call   uint64 // the handler under way that counts; 0 is none
 	answer string // what the last one said
+	// users: the peer was Primary when it was lost, and nobody has said since that
+	// its users are gone.
+	users bool
 	// postponed: the copies part, but whether users will be told of a write that
 	// only this one has is not decided yet; see recordGeneration.
 	postponed bool
@@ -41,6 +43,24 @@ func (r *Resource) fencing(s drbdwire.State) Fencing {
 // unfenced tells whether the peer may have a copy that is used or newer.
 func unfenced(s drbdwire.State) bool {
 	return s.Conn < drbdwire.Connected && s.PeerDisk >= drbdwire.DUnknown
+}
+
+// mayRun tells whether the lost peer may still have users. A copy that is known
+// to be worse than this one is no reason to fence for the kernel's DRBD. But its
+// node is a running Primary if it lived from this copy: with resource-and-stonith
+// its guests must not run a second time.
+func (r *Resource) mayRun(s drbdwire.State) bool {
+	return unfenced(s) || r.fence.users && s.Conn < drbdwire.Connected && r.cfg.Fencing == ResourceAndStonith
+}
+
+// watchUsers notes whether a peer that is lost was Primary.
+func (r *Resource) watchUsers(old drbdwire.State) {
+	switch was, is := old.Conn >= drbdwire.Connected, r.state.Conn >= drbdwire.Connected; {
+	case was && !is:
+		r.fence.users = old.Peer == drbdwire.Primary
+	case is:
+		r.fence.users = false
+	}
 }
 
 // implied is what a state becomes, coming from another: what its parts imply,
@@ -84,7 +104,7 @@ func (r *Resource) callFence() {
 // askFirst tells whether a promotion has to ask the handler before.
 func (r *Resource) askFirst() bool {
 	s := r.state
-	return r.fencing(s) != DontCare && unfenced(s) && s.Conn < drbdwire.WFReportParams && s.Role != drbdwire.Primary
+	return r.fencing(s) != DontCare && r.mayRun(s) && s.Conn < drbdwire.WFReportParams && s.Role != drbdwire.Primary
 }
 
 // fenced takes the answer of the handler: what it says about the peer counts,
@@ -122,6 +142,9 @@ func (r *Resource) fenced(exit int, text string) {
 // start-up wait has run out. That the peer is outdated (3, 4) is the peer's word.
 func (r *Resource) judge(next *drbdwire.State, exit int) string {
 	sure := next.Disk == drbdwire.UpToDate || next.Disk == drbdwire.Consistent && r.waiting.over
+	if exit == 3 || exit == 4 || exit == 5 && next.Disk == drbdwire.UpToDate || exit == 7 {
+		r.fence.users = false
+	}
 	switch {
 	case exit == 3:
 		next.PeerDisk = drbdwire.Inconsistent
@@ -138,6 +161,8 @@ func (r *Resource) judge(next *drbdwire.State, exit int) string {
 		return "fence-peer says that the peer is unreachable, but this disk is not UpToDate"
 	case exit == 6 && next.Role == drbdwire.Primary:
 		return "fence-peer says that the peer is Primary, but this node is, too"
+	case exit == 6 && !unfenced(*next):
+		return "fence-peer says that the peer is Primary, and its data is older than this node's"
 	case exit == 6:
 		next.Disk = min(next.Disk, drbdwire.Outdated)
 		return "fence-peer says that the peer is Primary"
@@ -270,46 +295,6 @@ func (r *Resource) marksHeld() (news bool) {
 		}
 	}
 	return news
-}
-
-// suspendIO lets users' requests wait until resume-io.
-func (r *Resource) suspendIO() {
-	next := r.state
-	next.Suspended, r.hold.ordered = true, true
-	r.set(next, "I/O suspended by order")
-	r.finish(drbdwire.Success, "")
-}
-
-// resumeIO ends every wait of users' requests: what waited is done with what
-// there is. Source: DRBD 8.4 states, section 8.6.
-func (r *Resource) resumeIO() {
-	next := r.state
-	if !suspended(next) {
-		r.finish(drbdwire.NothingToDo, "")
-		return
-	}
-	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
-	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.requests.held > 0 {
-		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
-	}
-	r.hold.ordered = false
-	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
-	r.set(next, "I/O resumed by order")
-	r.finish(drbdwire.Success, "")
-}
-
-// suspensions names the reasons why I/O waits.
-func suspensions(s drbdwire.State) string {
-	var text strings.Builder
-	for _, x := range []struct {
-		on   bool
-		name string
-	}{{s.Suspended, "user"}, {s.SuspNoData, "no-data"}, {s.SuspFencing, "fencing"}} {
-		if x.on {
-			text.WriteString(" suspended:" + x.name)
-		}
-	}
-	return text.String()
 }
 
 // hasChanges tells whether this node has gone on since it parted from its peer:

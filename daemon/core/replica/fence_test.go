@@ -187,6 +187,28 @@ var _ = Describe("A promotion with fencing while the peer can't be reached", fun
 		Expect(p.b.core.State().SuspFencing).To(BeFalse())
 	})
 
+	DescribeTable("asks the handler about a peer that was Primary, though its copy is known to lack blocks",
+		func(exit int, code drbdwire.Code, status string) {
+			p := synced(withFencing(replica.ResourceAndStonith))
+			p.a.mustOrder(replica.OrderDetach, false)
+			p.a.write(1, 8, 'x', 4096)
+			p.run()
+			p.b.hold[replica.Read] = true // of the resync
+			p.a.mustOrder(replica.OrderAttach, false)
+			Expect(p.b.status()).To(Equal("Secondary/Primary SyncSource UpToDate/Inconsistent"))
+			p.breakLinkForGood()
+			p.b.fences(exit)
+			Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(code))
+			Expect(p.b.status()).To(Equal(status))
+			Expect(p.b.called).To(ContainElement("fence-peer"))
+		},
+		Entry("shot", 7, drbdwire.Success, "Primary/Unknown WFConnection UpToDate/Outdated"),
+		Entry("Inconsistent", 3, drbdwire.Success, "Primary/Unknown WFConnection UpToDate/Inconsistent"),
+		Entry("Primary: this node has the newer data all the same", 6, drbdwire.PrimaryNOP,
+			"Secondary/Unknown WFConnection UpToDate/Inconsistent"),
+		Entry("broken", 1, drbdwire.PrimaryNOP, "Secondary/Unknown WFConnection UpToDate/Inconsistent"),
+	)
+
 	It("asks the peer itself if that is back first", func() {
 		p := synced(withFencing(replica.ResourceOnly))
 		p.a.mustOrder(replica.OrderSecondary, false)

@@ -1,5 +1,11 @@
 package replica
 
+import (
+	"strings"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
 // hold is whether this node may serve its users at all: the machine says no
 // when the lease of a group is about to end, or has ended.
 type hold struct {
@@ -33,3 +39,43 @@ func (r *Resource) failWaiting() {
 // Ahead tells whether this node's data has gone on without the peer's, as far
 // as is on record here.
 func (r *Resource) Ahead() bool { return r.hasChanges() }
+
+// suspendIO lets users' requests wait until resume-io.
+func (r *Resource) suspendIO() {
+	next := r.state
+	next.Suspended, r.hold.ordered = true, true
+	r.set(next, "I/O suspended by order")
+	r.finish(drbdwire.Success, "")
+}
+
+// resumeIO ends every wait of users' requests: what waited is done with what
+// there is. Source: DRBD 8.4 states, section 8.6.
+func (r *Resource) resumeIO() {
+	next := r.state
+	if !suspended(next) {
+		r.finish(drbdwire.NothingToDo, "")
+		return
+	}
+	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
+	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.requests.held > 0 {
+		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
+	}
+	r.hold.ordered = false
+	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
+	r.set(next, "I/O resumed by order")
+	r.finish(drbdwire.Success, "")
+}
+
+// suspensions names the reasons why I/O waits.
+func suspensions(s drbdwire.State) string {
+	var text strings.Builder
+	for _, x := range []struct {
+		on   bool
+		name string
+	}{{s.Suspended, "user"}, {s.SuspNoData, "no-data"}, {s.SuspFencing, "fencing"}} {
+		if x.on {
+			text.WriteString(" suspended:" + x.name)
+		}
+	}
+	return text.String()
+}

@@ -21,7 +21,7 @@ func (r *Resource) promote() {
 	}
 	if r.askFirst() && r.order.force {
 		next := r.state
-		next.PeerDisk = drbdwire.Outdated
+		next.PeerDisk, r.fence.users = min(next.PeerDisk, drbdwire.Outdated), false
 		r.decided(aboutFencing, "peer disk Outdated", "forced, though "+r.fence.answer, r.standing())
 		r.set(next, "the peer counts as outdated by force")
 	}

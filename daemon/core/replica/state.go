@@ -46,6 +46,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		r.meta.lent = next.Peer == drbdwire.Primary || r.peer.uuids.Current&^1 == r.uuids.Current&^1
 	}
 	r.recordFlags()
+	r.watchUsers(old)
 	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
 }
