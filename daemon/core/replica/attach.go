@@ -41,7 +41,7 @@ func (r *Resource) open(disk Disk) {
 	if !r.order.joins {
 		r.partToAttach()
 	}
-	r.meta.disk, r.meta.whole, r.meta.open = disk, disk, true
+	r.meta.disk, r.meta.whole, r.meta.open, r.meta.last = disk, disk, true, lastWord{}
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
 	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
 }
@@ -116,6 +116,7 @@ func (r *Resource) superRead(data []byte) {
 	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
 	m.only, m.begun = false, 0
 	m.sized = super.Size
+	m.last.keep(super, m.layout.Superblock)
 	r.size = max(size, shown)
 	r.bits = resync.NewBitmap(size)
 	r.log = actlog.New(r.cfg.ALExtents, m.layout.Stripes, m.layout.StripeSize4k)
@@ -246,6 +247,7 @@ func (r *Resource) diskFailed(why string) {
 	if r.state.Disk <= drbdwire.Failed {
 		return
 	}
+	r.prepareLastWord()
 	next := r.state
 	next.Disk = drbdwire.Failed
 	r.note = why
@@ -294,6 +296,7 @@ func (r *Resource) letGoOfDisk(why string) {
 	}
 	r.requests.loseDisk()
 	r.mirror.loseLog()
+	r.sayLastWord()
 	r.diskIdle()
 }
 

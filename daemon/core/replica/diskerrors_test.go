@@ -136,6 +136,104 @@ var _ = Describe("A disk that does not answer within disk-timeout", func() {
 	})
 })
 
+var _ = Describe("A disk with errors, of which the peer has a whole copy", func() {
+	// fails is a pair whose Primary goes on without its disk.
+	fails := func() *pair {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		return p
+	}
+	// after is what the disk counts for when its node has crashed, and it works again.
+	after := func(p *pair) drbdwire.DiskState {
+		p.part()
+		p.a.crash()
+		p.a.bad, p.a.badData = false, false
+		p.a.up()
+		p.wait()
+		return p.a.core.State().Disk
+	}
+
+	It("is known to be old when the node has crashed, until both have met", func() {
+		p := fails()
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.join()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("is known to be old of a Secondary, too", func() {
+		p := synced()
+		p.b.badData = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Diskless/UpToDate"))
+		p.part()
+		p.b.crash()
+		p.b.badData = false
+		p.b.up()
+		p.wait()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is told so when the metadata that was under way has been written", func() {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.hold[replica.MetaWrite] = true
+		p.a.write(2, 16384, 'l', 4096) // its extent goes into the activity log
+		p.a.badData = true
+		p.a.write(3, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.held).To(HaveLen(1))
+		p.a.release()
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is told so by another try when the first ones fail", func() {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.badData, p.a.badWrites = true, 3
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.badWrites).To(BeZero())
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is let go all the same when it takes nothing", func() {
+		p := synced()
+		p.a.bad = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("is as good as before when nobody was Primary since", func() {
+		p := synced()
+		p.a.badWrites = 1
+		p.a.mustOrder(replica.OrderSecondary, false)
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
+		p.part()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection Consistent/DUnknown"))
+	})
+})
+
 var _ = Describe("A disk with errors and on-io-error call-local-io-error", func() {
 	It("is given up after the handler was called", func() {
 		p := synced(withHandlers("local-io-error"), func(c *replica.Config) { c.CallLocalIOError = true })

@@ -31,10 +31,11 @@ type metadata struct {
 	// behind: the disk that was let go lacks what users have written to the peer's
 	// alone, or may lack it because the peer was Primary.
 	behind bool
-	// parting: the disk is let go by order while the peer has a whole copy. What it
-	// says of itself from now on is that it is old, in case this node crashes
-	// before it is attached again.
+	// parting: the disk is let go, by order or for an error, while the peer has a whole
+	// copy. What it says of itself from now on is that it is old, in case this node
+	// crashes before it is attached again.
 	parting bool
+	last    lastWord
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.
@@ -80,6 +81,7 @@ const (
 	metaMove
 	metaMoved
 	metaOrphan // of a disk that is not in use any more
+	metaLastWord
 )
 
 // A gate is something that must not happen before the superblock of a version
@@ -262,10 +264,15 @@ func (r *Resource) metaDone(in Input) {
 	job := m.busy
 	m.busy = metaIdle
 	if job == metaOrphan {
+		r.sayLastWord()
 		r.diskIdle()
 		return
 	}
 	if !r.check(uint64(job) == in.ID, "an answer to metadata I/O that was not under way") {
+		return
+	}
+	if job == metaLastWord {
+		r.saidLastWord(in.Failed)
 		return
 	}
 	if in.Failed {
@@ -289,10 +296,11 @@ func (r *Resource) metaDone(in Input) {
 	case metaSuper:
 		m.durable, m.onDisk = m.writing, m.super.UUIDs.Current
 		m.sized = m.super.Size
+		m.last.keep(m.super, m.layout.Superblock)
 		r.passGates()
 	case metaMoved:
 		r.moved()
-	case metaMove, metaIdle, metaOrphan: // advanceMove goes on by itself
+	case metaMove, metaIdle, metaOrphan, metaLastWord: // advanceMove goes on by itself
 	}
 }
 

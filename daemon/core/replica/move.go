@@ -85,6 +85,7 @@ func (r *Resource) moved() {
 	m := &r.meta
 	m.super = m.super.At(m.move.to)
 	m.layout, m.disk = m.move.to, m.move.disk
+	m.last.keep(m.super, m.layout.Superblock)
 	m.move = move{}
 	if r.order.kind == OrderAttach {
 		r.attachDone()

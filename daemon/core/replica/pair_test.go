@@ -49,6 +49,8 @@ type end struct {
 	bad  bool // the disk fails whatever it is asked
 	// badData: it fails what is asked of users' data.
 	badData bool
+	// badWrites is how many more writes of metadata fail.
+	badWrites int
 	// tap hears every packet that is sent.
 	tap func(cmd drbdwire.Command, data []byte, bulk uint32)
 	// damage changes the next block that is sent.
@@ -208,6 +210,11 @@ func (e *end) perform(f replica.Effect) {
 		data := append([]byte(nil), e.disk[f.Offset:f.Offset+int64(f.Size)]...)
 		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Data: data})
 	case replica.MetaWrite:
+		if e.badWrites > 0 {
+			e.badWrites--
+			e.fail(f)
+			return
+		}
 		copy(e.disk[f.Offset:], f.Data)
 		if e.writes--; e.writes == 0 {
 			e.stopped = true
