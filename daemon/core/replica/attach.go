@@ -113,8 +113,11 @@ func (r *Resource) superRead(data []byte) {
 		return
 	}
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
-	m.super, m.flags, r.uuids, m.onDisk = super, super.Flags, super.UUIDs, super.UUIDs.Current
-	m.only, m.begun = false, 0
+	m.super, m.flags, r.uuids = super, super.Flags, super.UUIDs
+	if m.begun == 0 || m.begun != super.UUIDs.Current&^1 { // else that may be in the disk's cache only
+		m.onDisk, m.begun = super.UUIDs.Current, 0
+	}
+	m.only = false
 	m.sized = super.Size
 	m.last.keep(super, m.layout.Superblock)
 	r.size = max(size, shown)
@@ -125,10 +128,13 @@ func (r *Resource) superRead(data []byte) {
 }
 
 // hasServed fails unless the users of this Primary have seen the data of that
-// generation, and nothing newer.
+// generation, and nothing newer. What it had begun when it lost the disk is as
+// good as the one before, for they were told of nothing in it.
 func (r *Resource) hasServed(generation uint64) error {
-	switch own := r.uuids.Current &^ 1; {
-	case own != generation:
+	own := r.uuids.Current &^ 1
+	begun := r.meta.begun != 0 && generation == r.meta.begun && own == r.meta.onDisk&^1
+	switch {
+	case own != generation && !begun:
 		return fmt.Errorf("can only attach to data with current UUID %016X, which this Primary has served; the disk's is %016X",
 			own, generation)
 	case r.meta.behind:
@@ -178,6 +184,10 @@ func (r *Resource) replay(data []byte) {
 	m.allPages, m.clean = true, false
 	r.setCurrent(r.uuids.Current)
 	m.dirty()
+	if m.begun != 0 && !r.order.joins {
+		r.divertGeneration() // the peer was told that there is nothing in that one
+	}
+	m.begun = 0
 	r.set(next, "attached")
 	r.afterSuper(gateAttached)
 }

@@ -332,6 +332,85 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))
 	})
 
+	Describe("with a new generation on it that nobody has confirmed", func() {
+		// losing is a pair whose Primary wrote a generation of its own down when its
+		// disk hung: the disk has it, the answer came too late.
+		losing := func() *pair {
+			p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
+			p.a.hold[replica.MetaWrite] = true
+			p.part()
+			p.a.write(1, 8, 'w', 4096)
+			p.pass(4 * time.Second)
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+			Expect(p.a.done[1].Failed).To(BeTrue(), "there is no other copy")
+			before := p.a.super().UUIDs.Current
+			p.a.release()
+			Expect(p.a.super().UUIDs.Current).NotTo(Equal(before))
+			return p
+		}
+
+		It("has its disk again", func() {
+			p := losing()
+			p.a.mustOrder(replica.OrderAttach, false)
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+			p.a.write(2, 16, 'x', 4096)
+			p.run()
+			Expect(p.a.done[2].Failed).To(BeFalse())
+			p.join()
+			Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+			Expect(p.a.data()).To(Equal(p.b.data()))
+		})
+
+		It("has it also at the second try, and before that tells of no write that the peer has not noted", func() {
+			p := losing()
+			p.a.hold[replica.MetaRead] = true
+			p.a.order(replica.OrderAttach, false)
+			held := p.a.held
+			p.a.held = nil
+			held[0]() // the superblock is read, and the rest not
+			p.run()
+			p.a.bad = true
+			p.a.release()
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+			p.a.bad = false
+
+			p.b.hold[replica.MetaWrite] = true
+			p.heal()
+			p.wait()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+			p.a.write(2, 16, 'x', 4096)
+			p.run()
+			Expect(p.a.done).NotTo(HaveKey(uint64(2)), "after a crash of both nodes the disk that hung would count as the newest")
+			p.part()
+			Expect(p.a.done[2].Failed).To(BeTrue())
+			p.a.mustOrder(replica.OrderAttach, false)
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+
+			By("the peer was told that there is nothing in that generation: now there is, and it has another name")
+			p.b.release()
+			p.a.write(3, 8, 'y', 4096)
+			p.run()
+			Expect(p.a.done[3].Failed).To(BeFalse())
+			p.a.mustOrder(replica.OrderSecondary, false)
+			p.join()
+			Expect(p.a.disk[4096]).To(Equal(byte('y')))
+			Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone), "the peer has begun one, too")
+		})
+
+		It("does not take it back after writes to the peer's copy", func() {
+			p := losing()
+			p.join()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+			p.a.write(2, 16, 'x', 4096)
+			p.run()
+			Expect(p.a.done[2].Failed).To(BeFalse())
+			p.part()
+			Expect(p.a.order(replica.OrderAttach, false).Text).To(ContainSubstring("can only attach"))
+			p.join()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		})
+	})
+
 	It("has its disk again in the size that its users have seen, though the disk was lost before it said so", func() {
 		p := synced()
 		p.b.crash()
