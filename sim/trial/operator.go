@@ -107,14 +107,14 @@ func (t *trial) reconcile() {
 	victim := 1 - t.g.LastDisk()
 	switch {
 	case t.isHalf(victim):
-	case t.isHalf(1 - victim), t.w.Node(victim).IsExposed():
+	case t.isHalf(1 - victim), t.w.Node(victim).IsExposed() && !t.isOld(victim):
 		victim = 1 - victim
 	}
 	if t.w.Node(0).IsExposed() && t.w.Node(1).IsExposed() {
 		t.unfreeze() // else the cluster is about to stop one of them
 		return
 	}
-	if t.asked && (t.unfreeze() || t.isHalf(victim) && t.w.Node(victim).IsExposed()) {
+	if t.asked && (t.unfreeze() || t.isOld(victim) && t.w.Node(victim).IsExposed()) {
 		return // its users come first
 	}
 	t.repairs++
@@ -141,6 +141,13 @@ const stuck = 60 * time.Second
 // isHalf tells whether a node has half a copy while its peer's is whole.
 func (t *trial) isHalf(n int) bool {
 	return t.w.Node(n).State().Disk == drbdwire.Inconsistent && t.w.Node(1-n).State().Disk > drbdwire.Inconsistent
+}
+
+// isOld tells whether a node's disk is not what its users have seen, if it has any:
+// that is the peer's.
+func (t *trial) isOld(n int) bool {
+	d := t.w.Node(n).State().Disk
+	return d >= drbdwire.Inconsistent && d < drbdwire.UpToDate
 }
 
 // unfreeze starts a Primary again whose users wait for data that it will not get:

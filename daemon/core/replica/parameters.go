@@ -199,6 +199,17 @@ func (r *Resource) follow(u drbdwire.UUIDs) {
 	r.meta.served = u.Current &^ 1
 }
 
+// refusesHalf parts from a peer whose copy users of this Primary have seen, and that
+// is not whole any more, as when somebody has called it bad meanwhile. The own disk,
+// which is older, would now be the better one, and users would go back in time.
+func (r *Resource) refusesHalf(disk drbdwire.DiskState) bool {
+	if r.meta.served == 0 || r.state.Disk < drbdwire.Outdated || disk != drbdwire.Inconsistent {
+		return false
+	}
+	r.giveUp("the peer's copy, which this Primary has served, is no longer whole, and the own one is older")
+	return true
+}
+
 // accept goes on with a handshake in which the Primary had no disk: it knows
 // which data it has served, and parts from other data. That it is Connected
 // says that it has found its own.
@@ -274,7 +285,7 @@ func (r *Resource) reconsider(s drbdwire.State, disk drbdwire.DiskState, negotia
 // decide compares the generations of both copies and enters the state that
 // follows; the peer decides the mirrored thing by itself.
 func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
-	if r.state.Conn == drbdwire.WFReportParams && r.refusesFrozen(disk) {
+	if r.state.Conn == drbdwire.WFReportParams && (r.refusesFrozen(disk) || r.refusesHalf(disk)) {
 		return
 	}
 	r.link.limit = Never

@@ -126,6 +126,16 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	It("refuses a peer whose copy, which its users have seen, is no longer whole: its own is older", func() {
+		p := targetUnderUsers()
+		p.part()
+		p.b.mustOrder(replica.OrderDisconnect, false)
+		p.b.mustOrder(replica.OrderInvalidate, false)
+		p.b.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Unknown StandAlone Outdated/DUnknown"))
+	})
+
 	It("goes on over the peer's copy when its disk fails, also after a broken connection", func() {
 		p := targetUnderUsers()
 		p.b.begins()
