@@ -187,6 +187,9 @@ func (r *Resource) Generation() uint64 { return r.generation &^ 1 }
 // Opening is false: the kernel's device is always there.
 func (r *Resource) Opening() bool { return false }
 
+// Ordered tells whether an order is being carried out: another is refused meanwhile.
+func (r *Resource) Ordered() bool { return r.ordered }
+
 // MayPromote tells whether a promotion would be refused, and why.
 func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 	s := r.State()

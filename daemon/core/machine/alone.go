@@ -101,6 +101,8 @@ func (m *Machine) watchReplica(i int) {
 	}
 	told := w.alone != 0 && w.alone != r.Generation()
 	switch {
+	case now.Disk < drbdwire.Inconsistent, r.Ordered():
+		// Later: it would be refused. The disk that is let go now may be back before the peer.
 	case w.lost && (told || m.livedOn(w.since)):
 		m.outdate(i, true)
 	case told && mayBeOld(now):

@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -51,5 +52,15 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		p.pass(100 * time.Second)
 		Expect(milo2.core.Resource(0).State().Role).To(Equal(drbdwire.Secondary))
 		Expect(milo2.running).To(BeEmpty())
+	})
+
+	It("does not forget that the Primary went on while it had no disk", func() {
+		milo2.replica(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 2})
+		p.breakLink()
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		milo2.attach()
+		p.pass(time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 })

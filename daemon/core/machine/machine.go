@@ -98,6 +98,7 @@ type engine interface {
 	Generation() uint64
 	MayPromote(force bool) (drbdwire.Code, string)
 	Opening() bool
+	Ordered() bool
 	Status() replica.Status
 }
 

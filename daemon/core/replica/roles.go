@@ -284,6 +284,9 @@ func (r *Resource) promoting() bool {
 	return r.order.kind == OrderPrimary && r.state.Role != drbdwire.Primary
 }
 
+// Ordered tells whether an order is being carried out: another is refused meanwhile.
+func (r *Resource) Ordered() bool { return r.order.kind != 0 }
+
 // Opening tells whether this node is Primary, and its device is still on its way to users.
 func (r *Resource) Opening() bool {
 	return r.order.kind == OrderPrimary && r.state.Role == drbdwire.Primary
