@@ -184,7 +184,7 @@ func (r *Resource) replay(data []byte) {
 	m.allPages, m.clean = true, false
 	r.setCurrent(r.uuids.Current)
 	m.dirty()
-	if m.begun != 0 && !r.order.joins {
+	if r.state.Role == drbdwire.Primary && m.begun != 0 && !r.order.joins {
 		r.divertGeneration() // the peer was told that there is nothing in that one
 	}
 	m.begun = 0

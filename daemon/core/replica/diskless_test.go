@@ -174,6 +174,16 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	It("finds it old also when it attaches it as a Secondary", func() {
+		p := begins()
+		p.part()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	})
+
 	It("has a split brain when that disk is used alone after a crash all the same", func() {
 		p := begins()
 		p.part()
