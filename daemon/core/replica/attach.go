@@ -266,11 +266,11 @@ func (r *Resource) diskFailed(why string) {
 	r.meta.begun = r.unanswered()
 	r.sendUUIDs()
 	r.sendState()
-	whole := r.sync.whole
+	whole := r.sync.whole || r.begins()
 	r.letGoOfDisk(why)
 	r.sync.stop()
 	if s := r.state; whole && s.Role == drbdwire.Primary && s.Conn == drbdwire.Connected && isBehind(s.PeerDisk) {
-		r.dropLink(drbdwire.Unconnected, "the peer's copy was to be overwritten, and is needed now")
+		r.dropLink(drbdwire.Unconnected, "the peer's copy, which was to become a target, is needed now")
 	}
 }
 
@@ -329,8 +329,15 @@ func (r *Resource) loseOnlyCopy() {
 		return
 	}
 	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
-	begun := r.uuids.Current&^1 != r.meta.onDisk&^1 && r.uuids.Bitmap&^1 == r.meta.onDisk&^1
-	r.meta.only = !served && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !begun
+	r.meta.only = !served && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins()
+}
+
+// begins tells whether the generation that follows the one on disk is not there yet,
+// be the start of a resync on its way there as well.
+func (r *Resource) begins() bool {
+	u, before := &r.uuids, r.meta.onDisk&^1
+	since := u.Bitmap &^ 1
+	return u.Current&^1 != before && (since == before || since == before+syncStep && u.History0&^1 == before)
 }
 
 // diskIdle lets the shell close the disk once nothing is under way on it.

@@ -174,6 +174,38 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	DescribeTable("goes on with the peer's copy when the two met while it began the generation, and finds its disk old", func(begun bool) {
+		p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
+		p.a.write(0, 8, 'w', 4096)
+		p.run()
+		p.a.mustOrder(replica.OrderSuspendIO, false)
+		p.part()
+		p.a.hangDisk()
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		if begun {
+			page := p.a.held[0]
+			p.a.held = nil
+			page() // of the bitmap, before the superblock
+		}
+		p.heal()
+		Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapS UpToDate/Consistent"))
+		for range 4 {
+			p.wait()
+		}
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.wakeDisk()
+		has := p.a.super().UUIDs.Bitmap != 0
+		Expect(has).To(Equal(begun))
+		p.a.crash()
+		p.a.up()
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	}, Entry("that the disk has in the end", true), Entry("that the disk never hears of", false))
+
 	It("finds it old also when it attaches it as a Secondary", func() {
 		p := begins()
 		p.part()

@@ -64,6 +64,7 @@ type peer struct {
 	sizes     drbdwire.Sizes
 	uuids     drbdwire.UUIDs
 	hasUUIDs  bool
+	lost      drbdwire.UUIDs // what the disk that this Primary has lost may have
 }
 
 // dialAgain looks for the peer, unless nobody wants it or the own disk is

@@ -124,7 +124,7 @@ func (r *Resource) sizeFollows(s drbdwire.Sizes) {
 // needs to be copied is believed by a disk that was never used.
 func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	if u.Flags&drbdwire.UUIDDiskGone != 0 {
-		r.leaveBehind(u.Current, u.History0)
+		r.peer.lost = u
 		return
 	}
 	r.peer.uuids, r.peer.hasUUIDs = u, true
@@ -152,21 +152,6 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		// node is older still, and a full sync would end with that, so it is told.
 		r.peer.uuids.Bitmap = 0
 		r.sendUUIDs()
-	}
-}
-
-// leaveBehind notes that a generation which the Primary had begun, and which its
-// lost disk may have, is older than this copy, if the one before it is: nobody was
-// told of anything in it.
-func (r *Resource) leaveBehind(before, begun uint64) {
-	u := &r.uuids
-	knows := func(generation uint64) bool {
-		g := generation &^ 1
-		return g == u.Current&^1 || g == u.Bitmap&^1 || g == u.History0&^1 || g == u.History1&^1
-	}
-	if r.state.Disk > drbdwire.Inconsistent && knows(before) && !knows(begun) {
-		u.History1, u.History0 = u.History0, begun
-		r.meta.dirty()
 	}
 }
 

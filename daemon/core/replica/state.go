@@ -169,9 +169,14 @@ func (r *Resource) tellGeneration() {
 }
 
 // newGeneration makes the current data distinguishable from the peer's, who
-// knows them up to what is now the bitmap generation.
+// knows them up to what is now the bitmap generation. One that a Primary had begun
+// there when it lost its disk is older than this: nobody was told of anything in it.
 func (r *Resource) newGeneration() {
-	r.uuids.Bitmap = r.uuids.Current
+	u := &r.uuids
+	if lost := r.peer.lost; lost.History0 != 0 && lost.Current&^1 == u.Current&^1 {
+		u.History1, u.History0 = u.History0, lost.History0
+	}
+	u.Bitmap = u.Current
 	r.setCurrent(r.rng.next() | 4)
 	r.meta.lent = r.state.Conn >= drbdwire.Connected && r.state.Peer == drbdwire.Primary
 	r.meta.dirty()

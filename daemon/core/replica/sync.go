@@ -62,13 +62,16 @@ func (s *synchronisation) deadline(conn drbdwire.ConnState) time.Duration {
 	return min(s.planner.Deadline(), s.nextPages)
 }
 
+// syncStep is what the bitmap generation grows by when a resync starts.
+const syncStep = 1 << 48
+
 // becomeSource names the generation that the target has while it is behind,
 // and waits until that is durable. The generation that the target is known by
 // stays in the history, however often a start does not reach it. Source: DRBD
 // 8.4 states, section 4.
 func (r *Resource) becomeSource() {
 	u := &r.uuids
-	uuid := u.Bitmap + 1<<48
+	uuid := u.Bitmap + syncStep
 	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
 		uuid = r.rng.next() &^ 1
 	}
