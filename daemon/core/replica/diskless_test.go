@@ -116,6 +116,33 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Entry("it is gone", func(p *pair) { p.part(); p.run() }),
 	)
 
+	It("leaves a mark for what its peer had only received, whenever that crashes", func() {
+		const all = 9 // more than there are
+		for writes := range all {
+			p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+			p.a.mustOrder(replica.OrderDetach, false)
+			p.a.write(1, 8, 'w', 4096)
+			p.run()
+			p.b.hold[replica.MetaWrite] = true // the write waits for the activity log
+			p.a.write(2, 8192, 'x', 4096)
+			p.run()
+			Expect(p.a.done).To(HaveKey(uint64(2)))
+			Expect(p.a.done[2].Failed).To(BeFalse())
+			Expect(p.b.disk[8192*512]).NotTo(Equal(byte('x')))
+			p.part()
+			if writes > 0 {
+				p.b.writes = writes
+				p.b.release()
+			}
+			written := p.b.disk[8192*512] == 'x'
+			Expect(written || writes < all-1).To(BeTrue(), "what was acknowledged is written in the end")
+			p.b.crash()
+			p.b.up()
+			marked, _ := p.b.core.OutOfSync(8192, 4096)
+			Expect(marked || !written).To(BeTrue(), "the Primary's disk lacks it, and %d writes of metadata were done", writes)
+		}
+	})
+
 	It("does not acknowledge what that disk alone had", func() {
 		p := synced()
 		p.b.hold[replica.Write] = true

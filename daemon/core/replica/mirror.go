@@ -37,6 +37,7 @@ type peerWork struct {
 	started bool
 	stable  bool // when the disk has done it, it is on stable storage
 	logged  bool // holds a reference on its activity-log extents
+	alone   bool // no other disk will have it: its mark goes first
 	conn    uint32
 	epoch   uint32
 	began   time.Duration // when the disk was asked
@@ -137,12 +138,16 @@ func (m *mirror) loseLog() {
 
 // lose forgets what has not begun; what is under way on the disk ends without
 // an answer. A write that protocol A or B acknowledged when it came is written
-// all the same.
+// all the same, and marked if the Primary had no disk for it.
 func (m *mirror) lose(r *Resource) {
 	kept := mirror{list: m.list, next: m.next, epoch: m.epoch + 1}
 	kept.list.keep(0)
 	for _, w := range m.list.all() {
 		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC && !planted.On(planted.DropReceived) {
+			if !w.started && r.state.PeerDisk < drbdwire.Inconsistent && r.bits != nil {
+				w.alone = true
+				r.bits.Set(w.sector, w.size)
+			}
 			kept.add(w)
 			continue
 		}

@@ -55,6 +55,8 @@ func (r *Resource) mayStart(w *peerWork, before []peerWork) bool {
 	case w.inEpoch() && r.state.Conn >= drbdwire.Connected && r.state.PeerDisk < drbdwire.Inconsistent &&
 		!r.generationDurable():
 		return false // the superblock must say first that the disk of the Primary is behind
+	case w.alone && !r.generationDurable():
+		return false // its bitmap page goes before that, and the activity log counts no more
 	}
 	for j := range before {
 		o := &before[j]
