@@ -10,23 +10,24 @@ import "github.com/optionc/pollux/daemon/format/drbdwire"
 // has found stays until the nodes connect again, as with the kernel: the copy
 // that a new Primary would overwrite may be the good one.
 func (r *Resource) copyMarked() {
-	if r.isMarked() && r.uuids.Bitmap == 0 && !r.verify.suspect {
+	if r.state.Role == drbdwire.Primary && r.isMarked() && r.uuids.Bitmap == 0 && !r.verify.suspect {
 		r.decided(aboutData, "copies what is marked", "both copies count as equal, and blocks are marked", r.standing())
 		r.newGeneration()
 		r.afterSuper(gateMarked)
 	}
 }
 
-// isMarked tells whether this Primary has something to copy to a peer that
-// counts as equal. That may be marked there alone.
+// isMarked tells whether there is something to copy to a peer that counts as
+// equal. That may be marked there alone.
 func (r *Resource) isMarked() bool {
 	s := r.state
-	return s.Conn == drbdwire.Connected && s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate &&
-		s.PeerDisk == drbdwire.UpToDate && (r.bits.Count() > 0 || r.peer.uuids.Dirty > 0)
+	return s.Conn == drbdwire.Connected && s.Disk == drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate &&
+		(r.bits.Count() > 0 || r.peer.uuids.Dirty > 0)
 }
 
 // tellMarked starts the resync once the generation is on record: the peer
-// compares again when it hears of a resync that has begun.
+// compares again when it hears of a resync that has begun. This node may have
+// stepped down meanwhile.
 func (r *Resource) tellMarked() {
 	if !r.isMarked() {
 		return
