@@ -144,6 +144,7 @@ type Oracle struct {
 	busy       []bool
 	busyBlocks []int
 	rotten     []int // blocks that changed by themselves, and were not compared since
+	foundMarks bool  // a verify has found what differs, and no resync has begun since
 }
 
 // sight is what was seen of one node.

@@ -6,6 +6,7 @@ import "github.com/optionc/pollux/daemon/format/drbdwire"
 // differs will be copied.
 func (o *Oracle) resyncBegins(t int) {
 	o.Counts.Resyncs++
+	o.foundMarks = false
 	o.overwritten(t)
 	o.nodes[t].discard, o.nodes[1-t].discard = false, false
 	o.regs[t], o.parted = o.regs[1-t], o.parted[:0]

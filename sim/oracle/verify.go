@@ -9,7 +9,13 @@ func (o *Oracle) verified(n int) {
 		return
 	}
 	o.Counts.Verified += int(r.Compared)
+	o.foundMarks = o.foundMarks || r.OutOfSync > 0
 	if r.OutOfSync > uint64(len(o.rotten)) && !o.w.IsTainted() {
 		o.w.Fail(promise3, "%s found %d blocks that differ", name(n), r.OutOfSync)
 	}
 }
+
+// HasFound tells whether an online verify has marked what no resync has begun to
+// copy since. It may be equal by now, because users wrote it once more: a node
+// takes a mark away for a resync alone.
+func (o *Oracle) HasFound() bool { return o.foundMarks }

@@ -104,5 +104,5 @@ func (t *trial) marked() bool {
 		}
 		primary = primary || s.State.Role == drbdwire.Primary
 	}
-	return primary && t.o.IsRotten()
+	return primary && (t.o.IsRotten() || t.o.HasFound())
 }
