@@ -143,6 +143,33 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		}
 	})
 
+	It("sends what that disk alone had to a copy that a resync has made whole meanwhile", func() {
+		p := synced()
+		p.a.hold[replica.Write] = true
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		write := p.a.held[0]
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{replica.MetaWrite: true}
+		p.join()
+		write()
+		p.run()
+		for p.a.core.State().PeerDisk != drbdwire.UpToDate {
+			Expect(p.a.held).NotTo(BeEmpty(), p.a.status())
+			meta := p.a.held[0]
+			p.a.held = p.a.held[1:]
+			meta()
+			p.run()
+		}
+		Expect(p.a.done).To(BeEmpty(), "the superblock is being written, which would tell that the peer lacked it")
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
+	})
+
 	It("does not acknowledge what that disk alone had", func() {
 		p := synced()
 		p.b.hold[replica.Write] = true

@@ -387,6 +387,10 @@ func (r *Resource) tell(q *request) {
 		}
 		return
 	}
+	if r.peerIsLeft(q) {
+		r.startAgain(q)
+		return
+	}
 	if q.isWrite() && q.local == halfFailed && q.remote == halfDone && !q.partial && r.unnoticed() {
 		if r.waitsForNotice() {
 			return
@@ -426,6 +430,13 @@ func (r *Resource) startAgain(q *request) {
 	r.letGo(q)
 	q.local, q.remote, q.barrier, q.started = halfNone, halfNone, false, false
 	r.passed = true
+}
+
+// peerIsLeft tells whether the disk was lost that alone was asked for a write, or
+// had it, while the peer's copy has become whole by a resync: it may have the write.
+func (r *Resource) peerIsLeft(q *request) bool {
+	return q.isWrite() && q.local == halfFailed && (q.remote == halfNone || q.remote == halfFailed) &&
+		!r.meta.open && r.access() == accessRemote
 }
 
 func readBuf(q *request, ok bool) Buf {
