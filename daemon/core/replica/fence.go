@@ -210,11 +210,17 @@ func (r *Resource) thaw() {
 	}
 }
 
-// resend sends again what was not confirmed, in the old order.
+// resend sends again what was not confirmed, in the old order. What protocol C has
+// told is on the peer's disk (see sendWrite): sent again, it would be on top of what
+// came after it, and the peer would go on with that if this node died then.
 func (r *Resource) resend() {
 	for _, list := range r.requests.both() {
 		for i := range list {
-			if q := &list[i]; q.held {
+			switch q := &list[i]; {
+			case !q.held:
+			case q.told && q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolC:
+				q.held, q.barrier = false, false
+			default:
 				q.held = false
 				r.sendWrite(q, q.fua || r.cfg.Protocol == drbdwire.ProtocolC)
 			}
