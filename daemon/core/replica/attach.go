@@ -42,6 +42,7 @@ func (r *Resource) open(disk Disk) {
 		r.partToAttach()
 	}
 	r.meta.disk, r.meta.whole, r.meta.open, r.meta.last = disk, disk, true, lastWord{}
+	r.meta.bad = false
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
 	r.readMeta(metaReadSuper, r.meta.layout.Superblock, pageSize)
 }

@@ -27,6 +27,7 @@ func (r *Resource) dataError(why string, alone bool) bool {
 			return false
 		}
 	}
+	r.meta.bad = r.meta.bad || next.Role == drbdwire.Primary && next.Conn < drbdwire.Connected
 	r.note = why
 	r.decided(aboutData, "kept, and "+next.Disk.String(), why+", on-io-error is pass_on", r.standing())
 	r.set(next, why)
@@ -34,6 +35,19 @@ func (r *Resource) dataError(why string, alone bool) bool {
 	r.meta.allPages = true
 	r.meta.dirty()
 	return true
+}
+
+// letGoOfBad is where a Primary meets its peer again. It kept a disk that had failed,
+// since there was no other copy. If the peer's turns out to be as good, because
+// writes waited for it meanwhile, there is one, and this disk must not become the
+// source of a resync: the peer has, or will now be sent, what is lost here.
+func (r *Resource) letGoOfBad() {
+	s, bad := r.state, r.meta.bad
+	r.meta.bad = false
+	if bad && s.Role == drbdwire.Primary && s.Conn == drbdwire.Connected && s.Disk == drbdwire.UpToDate &&
+		s.PeerDisk == drbdwire.UpToDate {
+		r.ioError("a block of it has failed, and the peer, which is back, has a whole copy")
+	}
 }
 
 // servesAlone tells whether users see this copy and no other: those of this

@@ -319,6 +319,90 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.a.payloads).To(BeEmpty())
 	})
 
+	// waits is a Primary that has lost its peer, and waits for it or for its end.
+	waits := func() {
+		p = synced(withFencing(replica.ResourceAndStonith), func(c *replica.Config) { c.PassOn = true })
+		p.a.fences(6)
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+	}
+	// fails lets the disk below of the Primary fail what it was asked.
+	fails := func() {
+		p.a.badData = true
+		p.a.release()
+		p.a.badData = false
+	}
+
+	It("of a Primary is let go when the peer comes back, and has lost nothing: users go on with its copy", func() {
+		waits()
+		p.cut = true
+		p.a.hold[replica.Write] = true
+		p.a.write(2, 8, 'x', 4096)
+		p.breakLink()
+		fails()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.a.done).NotTo(HaveKey(uint64(2)))
+		p.heal()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+
+		By("it is attached again, and gets what it lacks")
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("of a Primary is let go then also for a block that could not be read", func() {
+		waits()
+		p.a.hold[replica.Read] = true
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 2, Sector: 8, Size: 4096})
+		p.breakLinkForGood()
+		fails()
+		p.heal()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+	})
+
+	It("of a Primary that has given up its peer is an error for users also of a write that the peer has", func() {
+		for _, exit := range []int{0, 4} {
+			if exit != 0 {
+				waits()
+			}
+			p.a.hold[replica.Write] = true
+			p.a.write(2, 8, 'x', 4096)
+			p.run()
+			Expect(p.b.disk[4096]).To(Equal(byte('x')))
+			p.a.fences(exit)
+			p.breakLinkForGood()
+			fails()
+			p.wait()
+			Expect(p.a.done).To(HaveKey(uint64(2)))
+			Expect(p.a.done[2].Failed).To(BeTrue(), "the peer will be overwritten")
+			p.heal()
+			p.wait()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+			Expect(p.b.data()).To(Equal(p.a.data()))
+		}
+	})
+
+	It("of the source of a resync is an error for users also of a write that the target had before", func() {
+		p.a.hold[replica.Write] = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.b.hold[replica.Read], p.b.hold[replica.Write] = true, true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		fails()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeTrue(), "the target will be overwritten")
+	})
+
 	It("of a Secondary is kept while a Primary without a disk uses it: its users get the error, and all that is good", func() {
 		p.a.mustOrder(replica.OrderDetach, false)
 		p.b.badData = true

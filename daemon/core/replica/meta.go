@@ -36,6 +36,9 @@ type metadata struct {
 	// crashes before it is attached again.
 	parting bool
 	last    lastWord
+	// bad: a block of users' data has failed, and the disk was kept, because this
+	// Primary did not reach its peer: see letGoOfBad.
+	bad bool
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.

@@ -355,6 +355,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	}
 	r.set(next, why)
 	r.sendState()
+	r.letGoOfBad()
 	r.thaw()
 	switch r.state.Conn {
 	case drbdwire.WFBitMapS:

@@ -39,7 +39,7 @@ type request struct {
 	local   half
 	remote  half
 	barrier bool // waits for the barrier ack of its epoch
-	partial bool // remote is done on a copy that lacks other blocks
+	partial bool // remote is done on a copy that lacks other blocks, or will get those of the own disk
 	held    bool // the peer was lost before that, and I/O is suspended
 	sent    time.Duration
 	began   time.Duration // when the own disk was asked
@@ -474,6 +474,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 		r.bits.Set(q.sector, q.size)
 	}
 	kept := q.op != OpFlush && r.dataError("an i/o error on the data", false)
+	q.partial = q.partial || kept // the peer, if it has it, gets this disk's blocks
 	if q.op == OpFlush {
 		r.ioError("an i/o error on a flush")
 	}
