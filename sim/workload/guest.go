@@ -131,10 +131,13 @@ func (g *Guest) give(q *request) {
 // LastRun is the node where the guest started last.
 func (g *Guest) LastRun() int { return g.latest }
 
-// uses notes whose disk serves the guest on node n.
+// uses notes whose disk serves the guest on node n: none does if that has no good one,
+// and has parted from its peer.
 func (g *Guest) uses(n int) {
-	g.disk = n
-	if g.w.Node(n).State().Disk < drbdwire.UpToDate {
+	switch s := g.w.Node(n).State(); {
+	case s.Disk == drbdwire.UpToDate:
+		g.disk = n
+	case s.Conn >= drbdwire.Connected:
 		g.disk = 1 - n
 	}
 }
