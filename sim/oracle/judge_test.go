@@ -37,7 +37,7 @@ func newCourt(t *testing.T, rules Rules) *court {
 		Seed: 1, Sectors: 16 << 11, Machine: machine.Config{
 			Resources: []replica.Config{{
 				Name: "r1", Protocol: drbdwire.ProtocolC, ALExtents: 257, PingInt: time.Second,
-				PingTimeout: 500 * time.Millisecond, Timeout: 6 * time.Second, MaxEpochSize: 2048,
+				PingTimeout: 500 * time.Millisecond, Timeout: 6 * time.Second, MaxEpochSize: 2048, VerifyAlg: "sha1",
 			}},
 			Cluster: true,
 			Liveness: liveness.Config{
@@ -96,6 +96,26 @@ func (c *court) verdict() string {
 		return broken.Error()
 	}
 	return ""
+}
+
+// rot changes a block on the second node, and tells the oracle or does not.
+func (c *court) rot(sector uint64, told bool) {
+	c.w.Node(1).Rot(sector)
+	if told {
+		c.o.Rots(sector)
+	}
+}
+
+// verify compares both copies, and goes on when that is done.
+func (c *court) verify() {
+	before := c.o.Counts.Verified
+	c.w.Node(0).Order(replica.OrderVerify, false, nil)
+	for range 60 {
+		if c.w.Run(c.w.Now()+time.Second) != nil || c.o.Counts.Verified > before {
+			return
+		}
+	}
+	c.g.Expect(c.o.Counts.Verified).To(BeNumerically(">", before), "no online verify came to its end")
 }
 
 // A node that is overwritten may lose nothing but what somebody gave up.
@@ -295,6 +315,52 @@ func TestShows(t *testing.T) {
 			c := newCourt(t, tc.rules)
 			tc.do(c)
 			c.o.Exposed(1)
+			if tc.want == allowed {
+				c.g.Expect(c.verdict()).To(BeEmpty())
+				return
+			}
+			c.g.Expect(c.verdict()).To(ContainSubstring(tc.want))
+		})
+	}
+}
+
+// What an online verify finds was not copied, unless somebody knows of it.
+func TestVerifies(t *testing.T) {
+	const allowed = ""
+	for name, tc := range map[string]struct {
+		do   func(c *court)
+		want string
+	}{
+		"what is equal":           {do: func(*court) {}, want: allowed},
+		"what rotted":             {do: func(c *court) { c.rot(0, true) }, want: allowed},
+		"what nobody has spoiled": {do: func(c *court) { c.rot(0, false) }, want: "found 1 blocks"},
+		"what was marked before": {
+			do: func(c *court) {
+				c.rot(0, true)
+				c.verify()
+				c.o.Found()
+			}, want: allowed,
+		},
+		"more than what was marked before": {
+			do: func(c *court) {
+				c.rot(0, true)
+				c.verify()
+				c.o.Found()
+				c.rot(80, false)
+			}, want: "found 2 blocks",
+		},
+		"more than what rotted, and was found before": {
+			do: func(c *court) {
+				c.rot(0, true)
+				c.verify()
+				c.rot(80, false)
+			}, want: "found 2 blocks",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t, Rules{})
+			tc.do(c)
+			c.verify()
 			if tc.want == allowed {
 				c.g.Expect(c.verdict()).To(BeEmpty())
 				return

@@ -162,7 +162,7 @@ type sight struct {
 	vouched   bool           // an operator told it to go on since it came up
 	witnessed bool           // the witness gave it the lease since, and said that nobody has newer data
 	discard   bool           // an operator gave its data up
-	marked    uint64         // how many blocks it had marked when its online verify began
+	marked    int            // how many blocks differed and were marked when its online verify began
 }
 
 // New watches w from its beginning.
@@ -224,7 +224,7 @@ func (o *Oracle) Stepped(n int) {
 		o.resyncBegins(n)
 	}
 	if now.Conn == drbdwire.VerifyS && old.Conn != drbdwire.VerifyS {
-		at.marked = o.w.Node(n).Core().Status().Resources[0].OutOfSync / 4
+		at.marked = o.differingMarks()
 	}
 	if old.Conn == drbdwire.VerifyS && now.Conn != drbdwire.VerifyS {
 		o.verified(n)
