@@ -116,9 +116,12 @@ func (m *Machine) livedOn(since time.Duration) bool {
 }
 
 // mayBeOld tells whether a copy counts as good that was not compared with that of a
-// Primary which goes on alone. A handshake that is under way compares them.
+// Primary which goes on alone. A handshake that is under way compares them. A node
+// that is StandAlone is being brought up, one order after the other, or has been told
+// to leave its peer: no order of this node's own comes between.
 func mayBeOld(s drbdwire.State) bool {
-	return s.Role == drbdwire.Secondary && s.Disk > drbdwire.Outdated && s.Conn < drbdwire.WFReportParams
+	return s.Role == drbdwire.Secondary && s.Disk > drbdwire.Outdated &&
+		s.Conn > drbdwire.StandAlone && s.Conn < drbdwire.WFReportParams
 }
 
 // outdate marks the copy of this node as old: whatever it is, with force, else

@@ -63,4 +63,20 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		p.pass(time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
+
+	It("asks when it has started, marks its copy as old, and is brought up meanwhile", func() {
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		milo2.restart()
+		milo2.follows = 9
+		milo2.join()
+		p.pass(10 * time.Second) // it has its answer before its disk
+		milo2.attach()
+		p.pass(10 * time.Second)
+		Expect(milo2.answers[9].Code).To(Equal(drbdwire.Success), milo2.answers[9].Text)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+		Expect(milo2.core.Resource(0).State().Conn).To(Equal(drbdwire.WFConnection))
+	})
 })

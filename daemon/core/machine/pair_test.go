@@ -42,7 +42,8 @@ type node struct {
 	slow     bool            // its disk does not answer yet, and its device does not come
 	held     []replica.Input // what they would have answered
 	heard    []hbwire.Message
-	hangs    int // index of a resource whose start does not end; 0: none
+	follows  uint64 // the order to connect that is given as soon as the disk is attached; 0: none
+	hangs    int    // index of a resource whose start does not end; 0: none
 	answers  map[uint64]replica.Effect
 }
 
@@ -89,9 +90,28 @@ func makePair(change func(c *machine.Config)) *pair {
 	return p
 }
 
+// attachOrder is the number of the order to attach.
+const attachOrder = 1
+
 func (n *node) attach() {
 	size := replica.Disk{DataSectors: sectors, MetaSectors: sectors}
-	n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderAttach, ID: 1, Disk: size})
+	n.replica(replica.Input{Kind: replica.Order, Order: replica.OrderAttach, ID: attachOrder, Disk: size})
+}
+
+// restart forgets all but what is on the disk.
+func (n *node) restart() {
+	GinkgoHelper()
+	c := config(n.name, n.peer.name, 2)
+	c.Liveness.Generation = 2
+	core, err := machine.New(c)
+	Expect(err).NotTo(HaveOccurred())
+	n.core, n.conn, n.dialling, n.rows = core, 0, false, map[replica.Buf][]byte{}
+	n.running, n.dead = map[int]bool{}, false
+}
+
+// write is one of a user.
+func (n *node) write(id uint64) {
+	n.replica(replica.Input{Kind: replica.Request, ID: id, Op: replica.OpWrite, Sector: 8, Size: 4096, Buf: 1})
 }
 
 func (n *node) connect(id uint64) {
@@ -224,6 +244,9 @@ func (n *node) doReplica(e replica.Effect) {
 		slowly(replica.Input{Kind: replica.DeviceDone})
 	case replica.Answer:
 		n.answers[e.ID] = e
+		if e.ID == attachOrder && n.follows != 0 {
+			n.pair.later(func() { n.connect(n.follows) })
+		}
 	case replica.Broken:
 		Fail(n.name + ": " + e.Text)
 	default:
