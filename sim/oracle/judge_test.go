@@ -87,6 +87,14 @@ func (c *court) wrote(n int, sector, value uint64, on ...int) {
 	c.o.Wrote(c.stored(c.o.Writes(n, sector, 1, value), on...))
 }
 
+// died is a write of node n whose user died before there was an answer; it is on that node's disk.
+func (c *court) died(n int, sector, value uint64) {
+	c.o.Lost(c.stored(c.o.Writes(n, sector, 1, value), n))
+}
+
+// saw is a read on node n that found a version.
+func (c *court) saw(n int, sector, value uint64) { c.o.Saw(c.o.Reads(n, sector, 1), []uint64{value}) }
+
 // forked gives the second node a history of its own that begins with what its
 // disk has.
 func (c *court) forked() { c.o.fork(1, c.w.Node(1).Data()) }
@@ -266,6 +274,20 @@ func TestShows(t *testing.T) {
 		"without a write that was on both": {
 			do: func(c *court) {
 				c.wrote(0, 8, 1, 0)
+				c.part()
+			}, want: lost,
+		},
+		"without what nobody was told of, and users of the peer saw when it was alone": {
+			do: func(c *court) {
+				c.part()
+				c.died(0, 8, 1)
+				c.saw(0, 8, 1)
+			}, want: allowed,
+		},
+		"without what nobody was told of, and users of both saw": {
+			do: func(c *court) {
+				c.died(0, 8, 1)
+				c.saw(0, 8, 1)
 				c.part()
 			}, want: lost,
 		},

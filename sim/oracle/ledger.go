@@ -111,6 +111,7 @@ func (o *Oracle) Lost(w *Write) {
 	for s := w.sector; s < w.sector+w.sectors; s++ {
 		o.regs[w.node].end(s, w.began, now)
 	}
+	o.lost[w.value] = true
 	o.writesSpare = append(o.writesSpare, w)
 }
 
@@ -163,6 +164,9 @@ func (o *Oracle) Saw(r *Read, row []uint64) {
 		}
 		if keep, open := reg.newest(s, value); open {
 			reg.decide(s, keep, r.began, func(value uint64) { o.lapse(r.node, s, value) })
+			if o.lost[value] && o.isAlone(r.node) {
+				o.alone[value] = true // the users of the other node never saw it
+			}
 		}
 	}
 }

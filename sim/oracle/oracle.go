@@ -134,7 +134,8 @@ type Oracle struct {
 	parted []uint64
 	went   int
 	at     uint64
-	alone  map[uint64]bool // versions that were acknowledged by one node alone
+	alone  map[uint64]bool // versions that were acknowledged, or shown, by one node alone
+	lost   map[uint64]bool // versions whose users were told nothing
 	nodes  [2]sight
 	// powerLost: some disk has lost its cache, where protocols A and B keep
 	// what was acknowledged.
@@ -167,7 +168,7 @@ type sight struct {
 
 // New watches w from its beginning.
 func New(w *world.World, rules Rules) *Oracle {
-	o := &Oracle{w: w, rules: rules, moment: 1, alone: map[uint64]bool{}}
+	o := &Oracle{w: w, rules: rules, moment: 1, alone: map[uint64]bool{}, lost: map[uint64]bool{}}
 	sectors := len(w.Node(0).Data())
 	o.regs[0] = newRegister(sectors, rules.First)
 	for s := int(w.Node(0).Layout().DataSectors); s < sectors; s++ {
