@@ -305,6 +305,12 @@ func TestShows(t *testing.T) {
 		"and was started anew, and has not waited for as long as it must": {
 			rules: Rules{GoesOn: 10 * time.Second}, do: restarted(9 * time.Second), want: stale,
 		},
+		"and was started anew, has waited, and fences its peer off": {
+			rules: Rules{GoesOn: 10 * time.Second, Fenced: true}, do: restarted(10 * time.Second), want: allowed,
+		},
+		"and was started anew, has not waited, and fences its peer off": {
+			rules: Rules{GoesOn: 10 * time.Second, Fenced: true}, do: restarted(9 * time.Second), want: stale,
+		},
 		"while it is connected": {
 			do: func(c *court) {
 				c.wrote(0, 8, 1, 0)

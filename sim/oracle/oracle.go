@@ -51,7 +51,9 @@ type Rules struct {
 	// is noticed while none or one of the nodes is Primary.
 	AfterSB0, AfterSB1 drbdwire.AfterSB
 	// Fenced: a Primary that loses its peer waits until that is fenced off. Then
-	// no pair accepts any of this, whatever happens between the nodes.
+	// no pair accepts any of this, whatever happens between the nodes; but for a node
+	// that has started and heard of no peer for GoesOn. It may have been switched off
+	// itself, while the peer went on; its files say that it does not wait longer.
 	Fenced bool
 	// Leased: a node runs the guest with a lease alone. Then one that can't stop
 	// it is frozen.

@@ -54,7 +54,7 @@ func (o *Oracle) Exposed(n int) {
 		o.rules.Protocol == drbdwire.ProtocolB && missing && !at.restarted && !o.powerLost:
 		o.w.Fail(promise1, text, name(n), stale, example, data[example], reg.describe(example))
 	case o.rules.Protocol == drbdwire.ProtocolC &&
-		(at.known || at.restarted && !o.hasWaited(n) || connected || o.rules.Fenced):
+		(at.known || at.restarted && !o.hasWaited(n) || connected || o.rules.Fenced && !at.restarted):
 		o.w.Fail(promise5, text, name(n), stale, example, data[example], reg.describe(example))
 	default:
 		if o.rules.Protocol == drbdwire.ProtocolC {

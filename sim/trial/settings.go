@@ -268,13 +268,12 @@ func (s *setup) bears(f plan.Fault) error {
 // judge derives the rules from what the setup has become.
 func (s *setup) judge() {
 	r := s.resource()
-	s.rules.Protocol, s.rules.GoesOn = r.Protocol, 0
-	if r.Fencing == replica.DontCare {
-		s.rules.GoesOn = r.WFCTimeout
-		if r.DegrWFCTimeout > 0 {
-			s.rules.GoesOn = min(r.WFCTimeout, r.DegrWFCTimeout)
-		}
+	s.rules.Protocol, s.rules.GoesOn = r.Protocol, r.WFCTimeout
+	if r.DegrWFCTimeout > 0 {
+		s.rules.GoesOn = min(r.WFCTimeout, r.DegrWFCTimeout)
 	}
+	fast := time.Duration(max(0, s.world.Drift[0], s.world.Drift[1]))
+	s.rules.GoesOn -= s.rules.GoesOn / time.Duration(1e6) * fast // a node's clock measures it
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
 	s.rules.Shot = s.world.Machine.Failover.Fence
 	s.rules.PassesOn = r.PassOn
