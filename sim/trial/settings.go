@@ -272,8 +272,8 @@ func (s *setup) judge() {
 	if r.DegrWFCTimeout > 0 {
 		s.rules.GoesOn = min(r.WFCTimeout, r.DegrWFCTimeout)
 	}
-	fast := time.Duration(max(0, s.world.Drift[0], s.world.Drift[1]))
-	s.rules.GoesOn -= s.rules.GoesOn / time.Duration(1e6) * fast // a node's clock measures it
+	fast := max(0, s.world.Drift[0], s.world.Drift[1])
+	s.rules.GoesOn -= time.Duration(s.rules.GoesOn.Nanoseconds() / 1e6 * int64(fast)) // a node's clock measures it
 	s.rules.Fenced = r.Fencing == replica.ResourceAndStonith
 	s.rules.Shot = s.world.Machine.Failover.Fence
 	s.rules.PassesOn = r.PassOn
