@@ -5,7 +5,6 @@ package trial
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -54,16 +53,6 @@ type Result struct {
 	// End is how the nodes were at last, and Equal whether their copies were.
 	End   [2]plan.End
 	Equal bool
-}
-
-// Command is what shows the run of a seed again that nothing was changed of but
-// the witness.
-func (r Result) Command() string {
-	changed := ""
-	if i := slices.IndexFunc(r.Settings, func(x plan.Setting) bool { return x.Name == "witness" }); i >= 0 {
-		changed = " --witness " + r.Settings[i].Value
-	}
-	return fmt.Sprintf("go run ./sim/polluxsim run --seed %d --profile %s%s --trace", r.Seed, r.Profile, changed)
 }
 
 // Scenario is all that the run depended on.

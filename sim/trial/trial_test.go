@@ -2,6 +2,7 @@ package trial_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -14,6 +15,15 @@ import (
 // seeds is how many seeds are run each time: always the same ones.
 const seeds = 300
 
+// command shows the run of a seed again.
+func command(r trial.Result) string {
+	changed := ""
+	if i := slices.IndexFunc(r.Settings, func(x plan.Setting) bool { return x.Name == "witness" }); i >= 0 {
+		changed = " --witness " + r.Settings[i].Value
+	}
+	return fmt.Sprintf("go run ./sim/polluxsim run --seed %d --profile %s%s --trace", r.Seed, r.Profile, changed)
+}
+
 func TestSeeds(t *testing.T) {
 	if trial.Planted {
 		t.Skip("the cores have planted bugs, and one world runs at a time")
@@ -25,7 +35,7 @@ func TestSeeds(t *testing.T) {
 				t.Parallel()
 				results[i] = trial.Run(uint64(i+1), trial.Options{})
 				if broken := results[i].Broken; broken != nil {
-					t.Errorf("%v\n    %s", broken, results[i].Command())
+					t.Errorf("%v\n    %s", broken, command(results[i]))
 				}
 			})
 		}
@@ -86,7 +96,7 @@ func TestSeedsWithAStore(t *testing.T) {
 			t.Parallel()
 			r := trial.Run(seed, opt)
 			if r.Broken != nil {
-				t.Errorf("%v\n    %s", r.Broken, r.Command())
+				t.Errorf("%v\n    %s", r.Broken, command(r))
 			}
 			g := NewWithT(t)
 			g.Expect(trial.Run(seed, trial.Options{Profile: trial.Third}).Hash).NotTo(Equal(r.Hash), "the store is no pollux-witness")

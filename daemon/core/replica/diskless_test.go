@@ -35,6 +35,16 @@ func (e *end) loseDisk(id uint64) {
 	Expect(e.core.State().Disk).To(Equal(drbdwire.Diskless))
 }
 
+// attachesAsSecondary lets the first node step down and take its disk back, which is old: users' 'x' comes from the peer.
+func (p *pair) attachesAsSecondary() {
+	GinkgoHelper()
+	p.a.mustOrder(replica.OrderSecondary, false)
+	p.a.mustOrder(replica.OrderAttach, false)
+	p.join()
+	Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+	Expect(p.a.disk[4096]).To(Equal(byte('x')))
+}
+
 // servesAlone makes a node Primary without its peer, and Secondary again after a write.
 func (e *end) servesAlone() {
 	GinkgoHelper()
@@ -181,110 +191,6 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.done[1].Failed).To(BeTrue())
 	})
 
-	It("goes on with a copy of the generation that is on its disk, though it had begun a new one", func() {
-		p := synced()
-		p.a.hold[replica.MetaWrite] = true
-		p.part()
-		p.a.write(1, 8, 'x', 4096)
-		p.a.bad = true
-		p.a.release()
-		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
-		p.join()
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-	})
-
-	// begins lets the disk of a Primary alone hang while it writes a generation down. The
-	// disk has that in the end, and the users live on the peer's copy. Source: a soak.
-	begins := func() *pair {
-		p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
-		p.a.write(0, 8, 'w', 4096)
-		p.run()
-		p.a.hangDisk()
-		p.part()
-		page := p.a.held[0]
-		p.a.held = nil
-		page() // of the bitmap, before the superblock
-		for range 4 {
-			p.wait()
-		}
-		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
-		p.join()
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
-		p.a.wakeDisk()
-		Expect(p.a.super().UUIDs.Bitmap).NotTo(BeZero(), "it has the generation")
-		return p
-	}
-
-	It("finds that disk old after a crash, though it had begun a generation there", func() {
-		p := begins()
-		p.a.crash()
-		p.a.up()
-		p.join()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.a.disk[4096]).To(Equal(byte('x')))
-		Expect(p.a.data()).To(Equal(p.b.data()))
-	})
-
-	DescribeTable("goes on with the peer's copy when the two met while it began the generation, and finds its disk old", func(begun bool) {
-		p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
-		p.a.write(0, 8, 'w', 4096)
-		p.run()
-		p.a.mustOrder(replica.OrderSuspendIO, false)
-		p.part()
-		p.a.hangDisk()
-		p.a.mustOrder(replica.OrderResumeIO, false)
-		if begun {
-			page := p.a.held[0]
-			p.a.held = nil
-			page() // of the bitmap, before the superblock
-		}
-		p.heal()
-		Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapS UpToDate/Consistent"))
-		for range 4 {
-			p.wait()
-		}
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
-		p.a.wakeDisk()
-		has := p.a.super().UUIDs.Bitmap != 0
-		Expect(has).To(Equal(begun))
-		p.a.crash()
-		p.a.up()
-		p.join()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.a.disk[4096]).To(Equal(byte('x')))
-	}, Entry("that the disk has in the end", true), Entry("that the disk never hears of", false))
-
-	It("finds it old also when it attaches it as a Secondary", func() {
-		p := begins()
-		p.part()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.a.mustOrder(replica.OrderAttach, false)
-		p.join()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.a.disk[4096]).To(Equal(byte('x')))
-	})
-
-	It("has a split brain when that disk is used alone after a crash all the same", func() {
-		p := begins()
-		p.part()
-		p.a.crash()
-		cfg := config()
-		cfg.Seed, cfg.DegrWFCTimeout, cfg.WFCTimeout = 99, time.Second, time.Second
-		p.a.core = replica.New(cfg)
-		p.a.up()
-		p.wait()
-		p.wait()
-		p.a.servesAlone()
-		p.join()
-		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
-	})
-
 	It("parts from a copy that lacks what it wrote alone", func() {
 		p := synced()
 		p.part()
@@ -403,11 +309,7 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		Expect(p.a.done[2].Failed).To(BeFalse())
 		p.part()
 		Expect(p.a.order(replica.OrderAttach, false).Text).To(ContainSubstring("can only attach"))
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.a.mustOrder(replica.OrderAttach, false)
-		p.join()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		p.attachesAsSecondary()
 	})
 
 	It("has its disk again when nothing was written since", func() {
@@ -426,85 +328,6 @@ var _ = Describe("A Primary whose disk has failed", func() {
 		p.join()
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))
-	})
-
-	Describe("with a new generation on it that nobody has confirmed", func() {
-		// losing is a pair whose Primary wrote a generation of its own down when its
-		// disk hung: the disk has it, the answer came too late.
-		losing := func() *pair {
-			p := synced(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
-			p.a.hold[replica.MetaWrite] = true
-			p.part()
-			p.a.write(1, 8, 'w', 4096)
-			p.pass(4 * time.Second)
-			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
-			Expect(p.a.done[1].Failed).To(BeTrue(), "there is no other copy")
-			before := p.a.super().UUIDs.Current
-			p.a.release()
-			Expect(p.a.super().UUIDs.Current).NotTo(Equal(before))
-			return p
-		}
-
-		It("has its disk again", func() {
-			p := losing()
-			p.a.mustOrder(replica.OrderAttach, false)
-			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
-			p.a.write(2, 16, 'x', 4096)
-			p.run()
-			Expect(p.a.done[2].Failed).To(BeFalse())
-			p.join()
-			Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
-			Expect(p.a.data()).To(Equal(p.b.data()))
-		})
-
-		It("has it also at the second try, and before that tells of no write that the peer has not noted", func() {
-			p := losing()
-			p.a.hold[replica.MetaRead] = true
-			p.a.order(replica.OrderAttach, false)
-			held := p.a.held
-			p.a.held = nil
-			held[0]() // the superblock is read, and the rest not
-			p.run()
-			p.a.bad = true
-			p.a.release()
-			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
-			p.a.bad = false
-
-			p.b.hold[replica.MetaWrite] = true
-			p.heal()
-			p.wait()
-			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-			p.a.write(2, 16, 'x', 4096)
-			p.run()
-			Expect(p.a.done).NotTo(HaveKey(uint64(2)), "after a crash of both nodes the disk that hung would count as the newest")
-			p.part()
-			Expect(p.a.done[2].Failed).To(BeTrue())
-			p.a.mustOrder(replica.OrderAttach, false)
-			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
-
-			By("the peer was told that there is nothing in that generation: now there is, and it has another name")
-			p.b.release()
-			p.a.write(3, 8, 'y', 4096)
-			p.run()
-			Expect(p.a.done[3].Failed).To(BeFalse())
-			p.a.mustOrder(replica.OrderSecondary, false)
-			p.join()
-			Expect(p.a.disk[4096]).To(Equal(byte('y')))
-			Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone), "the peer has begun one, too")
-		})
-
-		It("does not take it back after writes to the peer's copy", func() {
-			p := losing()
-			p.join()
-			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-			p.a.write(2, 16, 'x', 4096)
-			p.run()
-			Expect(p.a.done[2].Failed).To(BeFalse())
-			p.part()
-			Expect(p.a.order(replica.OrderAttach, false).Text).To(ContainSubstring("can only attach"))
-			p.join()
-			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-		})
 	})
 
 	It("has its disk again in the size that its users have seen, though the disk was lost before it said so", func() {

@@ -54,8 +54,9 @@ func newController(p Params) controller {
 // is on its way one block is, so the controller can't plan itself to a
 // standstill. And with c-delay-target, when all has come within the step, there
 // is no delay to keep: then it begins again with Rate, where it would else stay
-// at a block a step for ever, to which a slow disk may have brought it. The kernel, moreover, requests one block more than decided
-// whenever its last request ends at the decided number.
+// at a block a step for ever, to which a slow disk may have brought it. The
+// kernel, moreover, requests one block more than decided whenever its last
+// request ends at the decided number.
 func (c *controller) step(got, flying uint64) uint64 {
 	blocks := c.fixed()
 	if len(c.plan) > 0 {
