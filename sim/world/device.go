@@ -242,17 +242,32 @@ func (d *device) writeData(sector int, row []uint64, durable bool) error {
 
 // layout is where the metadata is: at the end, or where that was.
 func (d *device) layout() drbdmeta.Layout {
+	super, at, found := d.superblock()
+	if !found {
+		d.node.w.Fail("8: a node finds its metadata again", "%s has none", Name(d.node.id))
+		return drbdmeta.Layout{}
+	}
+	return super.Layout(at)
+}
+
+// superblock reads its superblock, and tells where that is.
+func (d *device) superblock() (super drbdmeta.Superblock, at int64, found bool) {
 	for _, size := range [...]uint64{d.size, d.last} {
 		l, err := drbdmeta.Internal(size, 1, 8)
 		if err != nil {
 			continue
 		}
 		if s, err := drbdmeta.DecodeSuperblock(d.metadata(l.Superblock, drbdmeta.BlockSize)); err == nil {
-			return s.Layout(l.Superblock)
+			return s, l.Superblock, true
 		}
 	}
-	d.node.w.Fail("8: a node finds its metadata again", "%s has none", Name(d.node.id))
-	return drbdmeta.Layout{}
+	return drbdmeta.Superblock{}, 0, false
+}
+
+// isWhole tells whether its metadata calls its data consistent.
+func (d *device) isWhole() bool {
+	super, _, found := d.superblock()
+	return found && super.Flags&drbdmeta.MDConsistent != 0
 }
 
 // promiseInside is broken by requests beyond the end of the disk.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 )
 
 // A superblock whose write was under way when the power went is on the disk, or not;
@@ -47,4 +48,43 @@ func TestPowerLossDuringAWriteThatFlushes(t *testing.T) {
 		g.Expect(bytes.Equal(d.metadata(l.Bitmap, page), marks)).To(BeTrue(), "seed %d", seed)
 	}
 	g.Expect(torn).To(BeNumerically(">", 20))
+}
+
+// An image of half a copy is restored where the peer has a whole one, and not over the
+// only whole one.
+func TestRevertKeepsTheOnlyWholeCopy(t *testing.T) {
+	for name, c := range map[string]struct{ image, mine, theirs, restored bool }{
+		"half, and the peer's is whole":       {false, true, true, true},
+		"half, over the only whole one":       {false, true, false, false},
+		"half, over half":                     {false, false, false, true},
+		"whole, though the peer's is not":     {true, true, false, true},
+		"whole, over half, beside a half one": {true, false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			w, err := New(Config{
+				Seed: 1, Sectors: 1 << 16, Machine: machine.Config{Resources: []replica.Config{{ALExtents: 7}}},
+			}, nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			n := w.nodes[0]
+			n.disk.label(g, 1, c.image)
+			n.Remember()
+			n.disk.label(g, 2, c.mine)
+			w.nodes[1].disk.label(g, 3, c.theirs)
+			n.PowerLoss()
+			n.Revert()
+			super, _, _ := n.disk.superblock()
+			g.Expect(super.UUIDs.Current == 1<<8).To(Equal(c.restored))
+		})
+	}
+}
+
+// label gives a disk a generation, and calls it whole or not.
+func (d *device) label(g *WithT, generation uint64, whole bool) {
+	super, at, _ := d.superblock()
+	super.UUIDs.Current, super.Flags = generation<<8, 0
+	if whole {
+		super.Flags = drbdmeta.MDConsistent
+	}
+	g.Expect(d.format(at, super.Append(nil))).To(Succeed())
 }

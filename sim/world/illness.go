@@ -104,17 +104,18 @@ func (n *Node) MisplaceWrite() { n.disk.ill.stray++ }
 // Remember keeps what the disk is now, for Revert.
 func (n *Node) Remember() {
 	n.disk.ill.snapshot = &device{
-		size: n.disk.size, last: n.disk.last, data: n.disk.data.Clone(), meta: n.disk.meta.Clone(),
+		size: n.disk.size, last: n.disk.last, base: n.disk.base, data: n.disk.data.Clone(), meta: n.disk.meta.Clone(),
 	}
 }
 
 // Revert gives a node that is down the disk that it remembers, as somebody does
 // who restores an image. Whatever differs by that, nobody knows of. That may be a
 // write, too, that was on its way to the peer when the node went down: the activity
-// log that names it is gone.
+// log that names it is gone. Nobody restores an image of half a copy over the only
+// whole one.
 func (n *Node) Revert() {
 	old := n.disk.ill.snapshot
-	if old == nil || n.alive {
+	if old == nil || n.alive || n.disk.isWhole() && !n.w.nodes[1-n.id].disk.isWhole() && !old.isWhole() {
 		return
 	}
 	n.w.Tracef("%s has the disk of a while ago", Name(n.id))
