@@ -124,6 +124,7 @@ func (n *Node) orderContext(ctx context.Context, resource int, kind replica.Orde
 func (n *Node) give(ctx context.Context, resource int, in replica.Input) control.Answer {
 	in.Kind = replica.Order
 	if in.Order == replica.OrderAttach && !n.isForeign(resource) {
+		n.devices[resource].releaseFailed(ctx)
 		disk, err := n.devices[resource].open()
 		if err != nil {
 			return control.Answer{Code: int(drbdwire.IsDiskless), Text: err.Error()}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/control"
@@ -125,6 +126,20 @@ func (d *device) isReleased(ctx context.Context) {
 	case <-ctx.Done():
 	case <-d.node.ctx.Done():
 	}
+}
+
+// closing is how long an order waits for a disk that has failed.
+const closing = time.Second
+
+// releaseFailed has a disk closed that has failed, and is open since the core still
+// wants to tell it that it is old.
+func (d *device) releaseFailed(ctx context.Context) {
+	if data, _ := d.disks(); data == nil || d.state().Disk != drbdwire.Diskless {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, closing)
+	defer cancel()
+	d.node.orderContext(ctx, d.index, replica.OrderDetach, false)
 }
 
 // toolAddress is an address as drbdsetup writes it.

@@ -341,9 +341,10 @@ func (r *Resource) begins() bool {
 	return u.Current&^1 != before && (since == before || since == before+syncStep && u.History0&^1 == before)
 }
 
-// diskIdle lets the shell close the disk once nothing is under way on it.
+// diskIdle lets the shell close the disk once nothing is under way on it, and nothing
+// has to be written there.
 func (r *Resource) diskIdle() {
-	if r.state.Disk == drbdwire.Diskless && r.meta.busy == metaIdle && !r.diskBusy() {
+	if r.state.Disk == drbdwire.Diskless && r.meta.busy == metaIdle && r.meta.last.tries == 0 && !r.diskBusy() {
 		r.emit(Effect{Kind: CloseDisk})
 	}
 }

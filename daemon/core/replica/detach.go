@@ -10,6 +10,7 @@ import (
 func (r *Resource) detach() {
 	switch code, why := r.mayDetach(); {
 	case r.state.Disk == drbdwire.Diskless:
+		r.dropLastWord()
 		r.finish(drbdwire.NothingToDo, "")
 	case code < drbdwire.Success:
 		r.refuse(code, why)

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"time"
+
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -11,9 +13,15 @@ import (
 // and the peer is away. So the last thing that is written to it is that it is old.
 // The kernel's DRBD writes what it last said.
 
-// lastWordTries is how often that is tried: a disk that fails some requests may take
-// others. Nobody waits for it.
-const lastWordTries = 4
+// A disk that fails some requests may take others, and one that fails all of them may
+// do so for a moment. That is tried lastWordAtOnce times, and then after each
+// lastWordPause, until it has succeeded, lastWordTries are over, or an order wants
+// the disk. Nobody waits for it.
+const (
+	lastWordAtOnce = 4
+	lastWordPause  = time.Second
+	lastWordTries  = lastWordAtOnce + 60
+)
 
 // lastWord is a superblock that may still have to be written to a disk that is not
 // used any more.
@@ -21,6 +29,7 @@ type lastWord struct {
 	super drbdmeta.Superblock // the last one that is durable
 	at    int64               // and where, bytes
 	tries int                 // that are left
+	next  time.Duration       // when the next one is due
 }
 
 // keep notes the superblock that is durable.
@@ -30,19 +39,38 @@ func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = s
 func (r *Resource) prepareLastWord() {
 	m := &r.meta
 	whole := r.state.Conn >= drbdwire.Connected && r.state.PeerDisk == drbdwire.UpToDate
-	if !whole || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 || m.move.stage != moveNone {
+	if !whole || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
 		return
+	}
+	if m.move.mayBeFound(m.layout) {
+		m.last.keep(m.super.At(m.move.to), m.move.to.Superblock)
+		m.last.super.Flags |= fullSync // who knows what else is there
 	}
 	m.parting = true
 	m.last.super.Flags &^= drbdmeta.MDWasUpToDate
-	m.last.tries = lastWordTries
+	m.last.tries, m.last.next = lastWordTries, r.now
+}
+
+// owesLastWord tells whether the disk, which is not used any more, has to be told
+// yet. An attach reads first what it finds.
+func (r *Resource) owesLastWord() bool {
+	m := &r.meta
+	return m.last.tries > 0 && m.busy == metaIdle && r.state.Disk == drbdwire.Diskless && r.order.kind != OrderAttach
+}
+
+// lastWordDeadline is when the next try is due.
+func (r *Resource) lastWordDeadline() time.Duration {
+	if !r.owesLastWord() {
+		return Never
+	}
+	return r.meta.last.next
 }
 
 // sayLastWord writes that the disk is old. What nobody relied on yet, a superblock
 // that had no answer, is taken back by that.
 func (r *Resource) sayLastWord() {
 	m := &r.meta
-	if m.last.tries == 0 || m.busy != metaIdle {
+	if !r.owesLastWord() || r.now < m.last.next {
 		return
 	}
 	m.last.tries--
@@ -51,9 +79,21 @@ func (r *Resource) sayLastWord() {
 
 // saidLastWord goes on when the disk has answered.
 func (r *Resource) saidLastWord(failed bool) {
-	if !failed {
-		r.meta.last.tries = 0
+	last := &r.meta.last
+	switch {
+	case !failed:
+		last.tries = 0
+	case last.tries <= lastWordTries-lastWordAtOnce:
+		last.next = r.now + lastWordPause
 	}
 	r.sayLastWord()
 	r.diskIdle()
+}
+
+// dropLastWord lets go of a failed disk that was not told yet.
+func (r *Resource) dropLastWord() {
+	if r.meta.last.tries > 0 {
+		r.meta.last.tries = 0
+		r.diskIdle()
+	}
 }

@@ -30,6 +30,20 @@ const (
 	moveSuper
 )
 
+// fullSync says that any block may differ, whatever log and bitmap are like.
+const fullSync = drbdmeta.MDFullSync | drbdmeta.MDALDisabled
+
+// mayBeFound tells whether a superblock at the new place was written, or may have
+// been: an attach believes it, and does not look at the old place.
+func (v *move) mayBeFound(from drbdmeta.Layout) bool {
+	return v.stage == moveSuper || v.stage > moveBegin && v.overlaps(from)
+}
+
+// overlaps tells whether the new place covers some of the old one.
+func (v *move) overlaps(from drbdmeta.Layout) bool {
+	return v.to.Bitmap < from.Superblock+drbdmeta.BlockSize
+}
+
 // advanceMove writes the next piece.
 func (r *Resource) advanceMove() {
 	m := &r.meta
@@ -38,9 +52,9 @@ func (r *Resource) advanceMove() {
 	case moveBegin:
 		v.image = r.log.AppendRing(nil)
 		v.stage = moveLog
-		if v.to.Bitmap < m.layout.Superblock+drbdmeta.BlockSize {
+		if v.overlaps(m.layout) {
 			s := m.super.At(v.to)
-			s.Flags |= drbdmeta.MDFullSync | drbdmeta.MDALDisabled
+			s.Flags |= fullSync
 			r.startMeta(metaMove, v.to.Superblock, s.Append(r.scratch()), true)
 			return
 		}

@@ -49,8 +49,9 @@ type end struct {
 	bad  bool // the disk fails whatever it is asked
 	// badData: it fails what is asked of users' data.
 	badData bool
-	// badWrites is how many more writes of metadata fail.
-	badWrites int
+	// badWrites is how many more writes of metadata fail, when goodWrites have not.
+	goodWrites, badWrites int
+	closed                bool // the disk was let go
 	// tap hears every packet that is sent.
 	tap func(cmd drbdwire.Command, data []byte, bulk uint32)
 	// damage changes the next block that is sent.
@@ -210,7 +211,7 @@ func (e *end) perform(f replica.Effect) {
 		data := append([]byte(nil), e.disk[f.Offset:f.Offset+int64(f.Size)]...)
 		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Data: data})
 	case replica.MetaWrite:
-		if e.badWrites > 0 {
+		if e.goodWrites--; e.badWrites > 0 && e.goodWrites < 0 {
 			e.badWrites--
 			e.fail(f)
 			return
@@ -248,7 +249,9 @@ func (e *end) perform(f replica.Effect) {
 		Fail(e.name + ": " + f.Text)
 	case replica.Digest:
 		e.later(replica.Input{Kind: replica.Digested, ID: f.ID, Data: digestOf(f.Text, e.payloads[f.Buf][:f.Size])})
-	case replica.CloseDisk, replica.Delegate:
+	case replica.CloseDisk:
+		e.closed = true
+	case replica.Delegate:
 	case replica.Measure:
 		e.later(replica.Input{Kind: replica.Measured, Disk: e.measure()})
 	case replica.Grown:

@@ -178,7 +178,7 @@ func (r *Resource) settle() {
 // Deadline is the time at which a Tick is wanted.
 func (r *Resource) Deadline() time.Duration {
 	next := min(r.linkDeadline(), r.epochs.deadline(), r.syncDeadline(), r.waiting.until, r.stalled(),
-		r.pauseDeadline(), r.congestionDeadline())
+		r.pauseDeadline(), r.congestionDeadline(), r.lastWordDeadline())
 	if r.order.stage == stageYield || r.order.joins && r.order.stage == stageDrain && r.now < r.order.secondTry {
 		next = min(next, r.order.secondTry)
 	}
@@ -196,6 +196,7 @@ func (r *Resource) tick() {
 	if r.now >= r.waiting.until {
 		r.waited()
 	}
+	r.sayLastWord()
 }
 
 // waited ends the start-up wait: the node may go on without its peer, as

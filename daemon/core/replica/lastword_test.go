@@ -1,0 +1,182 @@
+package replica_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("A disk with errors, of which the peer has a whole copy", func() {
+	// fails is a pair whose Primary goes on without its disk.
+	fails := func() *pair {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		return p
+	}
+	// after is what the disk counts for when its node has crashed, and it works again.
+	after := func(p *pair) drbdwire.DiskState {
+		p.part()
+		p.a.crash()
+		p.a.bad, p.a.badData = false, false
+		p.a.up()
+		p.wait()
+		return p.a.core.State().Disk
+	}
+
+	It("is known to be old when the node has crashed, until both have met", func() {
+		p := fails()
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.join()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("is known to be old of a Secondary, too", func() {
+		p := synced()
+		p.b.badData = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Diskless/UpToDate"))
+		p.part()
+		p.b.crash()
+		p.b.badData = false
+		p.b.up()
+		p.wait()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is told so when the metadata that was under way has been written", func() {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.hold[replica.MetaWrite] = true
+		p.a.write(2, 16384, 'l', 4096) // its extent goes into the activity log
+		p.a.badData = true
+		p.a.write(3, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.a.held).To(HaveLen(1))
+		p.a.release()
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is told so by another try when the first ones fail", func() {
+		p := synced()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.a.badData, p.a.badWrites = true, 3
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.badWrites).To(BeZero())
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	// takesNothing is a pair whose Primary goes on without a disk that fails everything.
+	takesNothing := func() *pair {
+		p := synced()
+		p.a.bad = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.closed).To(BeFalse())
+		return p
+	}
+
+	It("is told so when it has taken nothing for a moment", func() {
+		p := takesNothing()
+		p.pass(20 * time.Second)
+		p.a.bad = false
+		p.wait()
+		Expect(p.a.closed).To(BeTrue())
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is let go all the same when it takes nothing for a minute", func() {
+		p := takesNothing()
+		p.pass(2 * time.Minute)
+		Expect(p.a.closed).To(BeTrue())
+		p.a.bad, p.a.closed = false, false
+		p.pass(time.Minute)
+		Expect(p.a.closed).To(BeFalse(), "nothing was done to it any more")
+		Expect(after(p)).To(Equal(drbdwire.Consistent))
+	})
+
+	It("is let go at once by an order to detach", func() {
+		p := takesNothing()
+		p.a.mustOrder(replica.OrderDetach, false)
+		Expect(p.a.closed).To(BeTrue())
+		p.a.bad, p.a.closed = false, false
+		p.pass(time.Minute)
+		Expect(p.a.closed).To(BeFalse(), "nothing was done to it any more")
+	})
+
+	It("is attached again while it is to be told so", func() {
+		p := takesNothing()
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("is as good as before when nobody was Primary since", func() {
+		p := synced()
+		p.a.badWrites = 1
+		p.a.mustOrder(replica.OrderSecondary, false)
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
+		p.part()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection Consistent/DUnknown"))
+	})
+})
+
+// The metadata cannot be written any more in each moment of a resize, for a while.
+var _ = Describe("A disk of a Primary that fails during a resize", func() {
+	DescribeTable("is known to be old when it works again", func(growth int) {
+		for writes := 0; ; writes++ {
+			p := newPair()
+			p.a.disk, p.b.disk = freshDisk(4096), freshDisk(4096)
+			p.copies()
+			p.a.enlarge(growth)
+			p.b.enlarge(growth)
+			p.a.goodWrites, p.a.badWrites = writes, 10
+			p.a.resize()
+			p.pass(10 * time.Second)
+			if p.a.badWrites > 0 {
+				Expect(writes).To(BeNumerically(">", 4))
+				return
+			}
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless), "after %d writes", writes)
+			p.a.write(1, 8, 'x', 4096)
+			p.run()
+			Expect(p.a.done[1].Failed).To(BeFalse(), "after %d writes", writes)
+			p.part()
+			p.a.crash()
+			p.a.up()
+			p.wait()
+			Expect(p.a.core.State().Disk).To(BeNumerically("<=", drbdwire.Outdated), "after %d writes", writes)
+			p.join()
+			p.wait()
+			p.wait()
+			Expect(p.a.core.State().Conn).To(Equal(drbdwire.Connected), "after %d writes", writes)
+			Expect(p.b.data()).To(Equal(p.a.data()), "after %d writes", writes)
+			Expect(p.a.disk[4096]).To(Equal(byte('x')), "after %d writes", writes)
+		}
+	},
+		Entry("with metadata apart from the old", mib),
+		Entry("with metadata that overlaps the old", 12*1024),
+	)
+})
