@@ -149,4 +149,24 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 		Expect(p.b.disk[16000*512]).To(Equal(byte('x')))
 	})
+
+	It("reads from its own disk what the peer can no longer read when the resync has ended", func() {
+		p := targetUnderUsers()
+		p.b.begins()
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 1, Sector: 8, Size: 4096})
+		p.run()
+		last := len(p.b.held) - 1
+		asked := p.b.held[last]
+		p.b.held = p.b.held[:last]
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.done).To(BeEmpty())
+		p.b.badData = true
+		asked()
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		Expect(p.a.done[1].Data[0]).To(Equal(byte('o')))
+	})
 })

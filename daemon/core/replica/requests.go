@@ -391,6 +391,11 @@ func (r *Resource) tell(q *request) {
 		r.startAgain(q)
 		return
 	}
+	if q.op == OpRead && q.remote == halfFailed && r.access() == accessLocal {
+		q.remote, q.started = halfNone, false // a resync has made the own copy whole meanwhile
+		r.passed = true
+		return
+	}
 	if q.isWrite() && q.local == halfFailed && q.remote == halfDone && !q.partial && r.unnoticed() {
 		if r.waitsForNotice() {
 			return
