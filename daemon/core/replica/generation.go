@@ -44,6 +44,24 @@ func (r *Resource) newCurrent(clearBitmap bool) {
 	r.afterSuper(gateOrder)
 }
 
+// endGeneration is the end of a resync on its source: the target has this node's
+// generation now, and what it had meanwhile is history.
+func (r *Resource) endGeneration() {
+	u := &r.uuids
+	u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
+	r.meta.dirty()
+}
+
+// mayBeWhole tells whether the target of a resync that is being lost may have a whole
+// copy in the generation of this node, and users of its own from now on. It has had
+// everything, and only its word that it is through has not come; if it was not, it is
+// copied as a whole later. Or it lacks what a resize has added, and may not have heard
+// that it is a target. The kernel's DRBD goes on in the generation that the target has
+// then, and takes it for half a copy.
+func (r *Resource) mayBeWhole() bool {
+	return isSource(r.state.Conn) && r.sync.asked || r.resizing.source || r.resizing.unproven
+}
+
 // skipSync tells the peer the generation that both have from now on.
 func (r *Resource) skipSync() {
 	if r.state.Conn != drbdwire.Connected {

@@ -271,6 +271,7 @@ func (r *Resource) linkDown(conn uint32, text string) {
 // what may differ is marked, the state says so, the new generation is on its
 // way to the superblock; only then do waiting writes go on without the peer.
 func (r *Resource) lose(why drbdwire.ConnState, text string) {
+	whole := r.mayBeWhole()
 	r.link.reset()
 	r.sync.stop()
 	r.mirror.lose(r)
@@ -279,7 +280,11 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		why = drbdwire.StandAlone
 	}
 	next.Conn = why
-	r.loseResize(&next)
+	if whole {
+		r.endGeneration()
+		next.PeerDisk = drbdwire.DUnknown
+	}
+	r.loseResize()
 	r.linkFailed(old.Conn, why)
 	if r.order.peerOutdated {
 		r.order.peerOutdated = false
@@ -315,6 +320,9 @@ func (r *Resource) pingArrived() {
 	if r.link.phase == phaseFeatures {
 		r.link.owed = true
 		return
+	}
+	if isSource(r.state.Conn) && r.bits.Count() == 0 {
+		r.sync.asked = true
 	}
 	r.send(MetaSocket, drbdwire.CmdPingAck, nil)
 }

@@ -293,16 +293,8 @@ func (r *Resource) resizeFailed(why string) {
 }
 
 // loseResize ends what the peer was needed for.
-func (r *Resource) loseResize(next *drbdwire.State) {
+func (r *Resource) loseResize() {
 	z := &r.resizing
-	if z.source || z.unproven {
-		// The target may not have heard that it is one, and be promoted. So the
-		// generation that it has stays the one that both had.
-		u := &r.uuids
-		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
-		next.PeerDisk = drbdwire.DUnknown
-		r.meta.dirty()
-	}
 	z.source, z.unproven, z.reply = false, false, false
 	if z.asked {
 		r.cfg.UserSize = z.before

@@ -27,6 +27,9 @@ type synchronisation struct {
 	receiving bool // a bitmap has begun to come in
 	ready     bool // the target's superblock says that its data is behind
 	pinged    bool // all bits are gone, the last acks are on their way
+	// asked: the target has had all that it lacked, and has sent its ping since: when
+	// that is answered, the resync is over there.
+	asked     bool
 	failed    uint64
 	nextPages time.Duration
 	call      uint64 // the handler that the start waits for; 0 is none
@@ -97,7 +100,7 @@ func (r *Resource) sourceReady() {
 }
 
 func (r *Resource) beginSource() {
-	r.sync.whole = false
+	r.sync.whole, r.sync.asked = false, false
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
@@ -255,10 +258,11 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 	r.resizing.unproven = false
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = drbdwire.Connected, role, disk
+	if disk == drbdwire.UpToDate || r.sync.asked {
+		r.endGeneration()
+	}
 	if disk == drbdwire.UpToDate {
-		u := &r.uuids
-		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
-		p := &r.peer.uuids // the target has the same now, and will be the source of the next one
+		u, p := &r.uuids, &r.peer.uuids // the target has the same now, and will be the source of the next one
 		p.Current, p.Bitmap, p.History0, p.History1, p.Dirty = u.Current, u.Bitmap, u.History0, u.History1, 0
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	}
