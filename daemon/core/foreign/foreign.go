@@ -190,6 +190,9 @@ func (r *Resource) Opening() bool { return false }
 // Ordered tells whether an order is being carried out: another is refused meanwhile.
 func (r *Resource) Ordered() bool { return r.ordered }
 
+// LostOnlyCopy is false: what is seen of the kernel's does not tell.
+func (r *Resource) LostOnlyCopy() bool { return false }
+
 // MayPromote tells whether a promotion would be refused, and why.
 func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 	s := r.State()

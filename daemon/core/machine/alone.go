@@ -22,6 +22,8 @@ import (
 // before it heard anything is not sent again. And a heartbeat that is heard after
 // the connection broke shows that the Primary lived on. A Primary that died took
 // its heartbeats with it: then the copy is as good as the last acknowledged write.
+// One whose disk failed after it had gone on alone says so as well: its disk may be
+// back, and nothing else has what its users were told is done.
 
 // msgAlone is the type of the message that says so, or asks, without fields. A
 // real Heartbeat ignores types that it does not know.
@@ -153,7 +155,8 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 // sayAlone tells the peer once of each generation that this node goes on alone with.
 func (m *Machine) sayAlone(i int) {
 	w, r := &m.watches[i], m.resources[i]
-	goesOn := w.state.Role == drbdwire.Primary && w.state.Conn < drbdwire.Connected && w.state.Disk == drbdwire.UpToDate
+	goesOn := w.state.Role == drbdwire.Primary && w.state.Conn < drbdwire.Connected &&
+		(w.state.Disk == drbdwire.UpToDate || r.LostOnlyCopy())
 	if !goesOn || m.alive == nil || w.said == r.Generation() {
 		return
 	}

@@ -79,4 +79,22 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 		Expect(milo2.core.Resource(0).State().Conn).To(Equal(drbdwire.WFConnection))
 	})
+
+	It("is told what the Primary went on with by one that has lost its disk since", func() {
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		milo1.badDisk = true
+		milo1.write(8)
+		p.run()
+		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		milo2.restart()
+		milo2.attach()
+		milo2.join()
+		p.run()
+		milo2.connect(9)
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
 })

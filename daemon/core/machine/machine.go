@@ -99,6 +99,7 @@ type engine interface {
 	MayPromote(force bool) (drbdwire.Code, string)
 	Opening() bool
 	Ordered() bool
+	LostOnlyCopy() bool
 	Status() replica.Status
 }
 

@@ -43,6 +43,7 @@ type node struct {
 	held     []replica.Input // what they would have answered
 	heard    []hbwire.Message
 	follows  uint64 // the order to connect that is given as soon as the disk is attached; 0: none
+	badDisk  bool   // it fails every write of users
 	hangs    int    // index of a resource whose start does not end; 0: none
 	answers  map[uint64]replica.Effect
 }
@@ -233,7 +234,7 @@ func (n *node) doReplica(e replica.Effect) {
 	case replica.Send:
 		n.transmit(e)
 	case replica.Write:
-		answer(replica.Input{Kind: replica.DiskDone, ID: e.ID})
+		answer(replica.Input{Kind: replica.DiskDone, ID: e.ID, Failed: n.badDisk})
 	case replica.MetaRead:
 		data := slices.Clone(n.disk[e.Offset : e.Offset+int64(e.Size)])
 		slowly(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
