@@ -284,6 +284,21 @@ var _ = Describe("Parting in order, with fencing", func() {
 		Expect(p.a.called).NotTo(ContainElement("fence-peer"))
 	})
 
+	It("a Primary fences a peer that does not answer: it may have been promoted", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Call] = true
+		p.cut = true
+		p.a.mustOrder(replica.OrderDisconnect, false)
+		Expect(p.a.status()).To(Equal("Primary/Unknown StandAlone UpToDate/DUnknown"))
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		p.a.fences(7)
+		p.a.release()
+		Expect(p.a.called).To(ContainElement("fence-peer"))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
 	It("a Secondary may go when it marks its copy as old", func() {
 		p := synced(withFencing(replica.ResourceAndStonith))
 		p.b.mustOrder(replica.OrderDisconnect, false)

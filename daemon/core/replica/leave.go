@@ -11,13 +11,13 @@ const (
 
 // askToLeave tells the peer that the connection is about to end. A Primary that
 // fences takes the peer's word at the same time that its copy is old from now
-// on. Source: DRBD 8.4 states, section 8.3.
+// on: one that can't answer any more may have users of its own. Source: DRBD 8.4 states, section 8.3.
 func (r *Resource) askToLeave() {
 	s := r.state
 	r.order.peerLeft = mayGoOn(s)
 	mask, value := connBits, uint32(drbdwire.Disconnecting)<<4
 	if s.Role == drbdwire.Primary && r.fencing(s) != DontCare && s.PeerDisk >= drbdwire.Consistent {
-		r.order.peerOutdated = true
+		r.order.outdates = true
 		mask |= peerDiskBits
 		value |= uint32(drbdwire.Outdated) << 13
 	}
@@ -32,6 +32,7 @@ func (r *Resource) leaveAnswered(granted bool, code drbdwire.Code) {
 	bound := code == drbdwire.PrimaryNOP && s.Role != drbdwire.Primary
 	switch {
 	case granted:
+		r.order.peerOutdated = r.order.peerOutdated || r.order.outdates
 		r.dropLink(drbdwire.StandAlone, "disconnected by order")
 	case bound && !r.order.yielding && s.Disk >= drbdwire.Consistent:
 		r.order.yielding, r.order.peerLeft = true, true

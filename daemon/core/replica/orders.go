@@ -21,6 +21,7 @@ type order struct {
 	// peerOutdated: the link is about to end by order, and the peer marks its
 	// copy as old.
 	peerOutdated bool
+	outdates     bool // the peer is asked for that, and has not answered
 	// joins: an attach of a Primary that serves its users from the peer's disk; disk
 	// is what it attaches, heard that the peer has told its generations since it
 	// knows.
