@@ -68,3 +68,28 @@ var _ = Describe("An order to become Primary that comes before the peer's word t
 		Expect(p.b.core.State().Role).To(Equal(drbdwire.Secondary))
 	})
 })
+
+// On a link that is slow for all that is sent on it.
+var _ = Describe("A ping whose answer waits behind data", func() {
+	It("does not end the connection while data comes in", func() {
+		p := synced()
+		p.cut = true
+		b := p.b
+		sent := len(b.sent)
+		p.now = b.core.Deadline() // after ping-int of silence
+		b.step(replica.Input{Kind: replica.Tick})
+		Expect(b.sent[sent:]).To(ContainElement(drbdwire.CmdPing))
+		timeout := b.core.Deadline()
+		p.now = timeout - 1
+		b.step(replica.Input{
+			Kind: replica.Packet, Conn: b.conn, Socket: replica.DataSocket, Command: drbdwire.CmdUnplugRemote,
+		})
+		p.now = timeout
+		b.step(replica.Input{Kind: replica.Tick})
+		Expect(b.core.State().Conn).To(Equal(drbdwire.Connected))
+		p.now = b.core.Deadline()
+		Expect(p.now - timeout).To(BeNumerically("<=", config().PingTimeout))
+		b.step(replica.Input{Kind: replica.Tick})
+		Expect(b.core.State().Conn).To(BeNumerically("<", drbdwire.Connected))
+	})
+})

@@ -335,7 +335,7 @@ func (r *Resource) linkDeadline() time.Duration {
 	next := l.limit
 	if l.phase >= phaseParams {
 		if l.pinged != Never {
-			next = min(next, l.pinged+r.cfg.PingTimeout)
+			next = min(next, r.silentSince()+r.cfg.PingTimeout)
 		} else {
 			next = min(next, l.heard+r.cfg.PingInt)
 		}
@@ -371,13 +371,18 @@ func (r *Resource) linkTick() {
 		return
 	}
 	switch {
-	case l.pinged != Never && r.now >= l.pinged+r.cfg.PingTimeout:
+	case l.pinged != Never && r.now >= r.silentSince()+r.cfg.PingTimeout:
 		r.dropLink(drbdwire.NetworkFailure, "the peer did not answer a ping within ping-timeout")
 	case planted.On(planted.NoPing):
 	case l.pinged == Never && r.now >= l.heard+r.cfg.PingInt:
 		r.ping()
 	}
 }
+
+// silentSince is since when the peer has owed the answer to a ping, and sent nothing
+// else. What comes on the data socket is a sign of life, too: on a slow link the
+// answer may wait behind it. Source: DRBD 8.4 wire, section 1.3.
+func (r *Resource) silentSince() time.Duration { return max(r.link.pinged, r.link.heard) }
 
 // ping asks for a sign of life, once at a time.
 func (r *Resource) ping() {
