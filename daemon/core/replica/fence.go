@@ -107,6 +107,13 @@ func (r *Resource) askFirst() bool {
 	return r.fencing(s) != DontCare && r.mayRun(s) && s.Conn < drbdwire.WFReportParams && s.Role != drbdwire.Primary
 }
 
+// asksOnly tells whether a promotion waits for the handler, while the peer may go on:
+// if it turns out that it has, the answer comes too late. With resource-and-stonith
+// a Primary waits as well, and who forces a promotion has said what shall count.
+func (r *Resource) asksOnly() bool {
+	return r.order.kind == OrderPrimary && r.order.stage == stageFencing && !r.order.force && r.cfg.Fencing == ResourceOnly
+}
+
 // fenced takes the answer of the handler: what it says about the peer counts,
 // unless the peer is back. Source: DRBD 8.4 states, section 7.
 func (r *Resource) fenced(exit int, text string) {

@@ -309,6 +309,33 @@ var _ = Describe("Parting in order, with fencing", func() {
 		Expect(p.a.called).NotTo(ContainElement("fence-peer"))
 	})
 
+	It("a node that hears that its peer has gone on does not become Primary when that is fenced off", func() {
+		p := synced(withFencing(replica.ResourceOnly))
+		p.a.hold[replica.Call], p.b.hold[replica.Call] = true, true
+		p.breakLinkForGood()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveLen(1))
+		Expect(p.b.order(replica.OrderPrimary, false).Kind).To(BeZero(), "the handler is asked")
+		Expect(p.b.core.Ordered()).To(BeFalse())
+		p.b.mustOrder(replica.OrderOutdate, true)
+		p.b.fences(7)
+		p.b.release()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Outdated/DUnknown"))
+	})
+
+	It("a node that fences a frozen peer off does not mind that it has lived on", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Call], p.b.hold[replica.Call] = true, true
+		p.breakLinkForGood()
+		Expect(p.b.order(replica.OrderPrimary, false).Kind).To(BeZero(), "the handler is asked")
+		Expect(p.b.core.Ordered()).To(BeTrue())
+		Expect(p.b.order(replica.OrderOutdate, true).Code).To(Equal(drbdwire.InTransientState))
+		p.b.fences(7)
+		p.b.release()
+		Expect(p.b.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+
 	It("a node with changes of its own does not mark them as old because a handler asks for it", func() {
 		p := synced(withFencing(replica.ResourceOnly))
 		p.a.fences(5)

@@ -53,6 +53,9 @@ const (
 
 // command takes an order. One is carried out at a time.
 func (r *Resource) command(in Input) {
+	if in.Order == OrderOutdate && r.asksOnly() && (in.Force || !r.hasChanges()) {
+		r.refuse(drbdwire.NoUpToDateDisk, "the peer has gone on while fence-peer was asked about it")
+	}
 	if r.order.kind != 0 {
 		r.decided(in.Order.String(), "refused", "another order is being carried out: "+r.order.kind.String(), r.standing())
 		r.emit(Effect{

@@ -284,8 +284,8 @@ func (r *Resource) promoting() bool {
 	return r.order.kind == OrderPrimary && r.state.Role != drbdwire.Primary
 }
 
-// Ordered tells whether an order is being carried out: another is refused meanwhile.
-func (r *Resource) Ordered() bool { return r.order.kind != 0 }
+// Ordered tells whether an order is being carried out: one to outdate is refused meanwhile.
+func (r *Resource) Ordered() bool { return r.order.kind != 0 && !r.asksOnly() }
 
 // Opening tells whether this node is Primary, and its device is still on its way to users.
 func (r *Resource) Opening() bool {
