@@ -30,6 +30,9 @@ type lastWord struct {
 	at    int64               // and where, bytes
 	tries int                 // that are left
 	next  time.Duration       // when the next one is due
+	// waits: users have not gone on with a copy of the peer's yet. It has a whole one,
+	// but counts for worse, or is away.
+	waits bool
 }
 
 // keep notes the superblock that is durable.
@@ -38,8 +41,8 @@ func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = s
 // prepareLastWord is called before a failed disk is let go of.
 func (r *Resource) prepareLastWord() {
 	m := &r.meta
-	whole := r.state.Conn >= drbdwire.Connected && r.state.PeerDisk == drbdwire.UpToDate
-	if !whole || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
+	whole := r.peerIsWhole()
+	if !whole && !r.peerMayServe() || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
 		return
 	}
 	if m.move.mayBeFound(m.layout) {
@@ -47,15 +50,29 @@ func (r *Resource) prepareLastWord() {
 		m.last.super.Flags |= fullSync // who knows what else is there
 	}
 	m.parting = true
-	m.last.super.Flags &^= drbdmeta.MDWasUpToDate
-	m.last.tries, m.last.next = lastWordTries, r.now
+	m.last.super.Flags &^= drbdmeta.MDWasUpToDate | drbdmeta.MDPeerOutdated
+	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole
+}
+
+// peerIsWhole tells whether the peer is there, with a whole copy.
+func (r *Resource) peerIsWhole() bool {
+	return r.state.Conn >= drbdwire.Connected && r.state.PeerDisk == drbdwire.UpToDate
+}
+
+// peerMayServe tells whether the peer has all that users know of, though it does not
+// count as UpToDate: it was to be overwritten, its loss is not on record yet, or it has
+// had all of a resync. Once it is found to be whole, users go on with it.
+func (r *Resource) peerMayServe() bool {
+	s := r.state
+	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins()) || isSource(s.Conn) && r.sync.asked
 }
 
 // owesLastWord tells whether the disk, which is not used any more, has to be told
 // yet. An attach reads first what it finds.
 func (r *Resource) owesLastWord() bool {
 	m := &r.meta
-	return m.last.tries > 0 && m.busy == metaIdle && r.state.Disk == drbdwire.Diskless && r.order.kind != OrderAttach
+	return m.last.tries > 0 && m.busy == metaIdle && r.state.Disk == drbdwire.Diskless && r.order.kind != OrderAttach &&
+		(!m.last.waits || r.peerIsWhole())
 }
 
 // lastWordDeadline is when the next try is due.
@@ -74,6 +91,7 @@ func (r *Resource) sayLastWord() {
 		return
 	}
 	m.last.tries--
+	m.last.waits = false
 	r.startMeta(metaLastWord, m.last.at, m.last.super.Append(r.scratch()), true)
 }
 

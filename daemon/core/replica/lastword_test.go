@@ -131,6 +131,80 @@ var _ = Describe("A disk with errors, of which the peer has a whole copy", func(
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	// goesOn lets users go on over the peer's copy.
+	goesOn := func(p *pair) {
+		GinkgoHelper()
+		p.wait()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.write(9, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[9].Failed).To(BeFalse())
+		p.wait()
+	}
+
+	DescribeTable("is known to be old when it failed while that copy was to be overwritten", func(writes int) {
+		p := synced()
+		p.a.goodWrites, p.a.badWrites = writes, 1
+		p.a.order(replica.OrderInvalidateRemote, false)
+		goesOn(p)
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	}, Entry("before the order is on record", 0), Entry("when a part of it is", 1))
+
+	// alone is a pair whose Primary loses its disk before it could go on alone.
+	alone := func() *pair {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true
+		p.part()
+		p.a.bad = true
+		p.a.release()
+		p.a.bad = false
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		return p
+	}
+
+	It("is known to be old when it failed while the peer was away, which is back", func() {
+		p := alone()
+		p.join()
+		goesOn(p)
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is as good as before when it failed while the peer was away, and that did not come back", func() {
+		p := alone()
+		p.pass(time.Minute)
+		Expect(after(p)).To(Equal(drbdwire.Consistent))
+	})
+
+	It("is attached again while the peer is away", func() {
+		p := alone()
+		p.a.mustOrder(replica.OrderAttach, false)
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+	})
+
+	It("is known to be old when it failed while the peer wrote down that it has had all of a resync", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 64, 'w', 4096)
+		p.run()
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdPingAck && p.a.core.State().Conn == drbdwire.SyncSource {
+				p.b.hold[replica.MetaWrite] = true
+			}
+		}
+		p.heal()
+		p.a.tap = nil
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		p.a.badData = true
+		p.a.write(2, 16, 'y', 4096)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/Inconsistent"))
+		p.b.release()
+		goesOn(p)
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
 	It("is as good as before when nobody was Primary since", func() {
 		p := synced()
 		p.a.badWrites = 1
