@@ -293,6 +293,27 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		}
 	})
 
+	It("of the target of a resync leaves it without the block, until it has fetched that", func() {
+		p.part()
+		p.a.write(2, 64, 'x', 4096)
+		p.run()
+		p.a.hold[replica.Read] = true
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.b.badData = true
+		p.a.write(3, 16, 'y', 4096)
+		p.run()
+		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.b.badData = false
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdState // the end of the resync does not arrive
+		}
+		p.a.release()
+		p.part()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.b.disk[16*512]).To(Equal(byte('y')))
+	})
+
 	It("of the source of a resync is an error for users also of a write that the target had before", func() {
 		p.a.hold[replica.Write] = true
 		p.a.write(2, 8, 'x', 4096)

@@ -189,7 +189,10 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			w.buf = 0
 		}
 		alone := w.logged || w.kind == workRead && !here // for a Primary without a disk, which may be gone
-		if r.dataError("an i/o error on the data", alone) && (w.kind == workResync || w.kind == workClear) {
+		switch kept := r.dataError("an i/o error on the data", alone); {
+		case kept && w.inEpoch():
+			r.bits.Set(w.sector, w.size) // a resync that is running has to fetch it
+		case kept && w.writes():
 			r.blockFailed(w.sector, w.size)
 		}
 	case !here:
