@@ -193,7 +193,9 @@ func (r *Resource) replay(data []byte) {
 	r.afterSuper(gateAttached)
 }
 
-// found is the state that the disk itself gives rise to.
+// found is the state that the disk itself gives rise to. That the peer was outdated
+// counts if it was not connected: the target of a resync may have become whole, and
+// may be used, before this disk took another word.
 func (r *Resource) found() drbdwire.State {
 	m, next := &r.meta, r.state
 	switch {
@@ -205,7 +207,7 @@ func (r *Resource) found() drbdwire.State {
 		next.Disk = drbdwire.Outdated
 	case r.state.Role == drbdwire.Primary:
 		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
-	case m.flags&drbdmeta.MDPeerOutdated != 0:
+	case m.flags&drbdmeta.MDPeerOutdated != 0 && m.flags&drbdmeta.MDConnectedInd == 0:
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.Outdated
 		if r.cfg.OutdatedWFCTimeout > 0 {
 			next.Disk = drbdwire.Consistent

@@ -122,6 +122,24 @@ var _ = Describe("A disk with errors, of which the peer has a whole copy", func(
 		Expect(p.a.closed).To(BeFalse(), "nothing was done to it any more")
 	})
 
+	It("is in doubt when it hung since the peer was the target of a resync", func() {
+		p := synced(func(c *replica.Config) { c.DiskTimeout = time.Minute })
+		p.part()
+		p.a.write(1, 8, 'a', 4096)
+		p.run()
+		p.b.hold[replica.Write] = true // the resync does not end
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.hangDisk()
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		p.a.write(2, 8, 'x', 4096)
+		p.pass(2 * time.Minute)
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(after(p)).To(Equal(drbdwire.Consistent))
+	})
+
 	It("is attached again while it is to be told so", func() {
 		p := takesNothing()
 		p.a.bad = false
