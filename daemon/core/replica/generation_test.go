@@ -118,4 +118,37 @@ var _ = Describe("The source of a full resync by order that goes on alone", func
 			Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
 		})
 	}
+
+	It("fences a target that may not have heard of it: it has a whole copy", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Call] = true
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdStateChgReply
+		}
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 90})
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.part()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		p.a.fences(7)
+		p.a.release()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("does not fence one that has asked for a block", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Read] = true
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 90})
+		p.run()
+		p.part()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Inconsistent"))
+		Expect(p.a.called).NotTo(ContainElement("fence-peer"))
+	})
 })

@@ -271,7 +271,7 @@ func (r *Resource) linkDown(conn uint32, text string) {
 // what may differ is marked, the state says so, the new generation is on its
 // way to the superblock; only then do waiting writes go on without the peer.
 func (r *Resource) lose(why drbdwire.ConnState, text string) {
-	whole := r.mayBeWhole()
+	whole, unheard := r.mayBeWhole(), r.sync.unheard
 	r.link.reset()
 	r.sync.stop()
 	r.mirror.lose(r)
@@ -282,6 +282,8 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	next.Conn = why
 	if whole {
 		r.endGeneration()
+	}
+	if whole || unheard {
 		next.PeerDisk = drbdwire.DUnknown
 	}
 	r.loseResize()

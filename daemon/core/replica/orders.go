@@ -324,7 +324,8 @@ func (r *Resource) orderLostPeer() {
 
 // enterFullSync begins a resync of everything, without a bitmap exchange.
 func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
-	r.sync.whole = conn == drbdwire.StartingSyncS && r.state.PeerDisk == drbdwire.UpToDate && r.bits.Count() == 0
+	r.sync.unheard = conn == drbdwire.StartingSyncS && r.state.PeerDisk == drbdwire.UpToDate
+	r.sync.whole = r.sync.unheard && r.bits.Count() == 0
 	r.bits.SetAll()
 	next := r.state
 	next.Conn = conn

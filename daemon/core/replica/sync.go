@@ -27,6 +27,9 @@ type synchronisation struct {
 	receiving bool // a bitmap has begun to come in
 	ready     bool // the target's superblock says that its data is behind
 	pinged    bool // all bits are gone, the last acks are on their way
+	// unheard: the target of a full resync by order was whole, and has not asked for a
+	// block yet: it may not have heard that it is one.
+	unheard bool
 	// asked: the target has had all that it lacked, and has sent its ping since: when
 	// that is answered, the resync is over there.
 	asked     bool
@@ -282,7 +285,7 @@ func (r *Resource) blockWanted(cmd drbdwire.Command, data []byte) error {
 	if err != nil {
 		return err
 	}
-	r.resizing.unproven = false
+	r.resizing.unproven, r.sync.unheard = false, false
 	w := peerWork{kind: workSource, sector: b.Sector, size: b.Size, id: b.ID}
 	switch cmd {
 	case drbdwire.CmdRSThinReq:
