@@ -116,7 +116,7 @@ func (r *Resource) superRead(data []byte) {
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
 	m.super, m.flags, r.uuids = super, super.Flags, super.UUIDs
 	if m.begun == 0 || m.begun != super.UUIDs.Current&^1 { // else that may be in the disk's cache only
-		m.onDisk, m.begun = super.UUIDs.Current, 0
+		m.onDisk, m.begun, m.fetched = super.UUIDs.Current, 0, 0
 	}
 	m.only = false
 	m.sized = super.Size
@@ -133,7 +133,7 @@ func (r *Resource) superRead(data []byte) {
 // good as the one before, for they were told of nothing in it.
 func (r *Resource) hasServed(generation uint64) error {
 	own := r.uuids.Current &^ 1
-	begun := r.meta.begun != 0 && generation == r.meta.begun && own == r.meta.onDisk&^1
+	begun := r.meta.begun != 0 && generation == r.meta.begun && own == r.meta.seen()&^1
 	switch {
 	case own != generation && !begun:
 		return fmt.Errorf("can only attach to data with current UUID %016X, which this Primary has served; the disk's is %016X",
@@ -291,7 +291,7 @@ func (r *Resource) letGoOfDisk(why string) {
 	case m.served != 0 && !planted.On(planted.ForgetServed):
 		r.setCurrent(m.served)
 	case m.onDisk != 0 && (r.state.Disk > drbdwire.Attaching || planted.On(planted.ForgetServed)):
-		r.setCurrent(m.onDisk) // no user was told of anything in a later generation
+		r.setCurrent(m.seen())
 	}
 	gates := m.gates
 	m.gates = nil
@@ -316,7 +316,7 @@ func (r *Resource) letGoOfDisk(why string) {
 // unanswered gives the generation that a Primary was writing down when it lost the
 // disk: that may have it, or the one before. 0 is none.
 func (r *Resource) unanswered() uint64 {
-	last, before := r.meta.super.UUIDs.Current&^1, r.meta.onDisk&^1
+	last, before := r.meta.super.UUIDs.Current&^1, r.meta.seen()&^1
 	if r.state.Role != drbdwire.Primary || r.meta.served != 0 || last == before {
 		return 0
 	}
@@ -338,7 +338,7 @@ func (r *Resource) loseOnlyCopy() {
 // begins tells whether the generation that follows the one on disk is not there yet,
 // be the start of a resync on its way there as well.
 func (r *Resource) begins() bool {
-	u, before := &r.uuids, r.meta.onDisk&^1
+	u, before := &r.uuids, r.meta.seen()&^1
 	since := u.Bitmap &^ 1
 	return u.Current&^1 != before && (since == before || since == before+syncStep && u.History0&^1 == before)
 }

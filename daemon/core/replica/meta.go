@@ -27,7 +27,10 @@ type metadata struct {
 	// newest change that is on disk.
 	wanted, durable uint64
 	onDisk          uint64 // the current generation as it is durable
-	sized           uint64 // the size of the device as it is durable, sectors
+	// fetched: the generation that a resync has brought here, and users of a Primary
+	// have seen already, while the disk does not say yet that it has it; 0 is none.
+	fetched uint64
+	sized   uint64 // the size of the device as it is durable, sectors
 	// behind: the disk that was let go lacks what users have written to the peer's
 	// alone, or may lack it because the peer was Primary.
 	behind bool
@@ -166,6 +169,15 @@ func (r *Resource) pass(what gateKind) {
 	}
 }
 
+// seen gives the generation that counts when the disk is lost: users were told of
+// nothing in a later one.
+func (m *metadata) seen() uint64 {
+	if m.fetched != 0 {
+		return m.fetched
+	}
+	return m.onDisk
+}
+
 // generationDurable tells whether everything said about generations is on
 // record, so that a write may go on without the peer.
 func (r *Resource) generationDurable() bool {
@@ -297,6 +309,9 @@ func (r *Resource) metaDone(in Input) {
 	case metaPage:
 		r.stats.BitmapWrites++
 	case metaSuper:
+		if m.super.UUIDs.Current&^1 != m.onDisk&^1 {
+			m.fetched = 0
+		}
 		m.durable, m.onDisk = m.writing, m.super.UUIDs.Current
 		m.sized = m.super.Size
 		m.last.keep(m.super, m.layout.Superblock)

@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -168,5 +170,28 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		Expect(p.a.done).To(HaveKey(uint64(1)))
 		Expect(p.a.done[1].Failed).To(BeFalse())
 		Expect(p.a.done[1].Data[0]).To(Equal(byte('o')))
+	})
+
+	It("goes on over the peer's copy when its disk fails before that says that the resync has ended", func() {
+		p := targetUnderUsers(func(c *replica.Config) { c.DiskTimeout = 3 * time.Second })
+		p.b.begins()
+		p.a.write(1, 16000, 'x', 4096)
+		p.run()
+		p.a.hold[replica.MetaWrite] = true
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		p.part()
+		p.a.write(2, 16000, 'y', 4096)
+		p.wait()
+		Expect(p.a.done).To(HaveLen(1), "the superblock does not say yet that this node goes on alone")
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.done[2].Failed).To(BeTrue())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.write(3, 24000, 'z', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(3)))
+		Expect(p.a.done[3].Failed).To(BeFalse())
 	})
 })

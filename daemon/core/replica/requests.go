@@ -454,7 +454,7 @@ func readBuf(q *request, ok bool) Buf {
 // unnoticed tells whether the peer has not yet said, by a generation of its own,
 // that it knows of the disk that was lost here: until then its copy counts for no
 // newer than that disk, or for old.
-func (r *Resource) unnoticed() bool { return !r.meta.open && r.uuids.Current&^1 == r.meta.onDisk&^1 }
+func (r *Resource) unnoticed() bool { return !r.meta.open && r.uuids.Current&^1 == r.meta.seen()&^1 }
 
 // waitsForNotice tells whether the peer is about to say so.
 func (r *Resource) waitsForNotice() bool {

@@ -54,7 +54,7 @@ func (r *Resource) sendUUIDs() {
 // two generations must not look like a split brain.
 func (r *Resource) sendBegun() {
 	if m := &r.meta; m.begun != 0 && r.state.Role == drbdwire.Primary {
-		u := drbdwire.UUIDs{Current: m.onDisk, History0: m.begun, Flags: drbdwire.UUIDDiskGone}
+		u := drbdwire.UUIDs{Current: m.seen(), History0: m.begun, Flags: drbdwire.UUIDDiskGone}
 		r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
 	}
 }

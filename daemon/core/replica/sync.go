@@ -222,6 +222,7 @@ func (r *Resource) finishTarget() {
 			u.History1 = p.History0
 		}
 		r.setCurrent(p.Current)
+		r.meta.fetched = p.Current
 		p.Bitmap, p.History0, p.History1, p.Dirty = 0, u.History0, u.History1, 0
 		next.Disk = drbdwire.UpToDate
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
