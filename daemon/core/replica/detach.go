@@ -42,12 +42,11 @@ func (r *Resource) mayDetach() (drbdwire.Code, string) {
 // detached lets go of the disk once the peer has everything that users were
 // told is done. New requests wait that long.
 func (r *Resource) detached() {
-	if !r.requests.settled() && !planted.On(planted.DetachUndrained) {
-		r.epochs.closeSoon()
-		return
-	}
 	code, why := r.mayDetach()
 	switch s := r.state; {
+	case code >= drbdwire.Success && !r.requests.settled() && !planted.On(planted.DetachUndrained):
+		r.epochs.closeSoon()
+		return
 	case code < drbdwire.Success:
 		r.meta.parting = false
 		r.recordFlags()

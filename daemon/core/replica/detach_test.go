@@ -27,6 +27,22 @@ var _ = Describe("An order to detach", func() {
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))
 	})
 
+	It("is refused when the peer is lost meanwhile, and users wait for that to be fenced", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.fences(1)
+		p.b.hold[replica.Write] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 70})
+		p.run()
+		p.part()
+		Expect(p.a.core.State().SuspFencing).To(BeTrue())
+		Expect(p.a.answers[70].Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
 	It("is refused by a Primary that has no other copy, on either node", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderDetach, false)
