@@ -101,9 +101,13 @@ func (r *Resource) callFence() {
 	}
 }
 
-// askFirst tells whether a promotion has to ask the handler before.
+// askFirst tells whether a promotion has to ask the handler before. By force a copy
+// counts as good afterwards, and users would wait for the answer then.
 func (r *Resource) askFirst() bool {
 	s := r.state
+	if r.forcing() {
+		s.Disk = drbdwire.UpToDate
+	}
 	return r.fencing(s) != DontCare && r.mayRun(s) && s.Conn < drbdwire.WFReportParams && s.Role != drbdwire.Primary
 }
 

@@ -1,0 +1,56 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("A node with fencing resource-and-stonith", func() {
+	It("asks about the peer when its users have a disk again that they wait on", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.fences(7)
+		p.cut = true
+		p.a.bad = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.breakLink()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		Expect(p.a.called).To(ContainElement("fence-peer"))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+		p.a.write(2, 8, 'y', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+	})
+
+	DescribeTable("asks about the peer before an old copy becomes the truth by force, and lets no user wait for that",
+		func(exit int) {
+			p := synced(withFencing(replica.ResourceAndStonith))
+			p.part()
+			p.b.mustOrder(replica.OrderOutdate, true)
+			p.b.fences(exit)
+			p.b.mustOrder(replica.OrderPrimary, true)
+			Expect(p.b.called).To(ContainElement("fence-peer"))
+			Expect(p.b.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+			p.b.write(1, 8, 'x', 4096)
+			p.run()
+			Expect(p.b.done).To(HaveKey(uint64(1)))
+			Expect(p.b.done[1].Failed).To(BeFalse())
+		},
+		Entry("the peer was shot", 7),
+		Entry("the handler has failed", 1),
+	)
+
+	It("does so where a fresh disk becomes the truth", func() {
+		p := newPair(withFencing(replica.ResourceAndStonith))
+		p.a.up()
+		p.a.mustOrder(replica.OrderPrimary, true)
+		Expect(p.a.core.State()).To(HaveField("SuspFencing", false))
+		Expect(p.a.core.State().PeerDisk).To(Equal(drbdwire.Outdated))
+	})
+})
