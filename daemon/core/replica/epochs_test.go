@@ -28,3 +28,34 @@ var _ = Describe("Epochs", func() {
 		Expect(p.a.payloads).To(BeEmpty())
 	})
 })
+
+var _ = Describe("A flush in protocol B", func() {
+	flush := func(e *end, id uint64) {
+		e.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: id})
+		e.pair.run()
+	}
+
+	It("fails where the only disk there is fails it: what users were told of may be lost", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.bad = true
+		flush(p.a, 2)
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeTrue())
+	})
+
+	It("goes to the peer's disk where the own one fails it", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.bad = true
+		flush(p.a, 2)
+		p.wait()
+		Expect(p.b.sent).To(ContainElement(drbdwire.CmdBarrierAck))
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+	})
+})

@@ -348,19 +348,27 @@ func (r *Resource) startFlush(q *request, i int) {
 			return
 		}
 	}
-	if r.cfg.Protocol != drbdwire.ProtocolC {
-		r.epochs.closeSoon()
-	}
-	if r.cfg.Protocol != drbdwire.ProtocolC && r.access() == accessLocal {
-		q.started, q.local, q.began = true, halfPending, r.now
-		r.emit(Effect{Kind: Flush, ID: q.arrived})
+	if r.cfg.Protocol == drbdwire.ProtocolC {
+		q.started, q.local = true, halfDone
+		r.tell(q)
 		return
 	}
-	if r.cfg.Protocol != drbdwire.ProtocolC && r.requests.barrierBefore(q) {
-		return // the peer has the only copy, and not yet on stable storage
+	r.epochs.closeSoon()
+	switch r.access() {
+	case accessLocal:
+		q.started, q.local, q.began = true, halfPending, r.now
+		r.emit(Effect{Kind: Flush, ID: q.arrived})
+	case accessRemote:
+		if r.requests.barrierBefore(q) {
+			return // the peer has the only copy, and not yet on stable storage
+		}
+		q.started, q.local = true, halfDone
+		r.tell(q)
+	case accessNone:
+		q.started = true // what was told may have been in a cache that is lost
+		r.tell(q)
+	case accessWait:
 	}
-	q.started, q.local = true, halfDone
-	r.tell(q)
 }
 
 // barrierBefore tells whether an earlier write waits for its epoch to end.
@@ -413,6 +421,10 @@ func (r *Resource) tell(q *request) {
 	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
+	}
+	if q.isWrite() && !ok && r.state.SuspNoData && !r.hold.failing {
+		r.startAgain(q) // users wait for a good copy
+		return
 	}
 	q.told = true
 	if q.isWrite() && ok && q.local != halfDone && !planted.On(planted.ForgetServed) {

@@ -1,0 +1,40 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+)
+
+var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
+	It("lets a write wait that its last disk has failed, until there is a disk again", func() {
+		p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
+		p.part()
+		p.a.badData = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		Expect(p.a.done).To(BeEmpty())
+		p.a.badData = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
+	})
+
+	It("tells of such a write that it has failed when an order resumes I/O", func() {
+		p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
+		p.part()
+		p.a.badData = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeTrue())
+		Expect(p.a.payloads).To(BeEmpty())
+	})
+})
