@@ -23,6 +23,9 @@ func (r *Resource) sendBitmap() {
 // bitmapArrived merges the peer's bitmap. When it is complete the target sends
 // the union back, and both go on to the resync.
 func (r *Resource) bitmapArrived(cmd drbdwire.Command, data []byte) error {
+	if r.lostForResync() {
+		return nil
+	}
 	conn := r.state.Conn
 	if conn != drbdwire.WFBitMapS && conn != drbdwire.WFBitMapT {
 		return fmt.Errorf("%s came in connection state %s", cmd, conn)

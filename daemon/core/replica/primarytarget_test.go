@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // targetUnderUsers is a pair whose first node is Primary and the target of a
@@ -193,5 +194,52 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		p.run()
 		Expect(p.a.done).To(HaveKey(uint64(3)))
 		Expect(p.a.done[3].Failed).To(BeFalse())
+	})
+
+	// loses lets the disk of the Primary fail the write that is held.
+	loses := func(p *pair) {
+		p.a.bad = true
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 1, Sector: 8, Size: 4096})
+		write := p.a.held
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+		for _, f := range write {
+			f()
+		}
+	}
+
+	It("stays connected when its disk fails while the source's bitmap is on its way", func() {
+		p := targetUnderUsers()
+		p.part()
+		p.a.hold[replica.MetaWrite] = true
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdBitmap || cmd == drbdwire.CmdCompressedBitmap {
+				p.b.tap = nil
+				Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapT Outdated/UpToDate"))
+				loses(p)
+			}
+		}
+		conns := p.conns
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.conns).To(Equal(conns + 1))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
+	It("stays connected when its disk fails while the source begins", func() {
+		p := targetUnderUsers()
+		p.part()
+		p.a.hold[replica.MetaWrite] = true
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary WFSyncUUID Outdated/UpToDate"))
+		conns := p.conns
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdSyncUUID {
+				loses(p)
+			}
+		}
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.conns).To(Equal(conns))
+		Expect(p.a.done[1].Failed).To(BeFalse())
 	})
 })

@@ -118,6 +118,9 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 	if err != nil {
 		return err
 	}
+	if r.lostForResync() {
+		return nil
+	}
 	if c := r.state.Conn; c != drbdwire.WFSyncUUID && c != drbdwire.Behind || r.sync.call != 0 {
 		return fmt.Errorf("P_SYNC_UUID came in connection state %s", r.state.Conn)
 	}
@@ -126,6 +129,12 @@ func (r *Resource) syncUUIDArrived(data []byte) error {
 		r.takeSnapshot()
 	}
 	return nil
+}
+
+// lostForResync tells whether the own disk is lost, and with it a resync that was about
+// to begin. The peer goes on with that until it hears so.
+func (r *Resource) lostForResync() bool {
+	return r.state.Conn == drbdwire.Connected && r.state.Disk < drbdwire.Inconsistent
 }
 
 // beginTarget makes this copy a target: from now on it has the data of no
