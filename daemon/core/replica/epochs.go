@@ -32,7 +32,10 @@ type epochs struct {
 	unacked   line[epoch]
 }
 
-type epoch struct{ number, count uint32 }
+type epoch struct {
+	number, count uint32
+	sent          time.Duration // when its barrier left
+}
 
 // closeSoon ends the current epoch before the next write.
 func (e *epochs) closeSoon() { e.closing = true }
@@ -74,7 +77,7 @@ func (r *Resource) closeEpoch() {
 	var b drbdwire.Barrier
 	binary.LittleEndian.PutUint32(b.Number[:], e.current)
 	r.send(DataSocket, drbdwire.CmdBarrier, b.Append(r.small[:0]))
-	e.unacked.push(epoch{e.current, e.count})
+	e.unacked.push(epoch{e.current, e.count, r.now})
 	e.current++
 	e.count, e.bytes = 0, 0
 }
@@ -88,7 +91,7 @@ func (r *Resource) barrierAcked(data []byte) error {
 	// A kernel whose disk fails refuses writes on the spot: their epoch may end
 	// before an earlier one, of which it still has to tell that one failed.
 	e := &r.epochs
-	i := slices.Index(e.unacked.all(), epoch{number, a.SetSize})
+	i := slices.IndexFunc(e.unacked.all(), func(o epoch) bool { return o.number == number && o.count == a.SetSize })
 	if i < 0 {
 		return fmt.Errorf("P_BARRIER_ACK for epoch %d with %d writes, want %v", number, a.SetSize, e.unacked.all())
 	}

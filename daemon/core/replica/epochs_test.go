@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,6 +27,19 @@ var _ = Describe("Epochs", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 		Expect(p.a.core.Status().Note).To(BeEmpty())
 		Expect(p.a.payloads).To(BeEmpty())
+	})
+
+	It("of protocol B have to end within ko-count times timeout", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.b.hold[replica.Flush] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.pass(40 * time.Second)
+		Expect(p.a.done[1].Failed).To(BeFalse(), "the peer has received it")
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		p.cut = true
+		p.pass(5 * time.Second)
+		Expect(p.a.notes).To(ContainElement(ContainSubstring("ko-count")))
+		Expect(p.a.core.Status().OutOfSync).To(Equal(uint64(4)))
 	})
 })
 

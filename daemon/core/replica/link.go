@@ -342,13 +342,20 @@ func (r *Resource) linkDeadline() time.Duration {
 			next = min(next, l.heard+r.cfg.PingInt)
 		}
 	}
-	if r.cfg.KoCount == 0 {
-		return next
+	return min(next, r.knockedOut())
+}
+
+// knockedOut is when the peer has owed an answer to a request, or the end of an
+// epoch, for ko-count times timeout. In protocol B a write has its answer before that.
+func (r *Resource) knockedOut() time.Duration {
+	oldest, found := r.requests.oldestSent()
+	if epochs := r.epochs.unacked.all(); len(epochs) > 0 && (!found || epochs[0].sent < oldest) {
+		oldest, found = epochs[0].sent, true
 	}
-	if oldest, ok := r.requests.oldestSent(); ok {
-		next = min(next, oldest+r.cfg.Timeout*time.Duration(r.cfg.KoCount))
+	if !found || r.cfg.KoCount == 0 {
+		return Never
 	}
-	return next
+	return oldest + r.cfg.Timeout*time.Duration(r.cfg.KoCount)
 }
 
 func (r *Resource) linkTick() {
@@ -364,8 +371,7 @@ func (r *Resource) linkTick() {
 		r.dropLink(drbdwire.NetworkFailure, text)
 		return
 	}
-	if oldest, ok := r.requests.oldestSent(); ok && r.cfg.KoCount > 0 &&
-		r.now >= oldest+r.cfg.Timeout*time.Duration(r.cfg.KoCount) {
+	if r.now >= r.knockedOut() {
 		r.dropLink(drbdwire.Timeout, "the peer did not acknowledge a write within ko-count times timeout")
 		return
 	}
