@@ -347,10 +347,14 @@ func (r *Resource) linkDeadline() time.Duration {
 
 // knockedOut is when the peer has owed an answer to a request, or the end of an
 // epoch, for ko-count times timeout. In protocol B a write has its answer before that.
+// What a verify asks for counts as well: users' writes to it wait.
 func (r *Resource) knockedOut() time.Duration {
 	oldest, found := r.requests.oldestSent()
 	if epochs := r.epochs.unacked.all(); len(epochs) > 0 && (!found || epochs[0].sent < oldest) {
 		oldest, found = epochs[0].sent, true
+	}
+	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Waits() && (!found || r.verify.moved < oldest) {
+		oldest, found = r.verify.moved, true
 	}
 	if !found || r.cfg.KoCount == 0 {
 		return Never
@@ -372,7 +376,7 @@ func (r *Resource) linkTick() {
 		return
 	}
 	if r.now >= r.knockedOut() {
-		r.dropLink(drbdwire.Timeout, "the peer did not acknowledge a write within ko-count times timeout")
+		r.dropLink(drbdwire.Timeout, "the peer did not answer within ko-count times timeout")
 		return
 	}
 	if l.phase < phaseParams {

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -31,11 +32,12 @@ const FromLast = ^uint64(0)
 type verification struct {
 	from, until uint64 // sectors that the order names
 	walk        *resync.Walk
-	pinged      bool   // all blocks are compared, the last results are on their way
-	begun       bool   // on VerifyT: a request has come
-	left        uint64 // on VerifyT: blocks without a result
-	total       uint64 // on VerifyT: blocks
-	compared    uint64 // on VerifyS: blocks
+	moved       time.Duration // on VerifyS: when a block was through, or the first one was asked for
+	pinged      bool          // all blocks are compared, the last results are on their way
+	begun       bool          // on VerifyT: a request has come
+	left        uint64        // on VerifyT: blocks without a result
+	total       uint64        // on VerifyT: blocks
+	compared    uint64        // on VerifyS: blocks
 	progress    resync.Progress
 	found       uint64 // blocks that differ
 	skipped     uint64 // blocks that the peer could not read
@@ -146,6 +148,9 @@ func (r *Resource) advanceVerify() {
 	v := &r.verify
 	if r.state.Conn != drbdwire.VerifyS || r.frozen != "" {
 		return
+	}
+	if !v.walk.Waits() {
+		v.moved = r.now
 	}
 	for r.mirror.list.len() < maxPeerWork/2 && !r.crossing(v.walk.Ahead()) {
 		sector, size, ok := v.walk.Next(r.now)
@@ -263,6 +268,7 @@ func (r *Resource) judged(sector uint64, size uint32, equal bool) {
 		r.foundDifference(sector, size)
 	}
 	v.compared++
+	v.moved = r.now
 	v.walk.Checked(r.now, sector)
 	r.ack(drbdwire.CmdOVResult, sector, id, size)
 }
@@ -271,6 +277,7 @@ func (r *Resource) judged(sector uint64, size uint32, equal bool) {
 func (r *Resource) unreadable(sector uint64) {
 	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Asked(sector) {
 		r.verify.skipped++
+		r.verify.moved = r.now
 		r.verify.walk.Checked(r.now, sector)
 	}
 }

@@ -77,6 +77,20 @@ var _ = Describe("An online verify", func() {
 		})
 	}
 
+	It("ends with the connection when the peer's disk hangs: users' writes wait for what is compared", func() {
+		p := synced(withVerify)
+		p.b.hold[replica.Read] = true
+		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.Success))
+		p.a.write(1, 0, 'x', 4096)
+		p.pass(40 * time.Second)
+		Expect(p.a.done).To(BeEmpty())
+		p.cut = true
+		p.pass(5 * time.Second)
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
 	It("leaves what differs as it is when the nodes change places: the good copy may be the old Primary's", func() {
 		p := synced(withVerify)
 		p.b.disk[80*512]++

@@ -77,6 +77,9 @@ func (w *Walk) Touches(start, end uint64) bool {
 	return in || until < (end+blockSectors-1)/blockSectors
 }
 
+// Waits tells whether a block was asked for and is not checked.
+func (w *Walk) Waits() bool { return w.flying.blocks > 0 }
+
 // Checked notes that the block of a sector is through.
 func (w *Walk) Checked(now time.Duration, sector uint64) {
 	w.pace.advance(now, w.flying.blocks)
