@@ -96,4 +96,17 @@ var _ = Describe("A peer that says anything at any time", func() {
 			}
 		})
 	}
+
+	DescribeTable("is parted from when it clears more at once than the activity log has room for",
+		func(cmd drbdwire.Command, flags drbdwire.DataFlags) {
+			p := synced(func(c *replica.Config) { c.ALExtents = 7 })
+			p.a.mustOrder(replica.OrderDetach, false) // so that the other one has to note it
+			in := replica.Input{Kind: replica.Packet, Conn: p.b.conn, Command: cmd}
+			in.Data = drbdwire.Trim{Data: drbdwire.Data{Flags: flags}, Size: 31 << 20}.Append(nil)
+			p.b.step(in)
+			Expect(p.b.core.Status().Note).To(HaveSuffix("writes to 8 extents at once, and the activity log has room for at most 7"))
+		},
+		Entry("by a discard", drbdwire.CmdTrim, drbdwire.FlagDiscard),
+		Entry("by zeroing", drbdwire.CmdZeroes, drbdwire.FlagZeroes),
+	)
 })

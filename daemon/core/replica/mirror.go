@@ -188,6 +188,10 @@ func (r *Resource) work(w peerWork) error {
 	if err := r.inside(w.sector, w.size); err != nil {
 		return err
 	}
+	if first, last := w.extentRange(); w.inEpoch() && r.log != nil && int(last-first) >= r.log.Slots() {
+		return fmt.Errorf("the peer writes to %d extents at once, and the activity log has room for at most %d", last-first+1,
+			r.log.Slots())
+	}
 	r.enqueue(w)
 	return nil
 }
