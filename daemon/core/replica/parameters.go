@@ -195,6 +195,15 @@ func (r *Resource) refusesHalf(disk drbdwire.DiskState) bool {
 	return true
 }
 
+// refusesOther adopts the peer's generation where this Primary has lost its disk since
+// that came: then its copy must be the one that users have seen.
+func (r *Resource) refusesOther() bool {
+	if s := r.state; s.Role == drbdwire.Primary && s.Disk < drbdwire.Inconsistent && !r.meta.open && r.peer.hasUUIDs {
+		r.adopt(r.peer.uuids)
+	}
+	return r.state.Conn != drbdwire.WFReportParams
+}
+
 // accept goes on with a handshake in which the Primary had no disk: it knows
 // which data it has served, and parts from other data. That it is Connected
 // says that it has found its own.
@@ -270,7 +279,7 @@ func (r *Resource) reconsider(s drbdwire.State, disk drbdwire.DiskState, negotia
 // decide compares the generations of both copies and enters the state that
 // follows; the peer decides the mirrored thing by itself.
 func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
-	if r.state.Conn == drbdwire.WFReportParams && (r.refusesFrozen(disk) || r.refusesHalf(disk)) {
+	if r.state.Conn == drbdwire.WFReportParams && (r.refusesFrozen(disk) || r.refusesHalf(disk) || r.refusesOther()) {
 		return
 	}
 	r.link.limit = Never
