@@ -21,8 +21,10 @@ func (r *Resource) dataError(why string, alone bool) bool {
 		return false
 	}
 	if !alone && !servesAlone(next) {
+		// A source must be whole, and so must one be that has lost its target: the peer has half a copy.
+		source := next.Disk > drbdwire.Inconsistent && next.PeerDisk == drbdwire.Inconsistent
 		next.Disk = drbdwire.Inconsistent
-		if r.implied(r.state, next).Disk != drbdwire.Inconsistent { // a source must be whole
+		if source || r.implied(r.state, next).Disk != drbdwire.Inconsistent {
 			r.ioError(why)
 			return false
 		}

@@ -293,6 +293,25 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		}
 	})
 
+	It("of the source of a resync is let go also when that was broken off: it is the only whole copy", func() {
+		p.part()
+		p.a.write(2, 64, 'x', 4096)
+		p.run()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.hold[replica.Read] = true
+		p.heal()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.part()
+		fails()
+		Expect(p.a.status()).To(HaveSuffix("Diskless/Inconsistent"))
+
+		By("it is attached again, and whole")
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
+
 	It("of the target of a resync leaves it without the block, until it has fetched that", func() {
 		p.part()
 		p.a.write(2, 64, 'x', 4096)
