@@ -30,6 +30,13 @@ type resizing struct {
 	source, unproven bool
 }
 
+// isResizing tells whether the size may be about to change: what is added has to be
+// copied then, which nothing else must be in the way of.
+func (r *Resource) isResizing() bool {
+	z := &r.resizing
+	return z.measuring || z.ordered || z.reply || z.grown || z.source || r.meta.move.stage != moveNone
+}
+
 // resize is the order to let the device grow with the disks below.
 func (r *Resource) resize(in Input) {
 	s := r.state

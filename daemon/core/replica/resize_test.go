@@ -91,6 +91,26 @@ var _ = Describe("A device whose disks have grown", func() {
 		Expect(p.b.super().UUIDs.Bitmap).NotTo(BeZero(), "the disk that was lost is known to be old")
 	})
 
+	DescribeTable("is not compared while the disks say how large they are", func(slow func() *end) {
+		p = synced(withVerify)
+		p.a.enlarge(8 * mib)
+		p.b.enlarge(8 * mib)
+		slow().hold[replica.Measure] = true
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderResize, ID: 1 << 20})
+		p.run()
+		Expect(p.b.verify(0, 0).Code).To(Equal(drbdwire.InTransientState))
+		slow().release()
+		p.wait()
+		Expect(p.a.answers[1<<20].Code).To(Equal(drbdwire.Success))
+		Expect(p.a.size).To(BeEquivalentTo(of40))
+		Expect(p.a.core.Status().OutOfSync).To(BeZero())
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		Expect(p.b.verify(0, 0).Code).To(Equal(drbdwire.Success))
+	},
+		Entry("where that of the node with the order is slow", func() *end { return p.a }),
+		Entry("where that of the other node is slow", func() *end { return p.b }),
+	)
+
 	It("copies nothing if what was added is clean", func() {
 		p.a.sent, p.b.sent = nil, nil
 		Expect(p.a.resize(func(in *replica.Input) { in.AssumeClean = true }).Code).To(Equal(drbdwire.Success))

@@ -10,9 +10,13 @@ import (
 
 // The other side of a verify, which the peer drives, and what both find.
 
-// consentVerify decides about a verify that the peer wants to drive.
+// consentVerify decides about a verify that the peer wants to drive. While the size
+// changes there is none: what is added could not be copied.
 func (r *Resource) consentVerify() (drbdwire.Code, func()) {
 	code, _ := r.mayVerify()
+	if r.isResizing() {
+		code = drbdwire.InTransientState
+	}
 	return code, func() { r.enterVerify(drbdwire.VerifyT) }
 }
 
