@@ -265,6 +265,49 @@ func TestOverwrites(t *testing.T) {
 	}
 }
 
+// A read that was under way when a resync began may find what the history of its node
+// had, which ends there; one that begins later, or finds what was older there, may not.
+func TestReadsAcrossTheEndOfAHistory(t *testing.T) {
+	const (
+		allowed = ""
+		stale   = promise2
+	)
+	for name, tc := range map[string]struct {
+		forked bool
+		before bool   // the read begins before the resync
+		found  uint64 // version
+		want   string
+	}{
+		"what the history had":                       {forked: true, before: true, found: 2, want: allowed},
+		"what the other history has":                 {forked: true, before: true, found: 3, want: allowed},
+		"what was older in the history":              {forked: true, before: true, found: 1, want: stale},
+		"what the history had, and began afterwards": {forked: true, found: 2, want: stale},
+		"an old version, and there was one history":  {before: true, found: 2, want: stale},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t, Rules{})
+			c.wrote(0, 8, 1, 0, 1)
+			c.wrote(0, 8, 2, 0, 1)
+			if tc.forked {
+				c.forked()
+			}
+			c.wrote(1, 8, 3, 0, 1)
+			read := c.o.Reads(0, 8, 1)
+			c.o.resyncBegins(0)
+			if !tc.before {
+				c.o.Forget(read)
+				read = c.o.Reads(0, 8, 1)
+			}
+			c.o.Saw(read, []uint64{tc.found})
+			if tc.want == allowed {
+				c.g.Expect(c.verdict()).To(BeEmpty())
+				return
+			}
+			c.g.Expect(c.verdict()).To(ContainSubstring(tc.want))
+		})
+	}
+}
+
 // A node whose users will miss acknowledged writes may show its data only if
 // nobody could know, or somebody said so.
 func TestShows(t *testing.T) {

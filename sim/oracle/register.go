@@ -60,6 +60,16 @@ func (r *register) may(s int, value uint64) bool {
 	return false
 }
 
+// each names the values that a sector may hold.
+func (r *register) each(s int, name func(value uint64)) {
+	if len(r.open[s]) == 0 {
+		name(r.base[s])
+	}
+	for _, c := range r.open[s] {
+		name(c.value)
+	}
+}
+
 // is makes a value the only one.
 func (r *register) is(s int, value uint64) { r.base[s], r.open[s] = value, r.open[s][:0] }
 

@@ -9,8 +9,25 @@ func (o *Oracle) resyncBegins(t int) {
 	o.foundMarks = false
 	o.overwritten(t)
 	o.nodes[t].discard, o.nodes[1-t].discard = false, false
+	if o.regs[t] != o.regs[1-t] {
+		o.leaves(t)
+	}
 	o.regs[t], o.parted = o.regs[1-t], o.parted[:0]
 	o.Marks()
+}
+
+// leaves tells the reads under way on node t that its history ends: they may find what
+// that had. A node that has slept hears all at once: what the source answered before it
+// went its own way, that a resync begins, and that the source is gone.
+func (o *Oracle) leaves(t int) {
+	for _, r := range o.reads {
+		if r.node != t {
+			continue
+		}
+		for s := r.sector; s < r.sector+r.sectors; s++ {
+			o.regs[t].each(s, func(value uint64) { r.gone = append(r.gone, gone{s, value}) })
+		}
+	}
 }
 
 // overwritten checks that node t has no acknowledged write that the source lacks,
