@@ -350,6 +350,10 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	again := r.state.Conn == drbdwire.Connected
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = conn, role, disk
+	if r.doubts(role, disk) {
+		r.decided(aboutData, "is in doubt again", "the peer has come, without a disk to compare with", r.standing())
+		next.Disk = drbdwire.Consistent
+	}
 	if r.order.joins {
 		r.joined(&next)
 	}

@@ -91,6 +91,9 @@ type startWait struct {
 	until    time.Duration
 	degraded bool
 	over     bool // it has run out
+	// trusts: the copy counts as UpToDate since the wait has run out, for no other
+	// reason, and had no users since.
+	trusts bool
 }
 
 // New makes a resource: StandAlone, Diskless, Secondary.
@@ -217,7 +220,15 @@ func (r *Resource) waited() {
 		r.decided(aboutData, "counts as UpToDate", "the peer was waited for as long as configured", r.standing())
 		s.Disk = drbdwire.UpToDate
 		r.set(s, "waited as long as configured for the peer")
+		r.waiting.trusts = s.PeerDisk > drbdwire.Outdated
 	}
+}
+
+// doubts tells whether the copy, which counts as UpToDate since the peer did not come,
+// is in doubt again: the peer has come, and the disk that it can't use may have newer
+// data. The wait is for a peer that stays away.
+func (r *Resource) doubts(peer drbdwire.Role, disk drbdwire.DiskState) bool {
+	return r.waiting.trusts && peer != drbdwire.Primary && disk < drbdwire.Inconsistent
 }
 
 // emit appends one effect.

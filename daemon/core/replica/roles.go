@@ -263,6 +263,8 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return drbdwire.TwoPrimaries, nil
 	case mask.Role != 0 && value.Role == drbdwire.Primary && r.promoting():
 		return drbdwire.ConcurrentStChg, nil
+	case mask.Role != 0 && value.Role == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent && s.Disk < drbdwire.UpToDate:
+		return drbdwire.NoUpToDateDisk, nil // the peer has not heard yet that this copy is in doubt
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && r.order.kind == OrderDetach:
 		return drbdwire.ConcurrentStChg, nil // or both were without a disk
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate:

@@ -29,6 +29,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Conn >= drbdwire.Connected {
 		r.waiting.until, r.waiting.over = Never, false
 	}
+	if next.Conn >= drbdwire.Connected || next.Role == drbdwire.Primary || next.Disk != drbdwire.UpToDate {
+		r.waiting.trusts = false
+	}
 	if next.Conn != old.Conn {
 		r.sync.call, r.sync.kept, r.sync.added = 0, 0, false // what it was about is over
 	}

@@ -68,6 +68,72 @@ var _ = Describe("A start-up wait", func() {
 			Expect(p.b.core.State().Disk).To(Equal(want))
 		}
 	})
+
+	// trusts is a pair whose first node has gone on alone and is down, and whose second one
+	// has waited for it.
+	trusts := func() {
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.crash()
+		p.b.crash()
+		p.b.comesUp(func(c *replica.Config) { c.WFCTimeout = 3 * time.Second })
+		seconds(5)
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+	}
+	// withoutDisk starts the first node, which can't use its disk.
+	withoutDisk := func() {
+		p.a.bad = true
+		Expect(p.a.order(replica.OrderAttach, false).Code).To(BeNumerically("<", drbdwire.Success))
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.a.bad = false
+	}
+
+	It("that has run out does not count for a peer that comes without its disk, until that is compared", func() {
+		trusts()
+		withoutDisk()
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected Consistent/Diskless"))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("that has run out does not count for such a peer that is promoted before it hears of that", func() {
+		trusts()
+		withoutDisk()
+		p.cut = false
+		p.meet()
+		for p.a.core.State().Conn < drbdwire.Connected && len(p.queue) > 0 {
+			next := p.queue[0]
+			p.queue = p.queue[1:]
+			next()
+		}
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected Consistent/Diskless"))
+	})
+
+	It("that has run out counts for a copy that has had users since", func() {
+		trusts()
+		p.b.servesAlone()
+		withoutDisk()
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
+	})
+
+	It("that has run out does not keep an operator from forcing what he knows to be good", func() {
+		trusts()
+		withoutDisk()
+		p.join()
+		p.b.mustOrder(replica.OrderPrimary, true)
+		Expect(p.b.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+	})
 })
 
 var _ = Describe("Connections that fail again and again", func() {
