@@ -36,6 +36,7 @@ type link struct {
 
 	heard  time.Duration  // when anything came, on either socket
 	pinged time.Duration  // when the unanswered ping left; Never is none
+	pings  int            // that have left and are not answered: any sign of life ends pinged
 	limit  time.Duration  // the handshake must have got on by then; Never is none
 	told   drbdwire.UUIDs // what the peer was told about the own generations
 }
@@ -400,6 +401,7 @@ func (r *Resource) silentSince() time.Duration { return max(r.link.pinged, r.lin
 func (r *Resource) ping() {
 	if r.link.pinged == Never {
 		r.link.pinged = r.now
+		r.link.pings++
 		r.send(MetaSocket, drbdwire.CmdPing, nil)
 	}
 }

@@ -307,5 +307,18 @@ func (r *Resource) consentFullSync(conn drbdwire.ConnState) (drbdwire.Code, func
 		own == drbdwire.StartingSyncS && s.Disk != drbdwire.UpToDate {
 		return drbdwire.NoUpToDateDisk, nil
 	}
-	return drbdwire.Success, func() { r.enterFullSync(own) }
+	return drbdwire.Success, func() {
+		r.enterFullSync(own)
+		if own == drbdwire.StartingSyncS {
+			r.proveConsent()
+		}
+	}
+}
+
+// proveConsent sends a ping after the consent to be the source, on the same socket: once
+// that is answered, the target knows that it is one.
+func (r *Resource) proveConsent() {
+	r.link.pinged = Never
+	r.ping()
+	r.sync.unanswered = r.link.pings
 }

@@ -30,6 +30,9 @@ type synchronisation struct {
 	// unheard: the target of a full resync by order was whole, and has not asked for a
 	// block yet: it may not have heard that it is one.
 	unheard bool
+	// unanswered is how many pings the target has to answer until it certainly has heard
+	// this node's consent to be the source of a resync that it has ordered.
+	unanswered int
 	// asked: the target has had all that it lacked, and has sent its ping since: when
 	// that is answered, the resync is over there.
 	asked     bool
@@ -204,6 +207,8 @@ func (r *Resource) advanceSync() {
 }
 
 func (r *Resource) pingAnswered() {
+	r.link.pings = max(r.link.pings-1, 0)
+	r.sync.unanswered = max(r.sync.unanswered-1, 0)
 	if r.state.Conn == drbdwire.VerifyS && r.verify.pinged {
 		r.finishVerify()
 		return

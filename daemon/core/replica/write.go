@@ -9,7 +9,8 @@ import (
 // disk names its extents.
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
-	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || r.becomesTarget() || r.fetches(q) || !r.generationDurable() {
+	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || r.becomesTarget() || r.mayTakeOver() || r.fetches(q) ||
+		!r.generationDurable() {
 		return
 	}
 	where := r.access()
@@ -67,6 +68,13 @@ func (r *Resource) startWrite(q *request, i int) {
 func (r *Resource) becomesTarget() bool {
 	c := r.state.Conn
 	return c == drbdwire.WFBitMapT || c == drbdwire.WFSyncUUID || isTarget(c) && !r.sync.ready
+}
+
+// mayTakeOver tells whether the peer, to which no writes go as it has ordered a resync,
+// may not have heard yet that it got it: it takes itself for UpToDate then, and could
+// take over without them. That lasts about one round trip, or until the peer is lost.
+func (r *Resource) mayTakeOver() bool {
+	return r.state.Conn == drbdwire.StartingSyncS && r.sync.unanswered > 0
 }
 
 // fetches tells whether the blocks of a write are on their way here, or to the own
