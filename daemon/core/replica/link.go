@@ -354,7 +354,7 @@ func (r *Resource) knockedOut() time.Duration {
 	if epochs := r.epochs.unacked.all(); len(epochs) > 0 && (!found || epochs[0].sent < oldest) {
 		oldest, found = epochs[0].sent, true
 	}
-	if r.state.Conn == drbdwire.VerifyS && r.verify.walk.Waits() && (!found || r.verify.moved < oldest) {
+	if r.verifyOwed() && (!found || r.verify.moved < oldest) {
 		oldest, found = r.verify.moved, true
 	}
 	if !found || r.cfg.KoCount == 0 {

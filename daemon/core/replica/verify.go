@@ -32,7 +32,7 @@ const FromLast = ^uint64(0)
 type verification struct {
 	from, until uint64 // sectors that the order names
 	walk        *resync.Walk
-	moved       time.Duration // on VerifyS: when a block was through, or the first one was asked for
+	moved       time.Duration // on VerifyS: when a block was through, or the peer began to owe one
 	pinged      bool          // all blocks are compared, the last results are on their way
 	begun       bool          // on VerifyT: a request has come
 	left        uint64        // on VerifyT: blocks without a result
@@ -151,7 +151,7 @@ func (r *Resource) advanceVerify() {
 	if r.state.Conn != drbdwire.VerifyS || r.frozen != "" {
 		return
 	}
-	if !v.walk.Waits() {
+	if !r.verifyOwed() {
 		v.moved = r.now
 	}
 	for r.mirror.list.len() < maxPeerWork/2 && !r.crossing(v.walk.Ahead()) {
@@ -170,6 +170,20 @@ func (r *Resource) advanceVerify() {
 		r.link.pinged = Never
 		r.ping()
 	}
+}
+
+// verifyOwed tells whether it is the peer that what was asked for waits for: the own
+// disk is not asked for a block to compare.
+func (r *Resource) verifyOwed() bool {
+	if r.state.Conn != drbdwire.VerifyS || !r.verify.walk.Waits() {
+		return false
+	}
+	for i, list := 0, r.mirror.list.all(); i < len(list); i++ {
+		if list[i].kind == workCompare {
+			return false
+		}
+	}
+	return true
 }
 
 // crossing tells whether a write of a user into the range may not be on both
@@ -233,6 +247,7 @@ func (r *Resource) compared(w *peerWork, sum []byte) {
 	case equal || w.again:
 		r.judged(w.sector, w.size, equal)
 	default:
+		r.verify.moved = r.now
 		b := drbdwire.BlockRequest{Sector: w.sector, ID: lookID, Size: w.size}
 		r.send(DataSocket, drbdwire.CmdDataRequest, b.Append(r.small[:0]))
 	}

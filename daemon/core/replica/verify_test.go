@@ -91,6 +91,26 @@ var _ = Describe("An online verify", func() {
 		Expect(p.a.done[1].Failed).To(BeFalse())
 	})
 
+	DescribeTable("waits for the own disk when that hangs", func(differs bool) {
+		p := synced(withVerify)
+		if differs {
+			p.b.disk[0]++
+		}
+		p.a.hold[replica.Read] = true
+		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.Success))
+		for range 60 {
+			p.wait()
+		}
+		Expect(p.a.status()).To(Equal("Primary/Secondary VerifyS UpToDate/UpToDate"))
+		p.a.release()
+		for range 60 {
+			p.wait()
+		}
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.conns).To(Equal(uint32(1)))
+		Expect(p.a.core.Status().Verified.Complete).To(BeTrue())
+	}, Entry("and the copies are equal", false), Entry("and they differ, which takes a second look", true))
+
 	It("leaves what differs as it is when the nodes change places: the good copy may be the old Primary's", func() {
 		p := synced(withVerify)
 		p.b.disk[80*512]++
