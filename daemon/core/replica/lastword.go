@@ -42,16 +42,17 @@ func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = s
 func (r *Resource) prepareLastWord() {
 	m := &r.meta
 	whole := r.peerIsWhole()
-	if !whole && !r.peerMayServe() || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
+	old := !whole && !r.peerMayServe() && r.state.Disk == drbdwire.Outdated // as was ordered just now
+	if !whole && !r.peerMayServe() && !old || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
 		return
 	}
 	if m.move.mayBeFound(m.layout) {
 		m.last.keep(m.super.At(m.move.to), m.move.to.Superblock)
 		m.last.super.Flags |= fullSync // who knows what else is there
 	}
-	m.parting = true
+	m.parting, m.behind = !old, m.behind || old
 	m.last.super.Flags &^= drbdmeta.MDWasUpToDate | drbdmeta.MDPeerOutdated
-	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole
+	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole && !old
 }
 
 // peerIsWhole tells whether the peer is there, with a whole copy.

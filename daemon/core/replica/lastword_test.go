@@ -43,6 +43,24 @@ var _ = Describe("A disk with errors, of which the peer has a whole copy", func(
 		Expect(p.a.disk[4096]).To(Equal(byte('x')))
 	})
 
+	DescribeTable("is told so when it fails while an order to outdate is written, which fails then", func(again func(e *end)) {
+		p := synced()
+		p.part()
+		p.b.badWrites = 1
+		Expect(p.b.order(replica.OrderOutdate, false).Code).To(Equal(drbdwire.IsDiskless))
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		Expect(p.b.badWrites).To(BeZero())
+		again(p.b)
+		p.wait()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+	},
+		Entry("and its node is started again", func(e *end) {
+			e.crash()
+			e.up()
+		}),
+		Entry("and it is attached again", func(e *end) { e.mustOrder(replica.OrderAttach, false) }),
+	)
+
 	It("is known to be old of a Secondary, too", func() {
 		p := synced()
 		p.b.badData = true

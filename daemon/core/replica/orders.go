@@ -364,7 +364,11 @@ func (r *Resource) advanceOrder() {
 			r.drained()
 		}
 	case stageRecord:
-		if r.order.durable {
+		switch {
+		case !r.order.durable:
+		case r.order.kind == OrderOutdate && r.state.Disk < drbdwire.Outdated:
+			r.refuse(drbdwire.IsDiskless, "the disk was lost before it said that its data is old")
+		default:
 			r.finish(drbdwire.Success, "")
 		}
 	default: // waits for an answer
