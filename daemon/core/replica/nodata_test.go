@@ -25,6 +25,33 @@ var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
 		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
 	})
 
+	for name, request := range map[string]func(e *end){
+		"read": func(e *end) {
+			e.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 2, Sector: 8, Size: 4096})
+		},
+		"write": func(e *end) { e.write(2, 8, 'y', 4096) },
+	} {
+		It("lets a "+name+" wait that the peer's disk, the last one, has failed", func() {
+			p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
+			p.a.mustOrder(replica.OrderDetach, false)
+			p.a.write(1, 8, 'x', 4096)
+			p.run()
+			Expect(p.a.done[1].Failed).To(BeFalse())
+			p.b.badData = true
+			request(p.a)
+			p.run()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/Diskless"))
+			Expect(p.a.done).NotTo(HaveKey(uint64(2)))
+			p.b.badData = false
+			p.b.mustOrder(replica.OrderAttach, false)
+			p.wait()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+			Expect(p.a.done).To(HaveKey(uint64(2)))
+			Expect(p.a.done[2].Failed).To(BeFalse())
+			Expect(p.a.payloads).To(HaveLen(len(p.b.payloads)))
+		})
+	}
+
 	It("tells of such a write that it has failed when an order resumes I/O", func() {
 		p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
 		p.part()

@@ -41,6 +41,7 @@ type request struct {
 	barrier bool // waits for the barrier ack of its epoch
 	partial bool // remote is done on a copy that lacks other blocks, or will get those of the own disk
 	held    bool // the peer was lost before that, and I/O is suspended
+	refused bool // by the peer, which is asked once more
 	sent    time.Duration
 	began   time.Duration // when the own disk was asked
 	digest  []byte        // that goes with a write, or came with what a read found
@@ -422,8 +423,9 @@ func (r *Resource) tell(q *request) {
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
 	}
-	if q.isWrite() && !ok && r.state.SuspNoData && !r.hold.failing {
-		r.startAgain(q) // users wait for a good copy
+	if !ok && r.mayWait(q) {
+		q.refused = !r.state.SuspNoData
+		r.startAgain(q)
 		return
 	}
 	q.told = true
@@ -440,12 +442,28 @@ func (r *Resource) tell(q *request) {
 	}
 }
 
-// startAgain takes back a write that only a copy has which lacks other blocks. It
-// goes to a better one, if there is any.
+// mayWait tells whether a request that has failed is to wait for a good copy, as
+// configured. The word of a peer that has refused it, that its disk has failed, may
+// still be on the way: it is asked once more.
+func (r *Resource) mayWait(q *request) bool {
+	switch {
+	case r.hold.failing, q.op == OpFlush, q.op == OpRead && q.local == halfFailed:
+		return false
+	case r.state.SuspNoData:
+		return true
+	default:
+		return r.cfg.SuspendIONoData && q.remote == halfFailed && !q.refused && r.access() == accessRemote
+	}
+}
+
+// startAgain takes back a request: a write that only a copy has which lacks other
+// blocks, or one that was refused. It goes to a better copy, if there is any.
 func (r *Resource) startAgain(q *request) {
-	r.markDifferent(q)
+	if q.isWrite() {
+		r.markDifferent(q)
+	}
 	r.letGo(q)
-	q.local, q.remote, q.barrier, q.started = halfNone, halfNone, false, false
+	q.local, q.remote, q.barrier, q.started, q.partial = halfNone, halfNone, false, false, false
 	r.passed = true
 }
 
