@@ -116,7 +116,7 @@ func (r *Resource) superRead(data []byte) {
 	m.parting = m.parting && super.UUIDs.Current == m.onDisk // else it is another disk
 	m.super, m.flags, r.uuids = super, super.Flags, super.UUIDs
 	if m.begun == 0 || m.begun != super.UUIDs.Current&^1 { // else that may be in the disk's cache only
-		m.onDisk, m.begun, m.fetched = super.UUIDs.Current, 0, 0
+		m.onDisk, m.begun, m.fetched, m.untold = super.UUIDs.Current, 0, 0, 0
 	}
 	m.only = false
 	m.sized = super.Size
@@ -188,7 +188,9 @@ func (r *Resource) replay(data []byte) {
 	if r.state.Role == drbdwire.Primary && m.begun != 0 && !r.order.joins {
 		r.divertGeneration() // the peer was told that there is nothing in that one
 	}
-	m.begun = 0
+	if m.begun = 0; r.state.Role != drbdwire.Primary {
+		m.untold = 0
+	}
 	r.set(next, "attached")
 	r.afterSuper(gateAttached)
 }

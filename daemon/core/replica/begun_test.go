@@ -33,6 +33,53 @@ var _ = Describe("A Primary whose disk failed when a new generation was on its w
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
+	It("goes on with a copy of the generation before, if no user was told of anything in the new one", func() {
+		p := synced()
+		p.part()
+		Expect(p.a.super().UUIDs.Bitmap).NotTo(BeZero(), "it is there")
+		p.a.loseDisk(1)
+		Expect(p.a.done[1].Failed).To(BeTrue(), "there is no other copy")
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.bad = false
+		p.pass(2 * time.Second)
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("goes on with its disk in that case, too, and the peer gets it", func() {
+		p := synced()
+		p.part()
+		p.a.loseDisk(1)
+		p.a.bad = false
+		p.pass(2 * time.Second)
+		p.a.mustOrder(replica.OrderAttach, false)
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("does not go on with that if a user was", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.loseDisk(2)
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+	})
+
 	// begins lets the disk of a Primary alone hang while it writes a generation down. The
 	// disk has that in the end, and the users live on the peer's copy. Source: a soak.
 	begins := func() *pair {

@@ -30,7 +30,10 @@ type metadata struct {
 	// fetched: the generation that a resync has brought here, and users of a Primary
 	// have seen already, while the disk does not say yet that it has it; 0 is none.
 	fetched uint64
-	sized   uint64 // the size of the device as it is durable, sectors
+	// untold: the generation that users of a Primary have seen last, while it has begun
+	// one alone that neither they nor the peer were told anything of; 0 is none.
+	untold uint64
+	sized  uint64 // the size of the device as it is durable, sectors
 	// behind: the disk that was let go lacks what users have written to the peer's
 	// alone, or may lack it because the peer was Primary.
 	behind bool
@@ -174,6 +177,9 @@ func (r *Resource) pass(what gateKind) {
 func (m *metadata) seen() uint64 {
 	if m.fetched != 0 {
 		return m.fetched
+	}
+	if m.untold != 0 {
+		return m.untold
 	}
 	return m.onDisk
 }

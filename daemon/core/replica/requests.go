@@ -429,6 +429,9 @@ func (r *Resource) tell(q *request) {
 		return
 	}
 	q.told = true
+	if q.isWrite() && ok && q.remote != halfDone {
+		r.meta.untold = 0
+	}
 	if q.isWrite() && ok && q.local != halfDone && !planted.On(planted.ForgetServed) {
 		r.meta.behind = true
 	}

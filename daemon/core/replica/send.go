@@ -45,7 +45,7 @@ func (r *Resource) sendUUIDs() {
 		return
 	}
 	u := r.ownUUIDs()
-	r.link.told = u
+	r.link.told, r.meta.untold = u, 0
 	r.send(DataSocket, drbdwire.CmdUUIDs, u.Append(nil))
 }
 

@@ -159,6 +159,11 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 		r.fence.postponed = false
 	case s.Role != drbdwire.Primary || !suspended(s):
 		r.fence.postponed = false
+		// In protocols A and B the peer may lack what users were told before, too.
+		if s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && old.Conn >= drbdwire.Connected &&
+			old.PeerDisk == drbdwire.UpToDate && r.cfg.Protocol == drbdwire.ProtocolC {
+			r.meta.untold = r.meta.seen()
+		}
 		r.newGeneration()
 		r.afterSuper(gateGeneration)
 	}
