@@ -247,3 +247,24 @@ var _ = Describe("A Primary whose disk failed when a new generation was on its w
 		})
 	})
 })
+
+var _ = Describe("A Primary that went on alone and lost its disk", func() {
+	It("copies to its peer when the disk is back, though they have met meanwhile", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.loseDisk(2)
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone))
+		Expect(p.b.super().UUIDs.Bitmap).To(BeZero(), "it has begun nothing")
+		p.a.bad = false
+		p.pass(2 * time.Second)
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustOrder(replica.OrderConnect, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+})

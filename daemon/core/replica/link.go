@@ -60,6 +60,7 @@ func (l *link) reset() {
 type peer struct {
 	protocol bool // P_PROTOCOL came
 	served   bool // it is Primary, and had no disk in the handshake
+	unsure   bool // and it has not said yet that this copy is what its users have seen
 	// integrity is the algorithm of the digest in its data packets.
 	integrity string
 	sizes     drbdwire.Sizes

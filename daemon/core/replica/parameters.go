@@ -259,8 +259,13 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 	next := old
 	next.Peer, next.PeerDisk = s.Role, disk
 	next.PeerPause = s.AfterPause || s.UserPause
+	accepted := r.peer.unsure && s.Conn >= drbdwire.Connected
+	r.peer.unsure = r.peer.unsure && !accepted
 	r.accept(s, &next)
 	r.set(next, "the peer's state")
+	if accepted {
+		r.recordGeneration(r.state) // that was postponed
+	}
 }
 
 // reconsider tells whether a state that came while Connected asks for a new
@@ -358,6 +363,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 		r.joined(&next)
 	}
 	r.peer.served = !again && role == drbdwire.Primary && disk < drbdwire.Negotiating
+	r.peer.unsure = r.peer.served
 	if !again && next.Role == drbdwire.Primary && next.Disk < drbdwire.Negotiating && isBehind(disk) {
 		next.PeerDisk = drbdwire.UpToDate // adopt has compared
 	}

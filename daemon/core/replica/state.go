@@ -157,6 +157,8 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	case !r.fence.postponed:
 	case !gone && s.Conn >= drbdwire.Connected:
 		r.fence.postponed = false
+	case r.peer.unsure: // it may part at once, and has not gone on with this copy then
+		r.fence.postponed = s.Conn >= drbdwire.Connected
 	case s.Role != drbdwire.Primary || !suspended(s):
 		r.fence.postponed = false
 		// In protocols A and B the peer may lack what users were told before, too.
