@@ -119,6 +119,31 @@ var _ = Describe("The source of a full resync by order that goes on alone", func
 		})
 	}
 
+	It("still knows one that did not begin, also after crashes", func() {
+		p := synced()
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdSyncUUID
+		}
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		p.part()
+		p.a.tap = nil
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Outdated/DUnknown"))
+		for seed := range uint64(3) {
+			p.a.crash()
+			cfg := config()
+			cfg.Seed, cfg.WFCTimeout, cfg.DegrWFCTimeout = 20+seed, time.Second, time.Second
+			p.a.core = replica.New(cfg)
+			p.a.up()
+			p.wait()
+			p.wait()
+			p.a.servesAlone()
+		}
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[16*512]).To(Equal(byte('z')))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
 	It("fences a target that may not have heard of it: it has a whole copy", func() {
 		p := synced(withFencing(replica.ResourceAndStonith))
 		p.a.hold[replica.Call] = true

@@ -196,9 +196,16 @@ func (r *Resource) newGeneration() {
 // already and is known by another generation. It may have the last one as well:
 // as a Primary that lived from this disk, or as a target that never began. What
 // is written here now is not for the one, and no part of the other. The kernel's
-// DRBD goes on in the old generation.
+// DRBD goes on in the old generation. A peer that was as new as this copy, and was to be
+// overwritten by order, is known by nothing but the last one until it begins: so that
+// goes where a later start of this node, which makes a new generation too, leaves it.
 func (r *Resource) divertGeneration() {
-	r.uuids.History1 = r.uuids.Current
+	u := &r.uuids
+	if r.peer.uuids.Current&^1 == u.Current&^1 && u.History0+syncStep != u.Bitmap {
+		u.History1, u.History0 = u.History0, u.Current
+	} else {
+		u.History1 = u.Current
+	}
 	r.setCurrent(r.rng.next() | 4)
 	r.meta.lent = false
 	r.meta.dirty()
