@@ -62,10 +62,11 @@ func (r *Resource) peerIsWhole() bool {
 
 // peerMayServe tells whether the peer has all that users know of, though it does not
 // count as UpToDate: it was to be overwritten, its loss is not on record yet, or it has
-// had all of a resync. Once it is found to be whole, users go on with it.
+// had all of a resync, or may have had, as the last acknowledgements are on their way.
+// Once it is found to be whole, users go on with it.
 func (r *Resource) peerMayServe() bool {
 	s := r.state
-	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins()) || isSource(s.Conn) && r.sync.asked
+	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins()) || isSource(s.Conn)
 }
 
 // owesLastWord tells whether the disk, which is not used any more, has to be told

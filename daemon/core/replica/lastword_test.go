@@ -241,6 +241,39 @@ var _ = Describe("A disk with errors, of which the peer has a whole copy", func(
 		Expect(after(p)).To(Equal(drbdwire.Outdated))
 	})
 
+	It("is known to be old when it failed in the last round trip of a resync: the target has everything", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 64, 'w', 4096)
+		p.run()
+		p.a.hold[replica.Read] = true
+		p.heal()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.hold[replica.Write] = true
+		p.a.write(2, 16, 'y', 4096)
+		p.run()
+		read, write := p.a.held[0], p.a.held[1]
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd != drbdwire.CmdRSWriteAck {
+				return
+			}
+			p.b.tap = nil
+			p.queue = append(p.queue, func() { // before that arrives
+				p.a.badData = true
+				write()
+				fails := p.queue[len(p.queue)-1]
+				p.queue = p.queue[:len(p.queue)-1]
+				fails()
+			})
+		}
+		read()
+		p.run()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		goesOn(p)
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
 	It("is as good as before when nobody was Primary since", func() {
 		p := synced()
 		p.a.badWrites = 1

@@ -256,6 +256,10 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 		r.verifyStopped()
 		old = r.state
 	}
+	if isTarget(old.Conn) && disk < drbdwire.Inconsistent && r.hasEverything() {
+		r.finishTarget() // nothing that the source has lost is missing here
+		old = r.state
+	}
 	next := old
 	next.Peer, next.PeerDisk = s.Role, disk
 	next.PeerPause = s.AfterPause || s.UserPause

@@ -221,6 +221,11 @@ func (r *Resource) pingAnswered() {
 	}
 }
 
+// hasEverything tells whether the target of a resync lacks no block any more.
+func (r *Resource) hasEverything() bool {
+	return r.sync.ready && r.bits.Count() == 0 && r.sync.planner.Done(r.bits)
+}
+
 // finishTarget ends the resync on the target. Source: DRBD 8.4 states,
 // section 4.
 func (r *Resource) finishTarget() {
