@@ -103,6 +103,42 @@ var _ = Describe("The source of a resync whose target is lost at the end", func(
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	It("has all the target's acks before that is through, though an earlier ping is answered", func() {
+		p := synced()
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.hold[replica.Read] = true
+		p.heal()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.hold[replica.Send] = true
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 90}) // pings
+		p.run()
+		held := p.a.held
+		Expect(len(held)).To(BeNumerically(">=", 2), "the block, and the answer to the ping")
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+
+		By("the block comes before the answer, and what the target sends then gets lost")
+		p.b.hold[replica.Send] = true
+		for _, f := range held {
+			f()
+			p.run()
+		}
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.core.Status().OutOfSync).NotTo(BeZero())
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Inconsistent))
+		p.part()
+		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+		p.wait()
+		Expect(p.b.core.State().Role).To(Equal(drbdwire.Secondary))
+		p.a.write(2, 8, 'y', 4096)
+		p.run()
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[4096]).To(Equal(byte('y')))
+	})
+
 	It("copies everything to a target that was not through", func() {
 		p := through(drbdwire.CmdPingAck, source, nothing)
 		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Inconsistent))

@@ -206,9 +206,15 @@ func (r *Resource) advanceSync() {
 	}
 }
 
+// pingAnswered goes on with what waits for a round trip. The answer to an earlier ping
+// says nothing about it: the peer may have sent that before it had the acknowledgements,
+// and lack them for good if the link is lost now.
 func (r *Resource) pingAnswered() {
 	r.link.pings = max(r.link.pings-1, 0)
 	r.sync.unanswered = max(r.sync.unanswered-1, 0)
+	if r.link.pings > 0 {
+		return
+	}
 	if r.state.Conn == drbdwire.VerifyS && r.verify.pinged {
 		r.finishVerify()
 		return
