@@ -166,6 +166,20 @@ func TestOverwrites(t *testing.T) {
 			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardLeastChanges},
 			do:    func(c *court) { c.wrote(0, 8, 1, 0) }, want: unordered,
 		},
+		"by a policy, of a node that has told its users of nothing since both were alone": {
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardYoungerPrimary},
+			do: func(c *court) {
+				c.o.nodes[0].begun, c.o.nodes[1].begun = true, true
+				c.wrote(0, 8, 1, 0)
+			}, want: allowed,
+		},
+		"by a policy, of a node that was not alone": {
+			rules: Rules{AfterSB0: drbdwire.AfterSBDiscardYoungerPrimary},
+			do: func(c *court) {
+				c.o.nodes[0].begun = true
+				c.wrote(0, 8, 1, 0)
+			}, want: unordered,
+		},
 		"by order": {
 			do: func(c *court) {
 				c.wrote(0, 8, 1, 0)

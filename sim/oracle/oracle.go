@@ -165,6 +165,7 @@ type sight struct {
 	vouched   bool           // an operator told it to go on since it came up
 	witnessed bool           // the witness gave it the lease since, and said that nobody has newer data
 	discard   bool           // an operator gave its data up
+	begun     bool           // it was Primary without its peer since the two were connected: it has a generation of its own
 	marked    int            // how many blocks differed and were marked when its online verify began
 }
 
@@ -210,6 +211,7 @@ func (o *Oracle) Stepped(n int) {
 	if old == (drbdwire.State{}) {
 		at.up = o.w.Now()
 	}
+	at.begun = (at.begun || now.Role == drbdwire.Primary && !is) && now.Conn != drbdwire.Connected
 	switch {
 	case is && !was:
 		at.discard = at.discard && (now.Conn == drbdwire.WFBitMapT || isTarget(now.Conn)) // else its data was wanted

@@ -8,7 +8,9 @@ func (o *Oracle) resyncBegins(t int) {
 	o.Counts.Resyncs++
 	o.foundMarks = false
 	o.overwritten(t)
-	o.nodes[t].discard, o.nodes[1-t].discard = false, false
+	for n := range o.nodes {
+		o.nodes[n].discard, o.nodes[n].begun = false, false
+	}
 	if o.regs[t] != o.regs[1-t] {
 		o.leaves(t)
 	}
@@ -33,8 +35,15 @@ func (o *Oracle) leaves(t int) {
 // overwritten checks that node t has no acknowledged write that the source lacks,
 // unless somebody ordered that, or a policy did; and that the source has all that
 // its own users were told is done.
+//
+// Two nodes that both were Primary alone have a split brain for a policy to solve also
+// where the one told its users of nothing before it died: it can't know that.
 func (o *Oracle) overwritten(t int) {
 	at, apart := &o.nodes[t], o.regs[0] != o.regs[1]
+	if !apart && at.begun && o.nodes[1-t].begun && o.solves(at.met) {
+		o.goOn(1-t, o.w.Node(1 - t).Data()[:o.w.Node(1-t).Size()])
+		return
+	}
 	given := at.discard || apart && (at.ahead == 0 || o.solves(at.met))
 	if o.rules.Protocol == drbdwire.ProtocolC && !given {
 		o.covers(t, o.regs[t], "%s is overwritten though nobody ordered it: sector %d of the source has version %d, "+
