@@ -262,6 +262,7 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 	}
 	next := old
 	next.Peer, next.PeerDisk = s.Role, disk
+	r.link.denied = r.link.denied && disk == drbdwire.UpToDate
 	next.PeerPause = s.AfterPause || s.UserPause
 	accepted := r.peer.unsure && s.Conn >= drbdwire.Connected
 	r.peer.unsure = r.peer.unsure && !accepted

@@ -419,7 +419,7 @@ func (r *Resource) tell(q *request) {
 		return
 	}
 	ok := q.local == halfDone && (r.whole() || !q.isWrite()) && !r.hold.failing || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
-	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.generationDurable() &&
+	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && (!r.generationDurable() || r.peerFails()) &&
 		!planted.On(planted.UndurableGeneration) {
 		return // the peer lacks it: that must be on record first
 	}

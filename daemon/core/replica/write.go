@@ -195,6 +195,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 			return nil
 		}
 		r.markDifferent(q)
+		r.link.denied = r.link.denied || r.state.PeerDisk == drbdwire.UpToDate
 		return nil
 	}
 	if q.remote != halfPending {
@@ -216,6 +217,11 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 	}
 	return nil
 }
+
+// peerFails tells whether the peer has refused a write, and its word that its disk has
+// failed, which comes on the other socket, is still on the way. The generation that
+// this node begins then has to be on record before users are told of the write.
+func (r *Resource) peerFails() bool { return r.link.denied && r.state.PeerDisk == drbdwire.UpToDate }
 
 // copyIsWhole notes that the copy which has the peer's share of the writes lacks
 // no other blocks any more: its resync has ended.
