@@ -334,8 +334,7 @@ func (r *Resource) loseOnlyCopy() {
 	if s.Disk <= drbdwire.Attaching || s.Role != drbdwire.Primary || r.bits == nil {
 		return
 	}
-	served := s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate
-	r.meta.only = !served && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins()
+	r.meta.only = !r.peerIsWhole() && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins()
 }
 
 // begins tells whether the generation that follows the one on disk is not there yet,

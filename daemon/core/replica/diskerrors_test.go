@@ -194,9 +194,7 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 
 	It("of a Secondary is kept, and its copy counts as Inconsistent", func() {
 		p.b.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.mustWrite(2, 8, 'x')
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Inconsistent/UpToDate"))
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Inconsistent"))
 		p.b.badData = false
@@ -226,9 +224,7 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 
 	It("of a Primary is let go while the peer has a good copy", func() {
 		p.a.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.mustWrite(2, 8, 'x')
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
@@ -240,9 +236,7 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		p.run()
 		Expect(p.a.done[2].Failed && p.a.done[3].Failed).To(BeTrue())
 		p.a.badData = false
-		p.a.write(4, 16, 'y', 4096)
-		p.run()
-		Expect(p.a.done[4].Failed).To(BeFalse())
+		p.a.mustWrite(4, 16, 'y')
 		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
 		p.heal()
 		p.wait()
@@ -350,9 +344,7 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
 		p.b.badData = true
-		p.a.write(3, 16, 'y', 4096)
-		p.run()
-		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.a.mustWrite(3, 16, 'y')
 		p.b.badData = false
 		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
 			p.cut = p.cut || cmd == drbdwire.CmdState // the end of the resync does not arrive
@@ -383,9 +375,7 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		p.run()
 		Expect(p.a.done[2].Failed && p.a.done[3].Failed).To(BeTrue())
 		p.b.badData = false
-		p.a.write(4, 16, 'y', 4096)
-		p.run()
-		Expect(p.a.done[4].Failed).To(BeFalse())
+		p.a.mustWrite(4, 16, 'y')
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 		p.b.crash()
 		p.b.up()

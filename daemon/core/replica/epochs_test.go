@@ -52,9 +52,7 @@ var _ = Describe("A flush in protocol B", func() {
 	It("fails where the only disk there is fails it: what users were told of may be lost", func() {
 		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
 		p.part()
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.mustWrite(1, 8, 'x')
 		p.a.bad = true
 		flush(p.a, 2)
 		Expect(p.a.done).To(HaveKey(uint64(2)))

@@ -22,10 +22,7 @@ var _ = Describe("A node with fencing resource-and-stonith", func() {
 		p.a.mustOrder(replica.OrderAttach, false)
 		Expect(p.a.called).To(ContainElement("fence-peer"))
 		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
-		p.a.write(2, 8, 'y', 4096)
-		p.run()
-		Expect(p.a.done).To(HaveKey(uint64(2)))
-		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.mustWrite(2, 8, 'y')
 	})
 
 	DescribeTable("asks about the peer before an old copy becomes the truth by force, and lets no user wait for that",
@@ -37,10 +34,7 @@ var _ = Describe("A node with fencing resource-and-stonith", func() {
 			p.b.mustOrder(replica.OrderPrimary, true)
 			Expect(p.b.called).To(ContainElement("fence-peer"))
 			Expect(p.b.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
-			p.b.write(1, 8, 'x', 4096)
-			p.run()
-			Expect(p.b.done).To(HaveKey(uint64(1)))
-			Expect(p.b.done[1].Failed).To(BeFalse())
+			p.b.mustWrite(1, 8, 'x')
 		},
 		Entry("the peer was shot", 7),
 		Entry("the handler has failed", 1),

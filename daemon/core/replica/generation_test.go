@@ -89,9 +89,7 @@ var _ = Describe("A full resync by order that only its target has heard of", fun
 var _ = Describe("The source of a full resync by order that goes on alone", func() {
 	for name, write := range map[string]func(p *pair){
 		"as a Primary": func(p *pair) {
-			p.a.write(1, 8, 'x', 4096)
-			p.run()
-			Expect(p.a.done[1].Failed).To(BeFalse())
+			p.a.mustWrite(1, 8, 'x')
 			p.a.mustOrder(replica.OrderSecondary, false)
 		},
 		"promoted later": func(p *pair) { p.a.servesAlone() },
@@ -128,12 +126,9 @@ var _ = Describe("The source of a full resync by order that goes on alone", func
 		p.part()
 		p.a.tap = nil
 		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Outdated/DUnknown"))
-		for seed := range uint64(3) {
+		for range 3 {
 			p.a.crash()
-			cfg := config()
-			cfg.Seed, cfg.WFCTimeout, cfg.DegrWFCTimeout = 20+seed, time.Second, time.Second
-			p.a.core = replica.New(cfg)
-			p.a.up()
+			p.a.comesUp(func(c *replica.Config) { c.WFCTimeout, c.DegrWFCTimeout = time.Second, time.Second })
 			p.wait()
 			p.wait()
 			p.a.servesAlone()

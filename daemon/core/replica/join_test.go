@@ -18,9 +18,7 @@ func onPeersDisk(change ...func(*replica.Config)) *pair {
 	p := synced(change...)
 	p.a.loseDisk(1)
 	p.a.bad = false
-	p.a.write(2, 64, 'n', 4096)
-	p.run()
-	Expect(p.a.done[2].Failed).To(BeFalse())
+	p.a.mustWrite(2, 64, 'n')
 	return p
 }
 
@@ -31,9 +29,7 @@ func (p *pair) isWhole() {
 	Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 	Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 	Expect(bytes.Equal(p.a.data(), p.b.data())).To(BeTrue(), "both copies are equal")
-	p.a.write(999, 24000, 'e', 4096)
-	p.run()
-	Expect(p.a.done[999].Failed).To(BeFalse())
+	p.a.mustWrite(999, 24000, 'e')
 	Expect(p.a.disk[24000*512]).To(Equal(byte('e')))
 	Expect(p.b.disk[24000*512]).To(Equal(byte('e')))
 }
@@ -173,9 +169,7 @@ var _ = Describe("A Primary that lives on the peer's disk", func() {
 		p.b.hold[replica.Read] = true
 		p.a.mustOrder(replica.OrderAttach, false)
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncTarget Inconsistent/UpToDate"))
-		p.a.write(3, 24000, 'w', 4096)
-		p.run()
-		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.a.mustWrite(3, 24000, 'w')
 		p.a.crash()
 		p.b.release()
 		p.a.up()

@@ -15,9 +15,7 @@ var _ = Describe("The source of a resync whose target is lost at the end", func(
 		p := synced(change...)
 		p.a.fences(4)
 		p.part()
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.mustWrite(1, 8, 'x')
 		before(p)
 		from := sender(p)
 		from.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
@@ -44,9 +42,7 @@ var _ = Describe("The source of a resync whose target is lost at the end", func(
 	It("notices that both have gone on alone", func() {
 		p := through(drbdwire.CmdState, target, nothing)
 		whole(p)
-		p.a.write(2, 8, 'y', 4096)
-		p.run()
-		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.mustWrite(2, 8, 'y')
 		p.a.mustOrder(replica.OrderSecondary, false)
 		p.b.servesAlone()
 		p.join()
@@ -131,9 +127,7 @@ var _ = Describe("The source of a resync whose target is lost at the end", func(
 		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
 		p.wait()
 		Expect(p.b.core.State().Role).To(Equal(drbdwire.Secondary))
-		p.a.write(2, 8, 'y', 4096)
-		p.run()
-		Expect(p.a.done[2].Failed).To(BeFalse())
+		p.a.mustWrite(2, 8, 'y')
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 		Expect(p.b.disk[4096]).To(Equal(byte('y')))

@@ -55,11 +55,6 @@ func (r *Resource) prepareLastWord() {
 	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole && !old
 }
 
-// peerIsWhole tells whether the peer is there, with a whole copy.
-func (r *Resource) peerIsWhole() bool {
-	return r.state.Conn >= drbdwire.Connected && r.state.PeerDisk == drbdwire.UpToDate
-}
-
 // peerMayServe tells whether the peer has all that users know of, though it does not
 // count as UpToDate: it was to be overwritten, its loss is not on record yet, or it has
 // had all of a resync, or may have had, as the last acknowledgements are on their way.

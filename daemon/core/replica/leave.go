@@ -10,8 +10,9 @@ const (
 )
 
 // askToLeave tells the peer that the connection is about to end. A Primary that
-// fences takes the peer's word at the same time that its copy is old from now
-// on: one that can't answer any more may have users of its own. Source: DRBD 8.4 states, section 8.3.
+// fences takes the peer's word at the same time that its copy is old from now on:
+// one that can't answer any more may have users of its own. Source: DRBD 8.4
+// states, section 8.3.
 func (r *Resource) askToLeave() {
 	s := r.state
 	r.order.peerLeft = mayGoOn(s)

@@ -34,9 +34,7 @@ var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
 		It("lets a "+name+" wait that the peer's disk, the last one, has failed", func() {
 			p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
 			p.a.mustOrder(replica.OrderDetach, false)
-			p.a.write(1, 8, 'x', 4096)
-			p.run()
-			Expect(p.a.done[1].Failed).To(BeFalse())
+			p.a.mustWrite(1, 8, 'x')
 			p.b.badData = true
 			request(p.a)
 			p.run()

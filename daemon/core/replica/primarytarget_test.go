@@ -21,14 +21,13 @@ func targetUnderUsers(change ...func(*replica.Config)) *pair {
 	p.b.write(900, 8, 'o', 4096) // its extent of 4 MiB is marked after a crash
 	p.run()
 	p.b.crash()
-	cfg := config()
-	cfg.Seed, cfg.Handlers = 957, []string{replica.HandlerBeforeResyncSource}
-	for _, f := range change {
-		f(&cfg)
-	}
-	p.b.core = replica.New(cfg)
 	p.b.hold[replica.Call] = true // so that the target hears nothing of a start
-	p.b.up()
+	p.b.comesUp(func(c *replica.Config) {
+		c.Handlers = []string{replica.HandlerBeforeResyncSource}
+		for _, f := range change {
+			f(c)
+		}
+	})
 	p.join()
 	Expect(p.a.status()).To(Equal("Secondary/Secondary WFSyncUUID Outdated/UpToDate"))
 	p.part()
@@ -143,9 +142,7 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		p := targetUnderUsers()
 		p.b.begins()
 		p.a.bad = true
-		p.a.write(1, 16000, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.mustWrite(1, 16000, 'x')
 		p.part()
 		p.b.release()
 		p.join()
@@ -190,10 +187,7 @@ var _ = Describe("A Primary that is the target of a resync", func() {
 		Expect(p.a.done[2].Failed).To(BeTrue())
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
-		p.a.write(3, 24000, 'z', 4096)
-		p.run()
-		Expect(p.a.done).To(HaveKey(uint64(3)))
-		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.a.mustWrite(3, 24000, 'z')
 	})
 
 	// loses lets the disk of the Primary fail the write that is held.

@@ -82,7 +82,7 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 		return drbdwire.Success, ""
 	case s.Disk == drbdwire.UpToDate || planted.On(planted.PromoteStale) && s.Disk >= drbdwire.Inconsistent:
 		return drbdwire.Success, ""
-	case s.Disk == drbdwire.Diskless && s.Conn >= drbdwire.Connected && s.PeerDisk == drbdwire.UpToDate:
+	case s.Disk == drbdwire.Diskless && r.peerIsWhole():
 		return drbdwire.Success, ""
 	case force && s.Disk >= drbdwire.Inconsistent && s.Conn <= drbdwire.Connected:
 		return drbdwire.Success, ""

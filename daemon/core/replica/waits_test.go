@@ -10,18 +10,6 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-// comesUp starts a node that has crashed, with other settings.
-func (e *end) comesUp(change func(*replica.Config)) {
-	GinkgoHelper()
-	cfg := config()
-	orderID++
-	cfg.Seed = orderID * 15485863
-	change(&cfg)
-	e.core = replica.New(cfg)
-	e.mustOrder(replica.OrderAttach, false)
-	e.mustOrder(replica.OrderConnect, false)
-}
-
 var _ = Describe("A start-up wait", func() {
 	var p *pair
 	BeforeEach(func() { p = synced() })
@@ -73,9 +61,7 @@ var _ = Describe("A start-up wait", func() {
 	// has waited for it.
 	trusts := func() {
 		p.part()
-		p.a.write(1, 8, 'x', 4096)
-		p.run()
-		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.mustWrite(1, 8, 'x')
 		p.a.crash()
 		p.b.crash()
 		p.b.comesUp(func(c *replica.Config) { c.WFCTimeout = 3 * time.Second })
