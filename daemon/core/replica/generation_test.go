@@ -172,3 +172,69 @@ var _ = Describe("The source of a full resync by order that goes on alone", func
 		Expect(p.a.called).NotTo(ContainElement("fence-peer"))
 	})
 })
+
+var _ = Describe("A target whose disk fails before it begins, and is still whole", func() {
+	failsAt := func(p *pair, packet drbdwire.Command) {
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == packet {
+				p.b.badWrites, p.a.tap = 1000, nil
+			}
+		}
+	}
+	grows := func(p *pair) {
+		p.a.enlarge(8 * mib)
+		p.b.enlarge(8 * mib)
+		failsAt(p, drbdwire.CmdSizes)
+		p.b.resize()
+		p.wait()
+	}
+
+	DescribeTable("is no copy of what the source's users write since", func(begin func(p *pair)) {
+		p := synced()
+		begin(p)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		p.a.mustWrite(1, 8, 'x')
+
+		By("both lose power, and the target comes back first, with a disk that works again")
+		p.cut = true
+		p.a.crash()
+		p.b.crash()
+		p.b.badWrites = 0
+		p.b.comesUp(func(c *replica.Config) { c.WFCTimeout = time.Second })
+		p.wait()
+		p.wait()
+		p.b.servesAlone()
+		p.a.up()
+		p.join()
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.StandAlone), p.a.status())
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+	},
+		Entry("by order of the source", func(p *pair) {
+			failsAt(p, drbdwire.CmdStateChgReq)
+			p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		}),
+		Entry("by order of the target", func(p *pair) {
+			failsAt(p, drbdwire.CmdStateChgReply)
+			p.b.order(replica.OrderInvalidate, false)
+		}),
+		Entry("after a resize", grows),
+	)
+
+	It("gets nothing when the source is ready to begin", func() {
+		p := synced(func(c *replica.Config) { c.Handlers = []string{replica.HandlerBeforeResyncSource} })
+		p.a.hold[replica.Call] = true
+		grows(p)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		p.a.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		p.a.mustWrite(1, 8, 'x')
+
+		By("the disk works again")
+		p.b.badWrites = 0
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
+})

@@ -32,7 +32,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Conn >= drbdwire.Connected || next.Role == drbdwire.Primary || next.Disk != drbdwire.UpToDate {
 		r.waiting.trusts = false
 	}
-	if next.Conn != old.Conn {
+	if next.Conn != old.Conn || next.PeerDisk < drbdwire.Inconsistent {
 		r.sync.call, r.sync.kept, r.sync.added = 0, 0, false // what it was about is over
 	}
 	if next.Conn != drbdwire.Connected && !isVerify(next.Conn) {
@@ -135,9 +135,15 @@ func limits(c drbdwire.ConnState) diskLimits {
 // DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
-	if s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && old.Conn >= drbdwire.Connected &&
-		s.Disk == drbdwire.UpToDate && r.uuids.Bitmap != 0 && r.meta.lent {
+	connected := old.Conn >= drbdwire.Connected
+	parts := connected && s.Conn < drbdwire.Connected
+	disk := connected && s.PeerDisk < drbdwire.Inconsistent && old.PeerDisk >= drbdwire.Inconsistent // the peer lost it
+	if s.Role == drbdwire.Primary && (parts || disk) && s.Disk == drbdwire.UpToDate && r.uuids.Bitmap != 0 && r.meta.lent {
 		r.divertGeneration()
+		r.afterSuper(gateGeneration)
+	}
+	if disk {
+		r.resizing.source, r.resizing.unproven = false, false // there is no target any more
 	}
 	if s.Disk != drbdwire.UpToDate || r.uuids.Bitmap != 0 || planted.On(planted.NoNewGeneration) {
 		r.fence.postponed = false
