@@ -71,8 +71,12 @@ func (m *Machine) roleOf(group, index int) int {
 }
 
 // startRole carries a step out with a replica: what a program would report is
-// read off its state.
+// read off its state. A look at what runs may come while a task is under way.
 func (m *Machine) startRole(e failover.Effect) {
+	if e.Watch {
+		m.roleDone(m.sawRole(e.ID, m.roleOf(e.Group, e.Index)))
+		return
+	}
 	m.task = task{id: e.ID, resource: m.roleOf(e.Group, e.Index), action: e.Action}
 	m.tryRole()
 }
@@ -104,12 +108,18 @@ func (m *Machine) seeRole() {
 		m.task.due = m.now + openPause
 		return
 	}
-	done := failover.Input{Kind: failover.Done, ID: m.task.id, State: failover.Stopped}
-	if r.State().Role == drbdwire.Primary {
-		done.State = failover.Running
-	}
+	done := m.sawRole(m.task.id, m.task.resource)
 	m.task = task{due: Never}
 	m.roleDone(done)
+}
+
+// sawRole is the answer to a look.
+func (m *Machine) sawRole(id uint64, resource int) failover.Input {
+	done := failover.Input{Kind: failover.Done, ID: id, State: failover.Stopped}
+	if m.resources[resource].State().Role == drbdwire.Primary {
+		done.State = failover.Running
+	}
+	return done
 }
 
 func (m *Machine) order(resource int, kind replica.OrderKind, id uint64) {
