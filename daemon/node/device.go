@@ -114,17 +114,19 @@ func (d *device) add(in replica.Input) {
 	d.node.inbox.add(machine.Input{Part: machine.Replica, Resource: d.index, Replica: in})
 }
 
-// up is what drbdadm up does: use the disk, look for the peer.
+// up is what drbdadm up does: use the disk, look for the peer. A promotion that was
+// waiting for the disk may come between.
 func (d *device) up() {
 	if d.foreign != nil {
 		d.foreign.follow()
 		return
 	}
-	for _, o := range []replica.OrderKind{replica.OrderAttach, replica.OrderConnect} {
-		if a := d.node.order(d.index, o, false); !a.OK {
-			d.tell("not up: " + a.Text)
-			return
-		}
+	a := d.node.order(d.index, replica.OrderAttach, false)
+	if a.OK {
+		a = d.node.patientOrder(d.node.ctx, d.index, replica.OrderConnect)
+	}
+	if !a.OK {
+		d.tell("not up: " + a.Text)
 	}
 }
 

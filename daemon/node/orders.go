@@ -162,9 +162,9 @@ const leaveTime = 5 * time.Minute
 // busyPause is how long an order that meets another one waits.
 const busyPause = 50 * time.Millisecond
 
-// lastOrder gives an order at the end of a node: one that is being carried out
+// patientOrder gives an order that has to be carried out: one that is under way
 // already goes first.
-func (n *Node) lastOrder(ctx context.Context, resource int, kind replica.OrderKind) control.Answer {
+func (n *Node) patientOrder(ctx context.Context, resource int, kind replica.OrderKind) control.Answer {
 	for {
 		a := n.orderContext(ctx, resource, kind, false)
 		if a.OK || drbdwire.Code(a.Code) != drbdwire.InTransientState {
@@ -206,7 +206,7 @@ func (n *Node) shut(ctx context.Context) error {
 			continue
 		}
 		for _, kind := range []replica.OrderKind{replica.OrderSecondary, replica.OrderShutdown} {
-			if a := n.lastOrder(ctx, i, kind); !a.OK {
+			if a := n.patientOrder(ctx, i, kind); !a.OK {
 				return fmt.Errorf("resource %s: not closed cleanly: %s", r.Conf.Name, a.Text)
 			}
 		}
