@@ -98,9 +98,21 @@ func took(phases ...site.Phase) {
 	AddReportEntry(phasesEntry, text)
 }
 
-const phasesEntry = "phases"
+const (
+	phasesEntry = "phases"
+	whyEntry    = "why it failed"
+)
 
-// The table: scenario, kernel, result, seconds by phase.
+// What the nodes have to say when a scenario fails stands in the table: the
+// failure itself is far above it, behind all that happened meanwhile.
+var _ = AfterEach(func() {
+	if pair != nil && CurrentSpecReport().Failed() {
+		lines := strings.Split(CurrentSpecReport().Failure.Message, "\n") // what went wrong comes last
+		AddReportEntry(whyEntry, strings.Join(lines[max(0, len(lines)-10):], "\n")+"\n"+pair.Why())
+	}
+})
+
+// The table: scenario, kernel, result, seconds by phase; and what explains a failure.
 var _ = ReportAfterSuite("table", func(r Report) {
 	for _, spec := range r.SpecReports {
 		if spec.LeafNodeType != types.NodeTypeIt || spec.State == types.SpecStateSkipped {
@@ -114,5 +126,10 @@ var _ = ReportAfterSuite("table", func(r Report) {
 			}
 		}
 		fmt.Println()
+		for _, e := range spec.ReportEntries {
+			if e.Name == whyEntry {
+				fmt.Println(e.StringRepresentation())
+			}
+		}
 	}
 })
