@@ -60,30 +60,64 @@ var _ = Describe("A new generation by order", func() {
 })
 
 var _ = Describe("A full resync by order that only its target has heard of", func() {
-	It("is done by the next Primary", func() {
+	// heals is that the copy that was called bad is overwritten by the other.
+	heals := func(p *pair, bad *end) {
+		GinkgoHelper()
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.core.Status().OutOfSync + p.b.core.Status().OutOfSync).To(BeZero())
+		Expect(bad.disk[4096]).To(BeZero())
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	}
+
+	It("is done when they meet", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.disk[4096] = 'b'
 		p.b.hold[replica.Send] = true // its consent never arrives
 		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidateRemote, ID: 90})
 		p.run()
 		p.part()
 		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
-		p.join()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.b.core.Status().OutOfSync).NotTo(BeZero())
-		Expect(p.a.core.Status().OutOfSync).To(BeZero())
-		p.a.mustOrder(replica.OrderPrimary, false)
-		p.wait()
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
-		Expect(p.b.core.Status().OutOfSync).To(BeZero())
-
-		By("there is nothing more to do then")
-		generation := p.a.core.Generation()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.a.mustOrder(replica.OrderPrimary, false)
-		p.wait()
-		Expect(p.a.core.Generation() &^ 1).To(Equal(generation &^ 1))
+		heals(p, p.b)
 	})
+
+	DescribeTable("is done when the source has crashed before it had it on record", func(order func(p *pair) replica.Effect, then func(p *pair)) {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.disk[4096] = 'b'
+		p.a.hold[replica.MetaWrite] = true
+		Expect(order(p).Code).To(Equal(drbdwire.Success))
+		Expect(p.b.status()).To(Equal("Secondary/Secondary WFSyncUUID Outdated/UpToDate"))
+		then(p)
+		heals(p, p.b)
+	},
+		Entry("and the target gave the order", func(p *pair) replica.Effect { return p.b.order(replica.OrderInvalidate, false) },
+			func(p *pair) {
+				p.a.crash()
+				p.a.up()
+			}),
+		Entry("and the source gave it", func(p *pair) replica.Effect { return p.a.order(replica.OrderInvalidateRemote, false) },
+			func(p *pair) {
+				p.a.crash()
+				p.a.up()
+			}),
+		Entry("and the target since", func(p *pair) replica.Effect { return p.b.order(replica.OrderInvalidate, false) },
+			func(p *pair) {
+				p.a.crash()
+				p.b.crash()
+				p.b.up()
+				p.a.up()
+			}),
+		Entry("or has lost its disk, which works again", func(p *pair) replica.Effect { return p.b.order(replica.OrderInvalidate, false) },
+			func(p *pair) {
+				p.a.bad = true
+				p.a.release()
+				Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+				p.a.bad = false
+				p.a.mustOrder(replica.OrderAttach, false)
+			}),
+	)
 })
 
 var _ = Describe("The source of a full resync by order that goes on alone", func() {

@@ -45,6 +45,8 @@ type metadata struct {
 	// bad: a block of users' data has failed, and the disk was kept, because this
 	// Primary did not reach its peer: see letGoOfBad.
 	bad bool
+	// givenUp: this copy is to be overwritten by order, and the resync is about to begin.
+	givenUp bool
 	// only: when this Primary lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.

@@ -334,10 +334,18 @@ func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
 		r.becomeSource()
 		return
 	}
-	r.meta.allPages = true
+	r.meta.allPages, r.meta.givenUp = true, true
 	r.meta.dirty()
 	next.Conn = drbdwire.WFSyncUUID
 	r.set(next, "waiting for the source")
+}
+
+// isGivenUp tells whether this copy is to be overwritten by order, and the source may
+// lose what it knows of that before it has it on record. It would take both copies for
+// equal then, and this one might be copied. So this one is none that anybody can go on
+// with. A Primary begins a generation, or is known to have crashed.
+func (r *Resource) isGivenUp() bool {
+	return r.meta.givenUp && r.state.Conn == drbdwire.WFSyncUUID && r.state.Peer == drbdwire.Secondary
 }
 
 // advanceOrder goes on with a change of role when the last write is through.

@@ -16,6 +16,12 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if r.sync.added && old.Conn == drbdwire.WFSyncUUID && next.Conn == drbdwire.Connected {
 		next.Disk = drbdwire.UpToDate // the source has lost its disk, and has told users of nothing that is not here
 	}
+	if old.Conn == drbdwire.WFSyncUUID && next.Conn != old.Conn {
+		if r.isGivenUp() {
+			next.Disk = min(next.Disk, drbdwire.Inconsistent)
+		}
+		r.meta.givenUp = false
+	}
 	if next == old {
 		return
 	}
@@ -241,7 +247,7 @@ func (r *Resource) recordFlags() {
 		}
 	}
 	unmarked := planted.On(planted.TargetUnmarked) && isTarget(s.Conn)
-	add(s.Disk > drbdwire.Inconsistent || unmarked, drbdmeta.MDConsistent)
+	add(s.Disk > drbdwire.Inconsistent && !r.isGivenUp() || unmarked, drbdmeta.MDConsistent)
 	add(s.Disk > drbdwire.Outdated && !r.meta.parting || unmarked, drbdmeta.MDWasUpToDate)
 	add(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent,
 		drbdmeta.MDPrimaryInd)
