@@ -56,6 +56,13 @@ func (r *Resource) command(in Input) {
 	if in.Order == OrderOutdate && r.asksOnly() && (in.Force || !r.hasChanges()) {
 		r.refuse(drbdwire.NoUpToDateDisk, "the peer has gone on while fence-peer was asked about it")
 	}
+	if in.Order == OrderResumeIO && r.order.stage == stageDrain {
+		waits := r.order
+		r.order.kind, r.order.id = in.Order, in.ID
+		r.resumeIO() // users' requests that it waits for may wait for nothing else
+		r.order = waits
+		return
+	}
 	if r.order.kind != 0 {
 		r.decided(in.Order.String(), "refused", "another order is being carried out: "+r.order.kind.String(), r.standing())
 		r.emit(Effect{

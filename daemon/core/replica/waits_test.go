@@ -206,3 +206,23 @@ var _ = Describe("A resync with c-min-rate", func() {
 		Expect(left(1<<20, 1<<20)).To(Equal(free), "it is slower than that anyway")
 	})
 })
+
+var _ = Describe("An order to become Secondary", func() {
+	It("ends by resume-io when a write that was told waits for a peer that nobody can fence", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.fences(1)
+		p.a.mustWrite(1, 8, 'x') // and its epoch has not ended
+		p.part()
+		Expect(p.a.core.State().SuspFencing).To(BeTrue())
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderSecondary, ID: 70})
+		p.pass(time.Minute)
+		Expect(p.a.answers).NotTo(HaveKey(uint64(70)))
+		Expect(p.a.order(replica.OrderDetach, false).Code).To(Equal(drbdwire.InTransientState))
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		Expect(p.a.answers).To(HaveKey(uint64(70)))
+		Expect(p.a.answers[70].Code).To(Equal(drbdwire.Success))
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+	})
+})
