@@ -98,16 +98,15 @@ func (n *Node) fence(answer func(exit int)) {
 		answer(1) // it does not answer
 	default:
 		peer.Order(replica.OrderOutdate, false, func(code int, _ string) {
-			s := peer.state
 			switch {
 			case code >= int(drbdwire.Success):
 				answer(4)
-			case drbdwire.Code(code) != drbdwire.LowerThanOutdated:
-				answer(1)
-			case s.Role == drbdwire.Primary:
+			case drbdwire.Code(code) == drbdwire.NoUpToDateDisk:
 				answer(6)
-			default:
+			case drbdwire.Code(code) == drbdwire.LowerThanOutdated:
 				answer(3)
+			default:
+				answer(1)
 			}
 		})
 	}

@@ -141,7 +141,8 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	switch {
 	case is && !was:
 		w.lost, w.alone, w.said = false, 0, 0
-	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent:
+	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent &&
+		now.PeerDisk != drbdwire.Inconsistent: // with half a copy it can't go on alone
 		w.lost, w.since = true, m.now
 	}
 	if m.task.due != Never && m.task.resource == i {

@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -39,6 +41,41 @@ var _ = Describe("A node with fencing resource-and-stonith", func() {
 		Entry("the peer was shot", 7),
 		Entry("the handler has failed", 1),
 	)
+
+	It("asks about a peer that was Primary after a start, too, though its copy lacked blocks", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.a.mustWrite(1, 8, 'x')
+		p.b.hold[replica.Read] = true // of the resync
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.breakLinkForGood()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/Inconsistent"))
+		p.b.crash()
+		p.b.comesUp(func(c *replica.Config) {
+			withFencing(replica.ResourceAndStonith)(c)
+			c.WFCTimeout = time.Second
+		})
+		p.wait()
+		p.wait()
+		p.b.fences(1)
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.PrimaryNOP))
+		p.b.fences(7)
+		p.b.mustOrder(replica.OrderPrimary, false)
+		Expect(p.b.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+
+	It("tells a handler of the peer's that it is Primary, whatever its disk is like", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.a.mustWrite(1, 8, 'x')
+		p.b.hold[replica.Read] = true // of the resync
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.breakLinkForGood()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Inconsistent/DUnknown"))
+		Expect(p.a.order(replica.OrderOutdate, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		Expect(p.a.order(replica.OrderOutdate, false).Code).To(Equal(drbdwire.LowerThanOutdated))
+	})
 
 	It("does so where a fresh disk becomes the truth", func() {
 		p := newPair(withFencing(replica.ResourceAndStonith))

@@ -43,7 +43,9 @@ func (r *Resource) leaveAnswered(granted bool, code drbdwire.Code) {
 		r.dropLink(drbdwire.StandAlone, "disconnected by order, against the peer's will")
 	default:
 		r.link.wanted = true
-		r.order.peerLeft, r.order.peerOutdated = false, false
+		if !r.order.given {
+			r.order.peerLeft, r.order.peerOutdated = false, false
+		}
 		r.refuse(drbdwire.FailedByPeer, "refused by the peer: "+code.String())
 	}
 }
@@ -58,6 +60,7 @@ func (r *Resource) consentToLeave(mask, value drbdwire.State) (drbdwire.Code, fu
 	return drbdwire.Success, func() {
 		r.order.peerLeft = mayGoOn(s) || mask.PeerDisk != 0
 		r.order.peerOutdated = yields
+		r.order.given = true
 	}
 }
 

@@ -291,14 +291,15 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	}
 	r.loseResize()
 	r.linkFailed(old.Conn, why)
+	r.order.given = false
 	if r.order.peerOutdated {
 		r.order.peerOutdated = false
 		next.PeerDisk = drbdwire.Outdated
 	}
 	if r.order.peerLeft {
-		// The peer told that it goes on by itself, or was told so.
+		// The peer told that it goes on by itself, or was told so. With half a copy it can't.
 		r.order.peerLeft = false
-		if next.Role == drbdwire.Secondary && next.Disk > drbdwire.Outdated {
+		if next.Role == drbdwire.Secondary && next.Disk > drbdwire.Outdated && next.PeerDisk != drbdwire.Inconsistent {
 			next.Disk = drbdwire.Outdated
 			r.decided(aboutData, "counts as Outdated", "the nodes parted in order, and the peer stayed Primary", r.standing())
 		}

@@ -21,6 +21,7 @@ type order struct {
 	// peerOutdated: the link is about to end by order, and the peer marks its
 	// copy as old.
 	peerOutdated bool
+	given        bool // the peer was given leave to end the link: the two above stay, whatever it answers
 	outdates     bool // the peer is asked for that, and has not answered
 	// joins: an attach of a Primary that serves its users from the peer's disk; disk
 	// is what it attaches, heard that the peer has told its generations since it
@@ -71,9 +72,8 @@ func (r *Resource) command(in Input) {
 		})
 		return
 	}
-	r.order = order{
-		kind: in.Order, id: in.ID, force: in.Force, peerLeft: r.order.peerLeft, peerOutdated: r.order.peerOutdated,
-	}
+	r.order = r.order.leaving()
+	r.order.kind, r.order.id, r.order.force = in.Order, in.ID, in.Force
 	switch in.Order {
 	case OrderAttach:
 		r.attach(in.Disk)
@@ -120,7 +120,12 @@ func (r *Resource) finish(code drbdwire.Code, text string) {
 		return
 	}
 	r.emit(Effect{Kind: Answer, ID: r.order.id, Code: code, Text: text})
-	r.order = order{peerLeft: r.order.peerLeft, peerOutdated: r.order.peerOutdated}
+	r.order = r.order.leaving()
+}
+
+// leaving is what outlasts an order: what the end of the link will mean.
+func (o *order) leaving() order {
+	return order{peerLeft: o.peerLeft, peerOutdated: o.peerOutdated, given: o.given}
 }
 
 // refuse answers that the order can't be carried out, and why.
@@ -206,8 +211,10 @@ func (r *Resource) outdate() {
 	switch {
 	case s.Conn >= drbdwire.Connected:
 		r.refuse(drbdwire.ConnectedOutdates, drbdwire.ConnectedOutdates.String())
-	case s.Role == drbdwire.Primary || s.Disk < drbdwire.Outdated:
-		r.refuse(drbdwire.LowerThanOutdated, "this node is Primary, or its data is worse than Outdated")
+	case s.Role == drbdwire.Primary: // whatever its disk is like: for handlers the other answer means that it may be passed over
+		r.refuse(drbdwire.NoUpToDateDisk, "this node is Primary")
+	case s.Disk < drbdwire.Outdated:
+		r.refuse(drbdwire.LowerThanOutdated, drbdwire.LowerThanOutdated.String())
 	case !r.order.force && r.hasChanges():
 		r.refuse(drbdwire.FailedByPeer, "this node has changes that its peer lacks")
 	default:

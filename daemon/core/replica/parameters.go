@@ -373,7 +373,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 		next.PeerDisk = drbdwire.UpToDate // adopt has compared
 	}
 	r.link.discard = false
-	r.order.peerLeft, r.order.peerOutdated = false, false
+	r.order.peerLeft, r.order.peerOutdated, r.order.given = false, false, false
 	if again {
 		r.sendUUIDs()
 	}

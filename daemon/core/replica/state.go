@@ -54,8 +54,8 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Conn >= drbdwire.Connected {
 		r.meta.lent = next.Peer == drbdwire.Primary || r.peer.uuids.Current&^1 == r.uuids.Current&^1
 	}
-	r.recordFlags()
 	r.watchUsers(old)
+	r.recordFlags()
 	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
 }
@@ -252,7 +252,8 @@ func (r *Resource) recordFlags() {
 	add(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent,
 		drbdmeta.MDPrimaryInd)
 	add(s.Conn > drbdwire.WFReportParams, drbdmeta.MDConnectedInd)
-	add(s.PeerDisk == drbdwire.Inconsistent || s.PeerDisk == drbdwire.Outdated, drbdmeta.MDPeerOutdated)
+	// A node that starts with that asks nobody before it is promoted.
+	add((s.PeerDisk == drbdwire.Inconsistent || s.PeerDisk == drbdwire.Outdated) && !r.mayRun(s), drbdmeta.MDPeerOutdated)
 	if flags != r.meta.flags {
 		if r.meta.flags&^flags&drbdmeta.MDPrimaryInd != 0 && r.bits != nil {
 			r.meta.allPages = true // the activity log counts no more from now on
