@@ -51,14 +51,14 @@ func (c *Core) acquire() {
 	if c.stage > stable {
 		return
 	}
+	c.fence.wanted = false // consider says so again
 	for i := range c.groups {
 		g := &c.groups[i]
 		switch {
 		case g.goal != leave:
+		case g.unclear() && c.now >= g.retryAt:
+			g.aim(look, c.now)
 		case g.unknown():
-			if c.now >= g.retryAt {
-				g.aim(look, c.now)
-			}
 		case c.stage != stable, c.exchange.phase != noExchange && c.exchange.mask.has(i), g.conflict != 0:
 		case g.full():
 			g.waiting = ""
@@ -91,6 +91,10 @@ func (c *Core) consider(i int) {
 		case c.peer.stillStops():
 			c.wait(g, fmt.Sprintf("%s has not yet said that it has stopped what it held", c.cfg.Peer), false)
 			return
+		case !g.local && !g.empty() && c.mayBecomeWhole(g):
+			c.wait(g, fmt.Sprintf("it was found to run in part, and is stopped here if that does not change: %s is to run it",
+				c.cfg.Peer), false)
+			return
 		case !g.local:
 			g.waiting = ""
 			if !g.empty() {
@@ -121,13 +125,28 @@ func (c *Core) consider(i int) {
 	}
 }
 
+// wholeWithin is how long a group that was found to run in part may take to be whole again.
+const wholeWithin = 30 * time.Second
+
+// mayBecomeWhole says whether a group that runs in part is left as it is for now. The daemon was killed under it: the
+// resource is Secondary until its data were compared with the peer's, and is then promoted for the users that wait.
+func (c *Core) mayBecomeWhole(g *group) bool {
+	if g.held || g.touched() {
+		return false
+	}
+	if g.partAt == 0 {
+		g.partAt = max(c.now, 1)
+	}
+	return c.now < g.partAt+wholeWithin
+}
+
 // mayStart says whether the data of this node may be used for a group; else the group waits.
 func (c *Core) mayStart(i int) bool {
 	g := &c.groups[i]
 	ok, reason := c.copies.MayStart(i)
 	if !ok {
 		c.wait(g, "the data of this node may not be used: "+reason, true)
-		if !g.empty() && !c.peer.absent() {
+		if !g.empty() && !c.peer.absent() && !c.mayBecomeWhole(g) {
 			g.aim(halt, c.now)
 		}
 	}
@@ -168,7 +187,8 @@ func (c *Core) settleConflicts() {
 		switch {
 		case c.peer.detailed && g.local:
 			fit, _ := c.copies.MayStart(i)
-			yield = !fit && c.peer.fitFor(i)
+			inPart := g.goal == leave && g.partly() && c.now < g.retryAt
+			yield = !fit && c.peer.fitFor(i) || inPart && c.peer.runs(i)
 		case c.peer.detailed:
 			yield = c.peer.verdict(i)
 		default:

@@ -96,3 +96,19 @@ var _ = Describe("A node with a fencing device", func() {
 		Expect(milo2.shots).To(BeEmpty())
 	})
 })
+
+var _ = Describe("A fencing device that fails at first", func() {
+	It("is not tried again when the data here may not be used any more", func() {
+		w, milo1, milo2 := fenced()
+		milo1.crash()
+		w.pass(120 * time.Second)
+		milo2.mayStart[0] = false
+		milo2.shot(true, "exit status 1: no route to the power switch")
+		w.pass(time.Minute)
+		Expect(milo2.shots).To(HaveLen(1))
+		Expect(milo2.group(0).Reason).To(Equal("the data of this node may not be used: it is Inconsistent"))
+		milo2.mayStart[0] = true
+		w.pass(10 * time.Second)
+		Expect(milo2.shots).To(HaveLen(2))
+	})
+})

@@ -38,6 +38,7 @@ type group struct {
 	goal    goal
 	retryAt time.Duration
 	tries   int
+	served  uint64 // the number of its last action
 	turn    uint64 // of its goals: what was asked at an earlier one says nothing now
 	looked  bool   // every resource has been looked at since the daemon started
 	held    bool   // Held was said
@@ -48,6 +49,7 @@ type group struct {
 	waiting string        // why it is not started though it should be
 	unfit   bool          // it waits for this node's data
 	since   time.Duration // when the waiting began
+	partAt  time.Duration // when it was first decided about as one that runs in part; 0: not
 	stuck   string        // why the stop does not end
 	again   int           // how often a failed start was tried again here
 	againAt time.Duration // when it is next; 0: not decided
@@ -94,6 +96,26 @@ func (g *group) unknown() bool {
 	}
 	return false
 }
+
+// partly says whether some of its resources run, and others do not.
+func (g *group) partly() bool { return !g.unknown() && !g.full() && !g.empty() }
+
+// unclear says whether another look may show something else: what was not seen, or does not fit together. A daemon that
+// was killed leaves a device that is promoted again after the first look.
+func (g *group) unclear() bool { return g.unknown() || g.partly() }
+
+// touched says whether this run of the daemon has started something of it, or called its stop in vain.
+func (g *group) touched() bool {
+	for i := range g.steps {
+		if g.steps[i].touched {
+			return true
+		}
+	}
+	return false
+}
+
+// inVain says whether what is next is another try.
+func (g *group) inVain() bool { return g.tries > 0 || g.goal == look && g.looked }
 
 // claims says whether anything of the group may run here, or is about to.
 func (g *group) claims() bool { return !g.empty() || g.goal == run }

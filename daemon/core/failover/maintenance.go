@@ -99,7 +99,7 @@ func (c *Core) setMaintenance(m maintenance, why string) {
 		return
 	}
 	c.notef("maintenance is %s: %s", m.word(), why)
-	c.goback.steady, c.goback.at, c.fence.wanted = 0, c.now, false
+	c.goback.steady, c.goback.at = 0, c.now
 	outcome, instead := leftAlone, "to go on deciding about it"
 	if !m.on() {
 		outcome, instead = lookedAfter, "to leave it to operators"

@@ -58,6 +58,11 @@ func (p *peer) verdict(i int) bool {
 // it begins to stop. Source: Heartbeat wire, sections 8.5 and 8.8.
 func (p *peer) stillStops() bool { return !p.detailed && (p.leaving || p.giving) }
 
+// runs says whether all of a group is confirmed to run there.
+func (p *peer) runs(i int) bool {
+	return i < len(p.letters) && (p.letters[i] == 'r' || p.letters[i] == 'R')
+}
+
 func (p *peer) failed(i int) bool   { return i < len(p.letters) && p.letters[i] == 'f' }
 func (p *peer) fitFor(i int) bool   { return i < len(p.fit) && p.fit[i] == '1' }
 func (p *peer) stopping(i int) bool { return i < len(p.letters) && p.letters[i] == 'p' }

@@ -99,7 +99,7 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 	case kind == 12:
 		m.mayStart[group] = !m.mayStart[group]
 	case kind == 13:
-		m.restart(time.Duration(w.draw.Int64N(int64(20 * time.Second))))
+		m.killDaemon(time.Duration(w.draw.Int64N(int64(20*time.Second))), time.Duration(w.draw.Int64N(int64(time.Minute))))
 	case !split || w.draw.IntN(3) == 0:
 		m.order(id, failover.OrderMaintenanceOn+failover.OrderKind(w.draw.IntN(2)), set, false)
 	case w.draw.IntN(2) == 0:
@@ -107,6 +107,23 @@ func (w *world) mishap(m *machine, id uint64, split bool) {
 	default:
 		w.cut = !w.cut
 	}
+}
+
+// killDaemon kills the daemon alone, for so long. What is leftmost is gone with it, and comes back so long after the next
+// one's start if something needs it, and the other machine does not have it.
+func (m *machine) killDaemon(down, after time.Duration) {
+	for _, g := range m.groups {
+		m.running[g.Resources[0].Text] = false
+	}
+	m.restart(down)
+	run := m.runs + 1
+	m.w.later(down+after, func() {
+		for _, g := range m.groups {
+			if name := g.Resources[0].Text; m.run == run && m.holds(g) && !m.other().running[name] {
+				m.running[name] = true
+			}
+		}
+	})
 }
 
 // calm ends all faults and waits for what the machines make of it.

@@ -14,21 +14,34 @@ func (c *Core) work() (reached bool) {
 	if c.doing.id != 0 {
 		return false
 	}
+	i, due := c.due()
+	if !due {
+		return false
+	}
+	if index, action, ok := c.groups[i].next(); ok {
+		c.do(i, index, action)
+		return false
+	}
+	c.reach(i)
+	return true
+}
+
+// due is the group whose turn it is. One whose last try was in vain comes after those that have waited longer for a
+// step: a few whose programs hang would else hold up all others for good.
+func (c *Core) due() (group int, found bool) {
 	for _, local := range c.turns() {
 		for i := range c.groups {
 			g := &c.groups[i]
-			if g.local != local || g.goal == leave || c.now < g.retryAt {
-				continue
+			switch {
+			case g.local != local || g.goal == leave || c.now < g.retryAt:
+			case !found && !g.inVain():
+				return i, true
+			case !found || g.served < c.groups[group].served:
+				group, found = i, true
 			}
-			if index, action, ok := g.next(); ok {
-				c.do(i, index, action)
-				return false
-			}
-			c.reach(i)
-			return true
 		}
 	}
-	return false
+	return group, found
 }
 
 // turns is which groups come first: those of a dead node, as with Heartbeat.
@@ -38,6 +51,7 @@ func (c *Core) do(i, index int, action Action) {
 	c.lastID++
 	c.doing = doing{id: c.lastID, group: i, index: index, action: action}
 	c.groups[i].called(index, action)
+	c.groups[i].served = c.lastID
 	do := Effect{Kind: Do, ID: c.lastID, Group: i, Index: index, Action: action}
 	if action == Stop {
 		do.Within = c.hurry(i)
@@ -87,8 +101,10 @@ func (c *Core) reach(i int) {
 		return
 	}
 	g.goal, g.tries = leave, 0
-	if g.unknown() {
+	if g.unclear() {
 		g.retryAt = c.now + lookEach
+	} else {
+		g.partAt = 0
 	}
 	switch {
 	case g.full():
