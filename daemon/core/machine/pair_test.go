@@ -102,8 +102,15 @@ func (n *node) attach() {
 // restart forgets all but what is on the disk.
 func (n *node) restart() {
 	GinkgoHelper()
+	n.restartWith(func(*machine.Config) {})
+}
+
+// restartWith is the same with other settings.
+func (n *node) restartWith(change func(c *machine.Config)) {
+	GinkgoHelper()
 	c := config(n.name, n.peer.name, 2)
 	c.Liveness.Generation = 2
+	change(&c)
 	core, err := machine.New(c)
 	Expect(err).NotTo(HaveOccurred())
 	n.core, n.conn, n.dialling, n.rows = core, 0, false, map[replica.Buf][]byte{}

@@ -337,6 +337,8 @@ func (c *Client) StopAt(i int) time.Duration {
 	case c.cfg.Policy == Freeze, g.flags&witnesswire.Force != 0, planted.On(planted.FreezeWithoutStop),
 		planted.On(planted.LeaseNeverEnds):
 		return Never
+	case g.flags&witnesswire.Want == 0:
+		return Never // what was just found to run is about to be wanted
 	case c.Until(i) == 0:
 		return g.since + c.cfg.Lease/2
 	default:
