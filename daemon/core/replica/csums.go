@@ -47,7 +47,7 @@ func (r *Resource) flushFirst() bool {
 		return false
 	}
 	r.mirror.next++
-	r.sync.flush = peerBase | r.mirror.next
+	r.sync.flush, r.sync.flushed = peerBase|r.mirror.next, r.now
 	r.emit(Effect{Kind: Flush, ID: r.sync.flush})
 	return true
 }

@@ -89,6 +89,9 @@ func (r *Resource) stalled() time.Duration {
 	if b := r.mirror.barriers.all(); len(b) > 0 && b[0].flush != 0 {
 		oldest = min(oldest, b[0].began)
 	}
+	if r.sync.flush != 0 {
+		oldest = min(oldest, r.sync.flushed)
+	}
 	if r.meta.busy != metaIdle && r.meta.busy != metaOrphan {
 		oldest = min(oldest, r.meta.began)
 	}
@@ -133,6 +136,9 @@ func (r *Resource) underWay() []Input {
 	}
 	if b := r.mirror.barriers.all(); len(b) > 0 && b[0].flush != 0 {
 		add(b[0].flush, OpFlush)
+	}
+	if r.sync.flush != 0 {
+		add(r.sync.flush, OpFlush)
 	}
 	return list
 }

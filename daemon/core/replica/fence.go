@@ -222,24 +222,43 @@ func (r *Resource) thaw() {
 }
 
 // resend sends again what was not confirmed, in the old order. What protocol C has
-// told is on the peer's disk (see sendWrite): sent again, it would be on top of what
-// came after it, and the peer would go on with that if this node died then.
+// told is on the peer's disk (see sendWrite), and what B has told is in its memory: sent
+// again, it would be on top of what came after it, and the peer would go on with that if
+// this node died then. In B the last of these goes out all the same, as nothing of them
+// came after it: behind it is a barrier, for all of them.
 func (r *Resource) resend() {
-	for _, list := range r.requests.both() {
-		for i := range list {
-			switch q := &list[i]; {
-			case !q.held:
-			case q.told && q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolC:
-				q.held, q.barrier = false, false
-			default:
-				q.held = false
-				r.sendWrite(q, q.fua || r.cfg.Protocol == drbdwire.ProtocolC)
+	told := r.requests.told.all()
+	last := len(told) - 1
+	for last >= 0 && !told[last].held {
+		last--
+	}
+	for i := range told[:last+1] {
+		switch q := &told[i]; {
+		case !q.held:
+		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolC:
+			q.held, q.barrier = false, false
+		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolB:
+			if i == last {
+				r.sendAgain(q)
 			}
+			q.held, q.epoch, q.remote = false, r.epochs.current, halfDone
+		default:
+			r.sendAgain(q)
+		}
+	}
+	for i := range r.requests.list {
+		if q := &r.requests.list[i]; q.held {
+			r.sendAgain(q)
 		}
 	}
 	r.requests.held = 0
 	r.epochs.closeSoon()
 	r.passed = true
+}
+
+func (r *Resource) sendAgain(q *request) {
+	q.held = false
+	r.sendWrite(q, q.fua || r.cfg.Protocol == drbdwire.ProtocolC)
 }
 
 // keepAlone lets held writes be this node's alone.
@@ -299,12 +318,15 @@ func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
 	return true
 }
 
-// marksHeld marks the writes that wait for the peer, and tells whether that was
-// news.
+// marksHeld marks the writes that wait for a peer that has restarted, and tells whether
+// that was news. What it had in its memory is lost.
 func (r *Resource) marksHeld() (news bool) {
 	for _, list := range r.requests.both() {
 		for i := range list {
 			q := &list[i]
+			if q.held && r.cfg.Protocol != drbdwire.ProtocolC {
+				q.remote = halfNone
+			}
 			if q.held && r.bits != nil && !r.bits.Any(q.sector, q.size) {
 				r.markDifferent(q)
 				news = true

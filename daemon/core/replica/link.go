@@ -37,7 +37,7 @@ type link struct {
 	heard  time.Duration  // when anything came, on either socket
 	pinged time.Duration  // when the unanswered ping left; Never is none
 	pings  int            // that have left and are not answered: any sign of life ends pinged
-	denied bool           // the peer has refused a write while its disk counted as UpToDate
+	denied bool           // the peer has refused a write while its copy may have counted as whole
 	limit  time.Duration  // the handshake must have got on by then; Never is none
 	told   drbdwire.UUIDs // what the peer was told about the own generations
 }

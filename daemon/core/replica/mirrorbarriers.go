@@ -63,15 +63,13 @@ func (r *Resource) ackBarrier() {
 	r.send(MetaSocket, drbdwire.CmdBarrierAck, a.Append(r.small[:0]))
 }
 
+// epochBusy tells whether a write of an epoch, or of one before it, is not on the disk
+// yet. It may have come over a link that is lost.
 func (m *mirror) epochBusy(epoch uint32) bool {
 	list := m.list.all()
 	for i := range list {
-		switch w := &list[i]; {
-		case !w.inEpoch():
-		case w.epoch == epoch:
-			return true
-		case int32(w.epoch-epoch) > 0:
-			return false // they stand in the order of their arrival
+		if w := &list[i]; w.inEpoch() {
+			return int32(w.epoch-epoch) <= 0 // they stand in the order of their arrival
 		}
 	}
 	return false

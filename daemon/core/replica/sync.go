@@ -38,13 +38,14 @@ type synchronisation struct {
 	asked     bool
 	failed    uint64
 	nextPages time.Duration
-	call      uint64 // the handler that the start waits for; 0 is none
-	kept      uint64 // the snapshot that the start waits for; 0 is none
-	uuid      uint64 // what the source called the target's generation meanwhile
-	csums     bool   // as target, compares before it fetches
-	equal     uint64 // blocks that were found equal so
-	thin      uint32 // size of the requests whose blocks may be all zeros, 0 is none
-	flush     uint64 // number of the Flush before the first comparison, 0 is none
+	call      uint64        // the handler that the start waits for; 0 is none
+	kept      uint64        // the snapshot that the start waits for; 0 is none
+	uuid      uint64        // what the source called the target's generation meanwhile
+	csums     bool          // as target, compares before it fetches
+	equal     uint64        // blocks that were found equal so
+	thin      uint32        // size of the requests whose blocks may be all zeros, 0 is none
+	flush     uint64        // number of the Flush before the first comparison, 0 is none
+	flushed   time.Duration // when the disk was asked for that
 	// added: what this target is about to fetch was added to the device just now; it
 	// has everything else.
 	added bool

@@ -17,6 +17,10 @@ func (r *Resource) tell(q *request) {
 		}
 		return
 	}
+	if q.fua && q.local != halfDone && q.remote == halfDone && q.barrier && r.cfg.Protocol == drbdwire.ProtocolB {
+		r.epochs.closeSoon() // it is in the peer's memory, and on no disk
+		return
+	}
 	if r.peerIsLeft(q) {
 		r.startAgain(q)
 		return
@@ -40,9 +44,8 @@ func (r *Resource) tell(q *request) {
 		return
 	}
 	ok := q.local == halfDone && (r.whole() || !q.isWrite()) && !r.hold.failing || q.remote == halfDone && (!q.partial || planted.On(planted.PartialAck))
-	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && (!r.generationDurable() || r.peerFails()) &&
-		!planted.On(planted.UndurableGeneration) {
-		return // the peer lacks it: that must be on record first
+	if q.isWrite() && ok && q.remote != halfDone && q.remote != halfPending && !r.lackIsOnRecord() {
+		return
 	}
 	if !ok && r.mayWait(q) {
 		q.refused = !r.state.SuspNoData
@@ -64,6 +67,12 @@ func (r *Resource) tell(q *request) {
 	default:
 		r.epochs.complete(r.now)
 	}
+}
+
+// lackIsOnRecord tells whether it is on record that the peer lacks a write which it does
+// not have. While I/O is suspended no new generation says so.
+func (r *Resource) lackIsOnRecord() bool {
+	return r.generationDurable() && !r.peerFails() && !r.fence.postponed || planted.On(planted.UndurableGeneration)
 }
 
 // mayWait tells whether a request that has failed is to wait for a good copy, as

@@ -195,7 +195,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 			return nil
 		}
 		r.markDifferent(q)
-		r.link.denied = r.link.denied || r.state.PeerDisk == drbdwire.UpToDate
+		r.link.denied = r.link.denied || r.countsAsWhole()
 		return nil
 	}
 	if q.remote != halfPending {
@@ -221,7 +221,12 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 // peerFails tells whether the peer has refused a write, and its word that its disk has
 // failed, which comes on the other socket, is still on the way. The generation that
 // this node begins then has to be on record before users are told of the write.
-func (r *Resource) peerFails() bool { return r.link.denied && r.state.PeerDisk == drbdwire.UpToDate }
+func (r *Resource) peerFails() bool { return r.link.denied && r.countsAsWhole() }
+
+// countsAsWhole tells whether the peer may take its copy for as good as this one.
+func (r *Resource) countsAsWhole() bool {
+	return r.state.PeerDisk == drbdwire.UpToDate || isSource(r.state.Conn) && r.sync.asked
+}
 
 // copyIsWhole notes that the copy which has the peer's share of the writes lacks
 // no other blocks any more: its resync has ended.
