@@ -199,6 +199,39 @@ var _ = Describe("A resize", func() {
 		Expect(answer.Text).To(Equal("the peer has no disk attached, and may not have the room"))
 	})
 
+	DescribeTable("ends when the peer that is asked loses its disk", func(fail func(p *pair)) {
+		p := synced()
+		p.a.enlarge(8 * mib)
+		p.b.enlarge(8 * mib)
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdSizes {
+				p.a.tap = nil
+				fail(p)
+			}
+		}
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderResize, ID: 1 << 20})
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.a.answers[1<<20].Text).To(ContainSubstring("the peer has lost its disk"))
+		p.b.badWrites, p.b.badData = 0, false
+		p.b.release()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		p.a.resize()
+		p.wait()
+		Expect(p.a.size).To(BeEquivalentTo(of40))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		p.a.mustOrder(replica.OrderSecondary, false)
+	},
+		Entry("as its metadata can't be written", func(p *pair) { p.b.badWrites = 1000 }),
+		Entry("before it knows how large that is", func(p *pair) {
+			p.b.hold[replica.Measure], p.b.badData = true, true
+			p.a.write(1, 8, 'x', 4096)
+		}),
+	)
+
 	It("that a peer asks for is no size yet for a node without a disk", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderDetach, false)

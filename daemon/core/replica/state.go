@@ -58,6 +58,9 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	r.recordFlags()
 	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
+	if next.PeerDisk < drbdwire.Inconsistent && r.resizing.asked {
+		r.resizeFailed("the peer has lost its disk, and does not answer")
+	}
 }
 
 // sanitise applies what one part of a state implies for the others.
