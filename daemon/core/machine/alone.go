@@ -47,6 +47,10 @@ type watch struct {
 	// counts as UpToDate.
 	lost  bool
 	since time.Duration
+	// lent: the connection to a Primary without a disk ended, and that has not started
+	// since: what this copy alone has is of its users. If it goes on alone it has all
+	// that these were told is done, or its disk would have been refused.
+	lent bool
 	// alone is the generation that the peer said since then that it goes on alone
 	// with; 0 is none.
 	alone uint64
@@ -107,6 +111,8 @@ func (m *Machine) watchReplica(i int) {
 		// Later: it would be refused. The disk that is let go now may be back before the peer.
 	case w.lost && (told || m.livedOn(w.since)):
 		m.outdate(i, true)
+	case w.lent && told && now.Conn < drbdwire.WFReportParams:
+		m.outdate(i, true)
 	case told && mayBeOld(now):
 		m.outdate(i, false)
 	}
@@ -129,7 +135,8 @@ func mayBeOld(s drbdwire.State) bool {
 // outdate marks the copy of this node as old: whatever it is, with force, else
 // unless it has changes that its peer lacks.
 func (m *Machine) outdate(i int, force bool) {
-	m.watches[i].lost, m.watches[i].alone = false, 0
+	w := &m.watches[i]
+	w.lost, w.lent, w.alone = false, false, 0
 	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
 		Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: force,
 	}})
@@ -140,16 +147,26 @@ func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
 	switch {
 	case is && !was:
-		w.lost, w.alone, w.said = false, 0, 0
-	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary && old.PeerDisk >= drbdwire.Inconsistent &&
-		now.PeerDisk != drbdwire.Inconsistent: // with half a copy it can't go on alone
-		w.lost, w.since = true, m.now
+		w.lost, w.lent, w.alone, w.said = false, false, 0, 0
+	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary:
+		w.lent = old.PeerDisk < drbdwire.Inconsistent
+		// With half a copy it can't go on alone.
+		w.lost, w.since = !w.lent && now.PeerDisk != drbdwire.Inconsistent, m.now
+	case now.Role == drbdwire.Primary:
+		w.lent = false // it has users of its own
 	}
 	if m.task.due != Never && m.task.resource == i {
 		m.tryRole() // what it waited for may be over
 	}
 	if m.groups != nil {
 		m.queue = append(m.queue, Input{Part: Failover, Failover: failover.Input{Kind: failover.Poke}})
+	}
+}
+
+// peerStarted forgets what the peer was before it started.
+func (m *Machine) peerStarted() {
+	for i := range m.watches {
+		m.watches[i].lent = false
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -96,5 +97,50 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		milo2.connect(9)
 		p.pass(10 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	// detaches lets milo1 let go of its disk, and the connection end when milo2 has just
+	// begun a generation for that, of which milo1 does not hear.
+	detaches := func() {
+		milo1.step(machine.Input{Part: machine.Replica, Replica: replica.Input{
+			Kind: replica.Order, Order: replica.OrderDetach, ID: 9,
+		}})
+		for milo2.core.Resource(0).State().PeerDisk != drbdwire.Diskless {
+			p.queue[0]()
+			p.queue = p.queue[1:]
+		}
+		p.breakLink()
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
+		Expect(milo2.core.Resource(0).Ahead()).To(BeTrue())
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate), "nobody else has data")
+	}
+
+	DescribeTable("is told what a Primary goes on with that was about to live on its copy", func(meanwhile func()) {
+		detaches()
+		meanwhile()
+		milo1.attach()
+		p.pass(10 * time.Second)
+		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	},
+		Entry("while it looks for that", func() {}),
+		Entry("when it was told to leave that", func() {
+			milo2.replica(replica.Input{Kind: replica.Order, Order: replica.OrderDisconnect, ID: 11})
+		}),
+	)
+
+	It("keeps what it has had from a Primary that lived on its copy, and has started since", func() {
+		detaches()
+		milo1.dead = true
+		p.pass(time.Second)
+		milo1.restart()
+		milo1.attach()
+		milo1.join()
+		p.run()
+		milo1.replica(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, Force: true, ID: 10})
+		p.pass(10 * time.Second)
+		Expect(milo1.core.Resource(0).State().Role).To(Equal(drbdwire.Primary))
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
 	})
 })

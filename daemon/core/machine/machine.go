@@ -300,6 +300,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 			told.Kind, told.Message, told.Own = failover.Message, e.Message, e.Own
 		case liveness.PeerUp:
 			told.Kind = failover.PeerUp
+			m.peerStarted()
 			m.sayFiles()
 			m.askAlone()
 		case liveness.PeerDied:
