@@ -1,6 +1,10 @@
 package replica
 
-import "github.com/optionc/pollux/daemon/format/drbdwire"
+import (
+	"slices"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
 
 // copyMarked ends a state in which both copies count as equal, and blocks are
 // marked all the same: a handshake let the device grow, the resync of what was
@@ -38,4 +42,10 @@ func (r *Resource) tellMarked() {
 	r.set(next, "what is marked is copied")
 	r.sendState()
 	r.sendBitmap()
+}
+
+// isAboutToCopy tells whether the generation for that is on its way to the disk. A verify
+// that began meanwhile would be in the way of the resync, which nothing starts again.
+func (r *Resource) isAboutToCopy() bool {
+	return slices.ContainsFunc(r.meta.gates, func(g gate) bool { return g.what == gateMarked })
 }

@@ -287,6 +287,40 @@ var _ = Describe("A disk that grew while nobody used it", func() {
 		Expect(p.b.data()).To(Equal(p.a.data()))
 	})
 
+	DescribeTable("is copied from before an online verify begins", func(by func(p *pair) *end) {
+		p := synced(withVerify)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.part()
+		p.b.crash()
+		p.b.enlarge(8 * mib)
+		p.a.enlarge(8 * mib)
+		p.a.resize()
+		p.cut = false
+		p.b.comesUp(withVerify)
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.core.Status().OutOfSync).NotTo(BeZero())
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdState { // it has been promoted, and its disk is slow from now on
+				p.a.tap, p.a.hold[replica.MetaWrite] = nil, true
+			}
+		}
+		p.a.mustOrder(replica.OrderPrimary, false)
+		Expect(p.a.held).NotTo(BeEmpty())
+		p.b.hold[replica.Read] = true
+		Expect(by(p).verify(0, 0).Code).To(Equal(drbdwire.InTransientState))
+		p.a.release()
+		p.b.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.size).To(BeEquivalentTo(of40))
+		Expect(p.a.core.Status().OutOfSync).To(BeZero())
+		Expect(p.b.data()).To(Equal(p.a.data()))
+		Expect(by(p).verify(0, 0).Code).To(Equal(drbdwire.Success))
+	},
+		Entry("by order of the Primary", func(p *pair) *end { return p.a }),
+		Entry("by order of the other node", func(p *pair) *end { return p.b }),
+	)
+
 	It("is not found by a node that forgot where that was", func() {
 		p := synced()
 		p.b.crash()

@@ -92,6 +92,8 @@ func (r *Resource) orderVerify(from, until uint64) {
 		r.refuse(code, why)
 	case r.isResizing():
 		r.refuse(drbdwire.InTransientState, "a change of the size is not over")
+	case r.isAboutToCopy():
+		r.refuse(drbdwire.InTransientState, "what is marked is about to be copied")
 	case from >= r.size || until != 0 && until <= from:
 		r.refuse(drbdwire.NotSupported, fmt.Sprintf("sectors %d to %d are not on this device of %d sectors, or the wrong "+
 			"way round", from, until, r.size))

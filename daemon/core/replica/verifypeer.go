@@ -11,10 +11,11 @@ import (
 // The other side of a verify, which the peer drives, and what both find.
 
 // consentVerify decides about a verify that the peer wants to drive. While the size
-// changes there is none: what is added could not be copied.
+// changes there is none, nor when what is marked is about to be copied: that could not
+// be done then.
 func (r *Resource) consentVerify() (drbdwire.Code, func()) {
 	code, _ := r.mayVerify()
-	if r.isResizing() {
+	if r.isResizing() || r.isAboutToCopy() {
 		code = drbdwire.InTransientState
 	}
 	return code, func() { r.enterVerify(drbdwire.VerifyT) }
