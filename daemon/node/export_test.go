@@ -10,6 +10,9 @@ import (
 	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
+// Silence is silence.
+func Silence(deadtime time.Duration) time.Duration { return silence(deadtime) }
+
 // Identity is identity, for tests.
 type Identity struct{ id *identity }
 

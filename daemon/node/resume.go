@@ -32,7 +32,8 @@ import (
 //     apart from a peer that was Primary meanwhile.
 //
 // On a node with ha.cf this comes before anything is looked at or said to the
-// peer, for resumeTime at most: a group that still runs should be found whole.
+// peer, for silence at most: a group that still runs should be found whole, and not
+// be taken over meanwhile.
 //
 // An upgrade in place is the same, except that requests are answered and the
 // node is demoted before the program is replaced, so that nothing is sent again
@@ -44,8 +45,7 @@ import (
 var ErrUpgrade = errors.New("the program is replaced")
 
 const (
-	// resumeTime bounds how long a node with ha.cf is silent after its start.
-	resumeTime = 10 * time.Second
+	resumeTime = 10 * time.Second // see silence
 	resumeEach = 250 * time.Millisecond
 	// askTime is how long the peer is waited for after an upgrade, beyond the
 	// ping-timeout that finding it may take.
@@ -56,7 +56,7 @@ const (
 )
 
 // resume promotes the resources again whose users wait, however long the peer
-// must be waited for. A node with ha.cf first gives that resumeTime, and begins
+// must be waited for. A node with ha.cf first gives that some time, and begins
 // without it then.
 func (n *Node) resume(ctx context.Context) {
 	var all sync.WaitGroup
@@ -75,7 +75,7 @@ func (n *Node) resume(ctx context.Context) {
 		all.Wait()
 		close(done)
 	})
-	limit := time.NewTimer(resumeTime)
+	limit := time.NewTimer(silence(n.site.HA.Deadtime))
 	defer limit.Stop()
 	select {
 	case <-done:
@@ -83,6 +83,10 @@ func (n *Node) resume(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
+
+// silence bounds how long a node with ha.cf says nothing after its start. The peer has
+// not heard it since the last daemon died, and takes its groups over after deadtime.
+func silence(deadtime time.Duration) time.Duration { return min(resumeTime, deadtime/3) }
 
 func (d *device) resume(ctx context.Context) {
 	if d.kernel == nil {
