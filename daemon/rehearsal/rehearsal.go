@@ -131,6 +131,9 @@ func (h half) MayGive(group int) (bool, string) {
 	return half{h.s, 1 - h.n}.MayStart(group)
 }
 
+// Used is false: no group runs on both nodes here.
+func (h half) Used(int) bool { return false }
+
 func (s *stage) node(n int) *Node { return [...]*Node{&s.facts.Own, &s.facts.Peer}[n] }
 
 func (s *stage) name(n int) string {

@@ -188,7 +188,7 @@ func (c *Core) settleConflicts() {
 		case c.peer.detailed && g.local:
 			fit, _ := c.copies.MayStart(i)
 			inPart := g.goal == leave && g.partly() && c.now < g.retryAt
-			yield = !fit && c.peer.fitFor(i) || inPart && c.peer.runs(i)
+			yield = (!fit || c.copies.Used(i)) && c.peer.fitFor(i) || inPart && c.peer.runs(i)
 		case c.peer.detailed:
 			yield = c.peer.verdict(i)
 		default:

@@ -32,6 +32,9 @@ type Copies interface {
 	MayStart(group int) (ok bool, reason string)
 	// MayGive says whether the peer's data is fit: connected and up to date.
 	MayGive(group int) (ok bool, reason string)
+	// Used says whether the peer uses the data now, as it is Primary and this node
+	// is not. What of the group is here then has lost the device it stood on.
+	Used(group int) bool
 }
 
 // A Set names groups from the point of view of one node, in the words of the wire. Source: Heartbeat wire, section 8.1.

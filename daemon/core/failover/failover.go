@@ -29,11 +29,11 @@
 //
 // When both nodes turn out to hold a group (the network was cut, or a node was paused), the preferred node decides,
 // since two that decide for themselves could both give up: it keeps the group, unless its data may not be used and the
-// peer's may, or a part of it is all that runs here, and the peer runs it whole. The other one stops the group when it
-// sees that verdict. A real Heartbeat knows no verdict. If it has taken over meanwhile, it restarts itself two seconds
-// after a cut if it hears this node at rest, and all runs on here. If it was frozen it does not, but gives back what is
-// this node's. If it still holds the group after 10 s, or 20 s where it gives back, or 5 s if it has noticed nothing,
-// this node gives up.
+// peer's may, or the peer is Primary of them, or a part of it is all that runs here, and the peer runs it whole. The other
+// one stops the group when it sees that verdict. A real Heartbeat knows no verdict. If it has taken over meanwhile, it
+// restarts itself two seconds after a cut if it hears this node at rest, and all runs on here. If it was frozen it does
+// not, but gives back what is this node's. If it still holds the group after 10 s, or 20 s where it gives back, or 5 s if
+// it has noticed nothing, this node gives up.
 //
 // Source: Heartbeat wire, sections 8, 9 and 18.
 package failover

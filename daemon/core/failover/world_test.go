@@ -115,6 +115,8 @@ func (m *machine) MayGive(group int) (bool, string) {
 	return m.mayGive[group], "it is being resynchronized"
 }
 
+func (m *machine) Used(int) bool { return false }
+
 func (w *world) later(after time.Duration, do func()) {
 	w.count++
 	e := event{at: w.now + after, turn: w.count, do: do}

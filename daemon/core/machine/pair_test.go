@@ -45,6 +45,7 @@ type node struct {
 	follows  uint64 // the order to connect that is given as soon as the disk is attached; 0: none
 	badDisk  bool   // it fails every write of users
 	hangs    int    // index of a resource whose start does not end; 0: none
+	stops    int    // of resources of the group
 	answers  map[uint64]replica.Effect
 }
 
@@ -108,7 +109,7 @@ func (n *node) restart() {
 // restartWith is the same with other settings.
 func (n *node) restartWith(change func(c *machine.Config)) {
 	GinkgoHelper()
-	c := config(n.name, n.peer.name, 2)
+	c := config(n.name, n.peer.name, n.name[4]-'0')
 	c.Liveness.Generation = 2
 	change(&c)
 	core, err := machine.New(c)
@@ -211,6 +212,9 @@ func (n *node) doTool(e failover.Effect) {
 		return
 	}
 	done := failover.Input{Kind: failover.Done, ID: e.ID, State: failover.Stopped}
+	if e.Action == failover.Stop {
+		n.stops++
+	}
 	if e.Action != failover.Status {
 		n.running[e.Index] = e.Action == failover.Start
 	}

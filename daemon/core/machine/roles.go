@@ -192,6 +192,17 @@ func (m *Machine) wouldLoseIt(resource int) bool {
 	return m.cfg.Failover.Fence && !m.peerLives() && s.Disk != drbdwire.UpToDate && s.PeerDisk == drbdwire.UpToDate
 }
 
+// Used tells whether the peer is Primary of what a group stands on, and this node
+// is not.
+func (m *Machine) Used(group int) bool {
+	for _, r := range m.roles[group] {
+		if s := m.resources[r.resource].State(); s.Role == drbdwire.Secondary && s.Peer == drbdwire.Primary {
+			return true
+		}
+	}
+	return false
+}
+
 // MayGive tells whether the peer could go on with the data below a group.
 func (m *Machine) MayGive(group int) (bool, string) {
 	for _, r := range m.roles[group] {
