@@ -44,6 +44,7 @@ func (r *Resource) bitmapArrived(cmd drbdwire.Command, data []byte) error {
 	r.sync.receiving = false
 	r.bits.Merged()
 	if conn == drbdwire.WFBitMapS {
+		r.sync.telling = false
 		r.becomeSource()
 		return nil
 	}

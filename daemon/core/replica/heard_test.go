@@ -77,3 +77,96 @@ var _ = Describe("The source of a full resync that the target has ordered", func
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 })
+
+var _ = Describe("A new Primary that copies what is marked", func() {
+	var p *pair
+	// What a handshake has added to the device is marked, and both are Secondary.
+	BeforeEach(func() {
+		p = synced(withVerify)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.cut = true
+		for _, e := range []*end{p.a, p.b} {
+			e.crash()
+			e.enlarge(8 * mib)
+			e.comesUp(withVerify)
+		}
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.core.Status().OutOfSync).NotTo(BeZero())
+	})
+
+	It("tells users of no write while the peer may not have heard that it is a target", func() {
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdUUIDs
+		}
+		p.a.mustOrder(replica.OrderPrimary, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapS UpToDate/Consistent"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty(), "the peer could take over without it")
+		p.part()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		p.a.tap = nil
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	for name, drives := range map[string]func() *end{
+		"it drives":       func() *end { return p.a },
+		"the peer drives": func() *end { return p.b },
+	} {
+		It("does so after a verify in which it was promoted, and which "+name, func() {
+			copy(p.b.data(), p.a.data()) // a verify that finds a difference leaves that to the operator
+			p.b.hold[replica.Read] = true
+			drives().step(replica.Input{Kind: replica.Order, Order: replica.OrderVerify, ID: 92})
+			p.run()
+			p.a.mustOrder(replica.OrderPrimary, false)
+			Expect(p.b.core.Status().OutOfSync).NotTo(BeZero())
+			p.b.release()
+			p.wait()
+			p.wait()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+			Expect(p.b.core.Status().OutOfSync).To(BeZero())
+		})
+	}
+})
+
+var _ = Describe("A Primary whose users waited for its peer to be fenced, and which is to copy to that", func() {
+	It("lets them wait until the peer, which is back, has heard that it is a target", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Call] = true
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdStateChgReply
+		}
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 90})
+		p.run()
+		p.a.tap = nil
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		Expect(p.a.core.State().SuspFencing).To(BeTrue())
+
+		p.cut = false
+		p.meet()
+		for p.a.core.State().Conn < drbdwire.Connected && len(p.queue) > 0 {
+			next := p.queue[0]
+			p.queue = p.queue[1:]
+			next()
+		}
+		p.cut = true
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapS UpToDate/Consistent"))
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFReportParams UpToDate/DUnknown"))
+		Expect(p.a.done).To(BeEmpty(), "the peer could take over without it")
+		p.part()
+		Expect(p.a.core.State().SuspFencing).To(BeTrue())
+		p.a.release()
+		p.join()
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+})

@@ -39,6 +39,7 @@ func (r *Resource) tellMarked() {
 	r.sendUUIDs()
 	next := r.state
 	next.Conn = drbdwire.WFBitMapS
+	r.sync.telling = true
 	r.set(next, "what is marked is copied")
 	r.sendState()
 	r.sendBitmap()

@@ -271,6 +271,9 @@ func (r *Resource) stateArrived(s drbdwire.State) {
 	if accepted {
 		r.recordGeneration(r.state) // that was postponed
 	}
+	if s.Conn == drbdwire.Connected && !r.link.denied {
+		r.copyMarked() // a verify that the peer has driven may have been in the way
+	}
 }
 
 // reconsider tells whether a state that came while Connected asks for a new
@@ -374,6 +377,7 @@ func (r *Resource) connected(conn drbdwire.ConnState, role drbdwire.Role, disk d
 	}
 	r.link.discard = false
 	r.order.peerLeft, r.order.peerOutdated, r.order.given = false, false, false
+	r.sync.telling = conn == drbdwire.WFBitMapS && next.SuspFencing // and is not fenced off
 	if again {
 		r.sendUUIDs()
 	}

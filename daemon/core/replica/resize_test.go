@@ -415,3 +415,22 @@ var _ = Describe("A crash during a resize", func() {
 		Entry("with metadata that overlaps the old", 12*1024),
 	)
 })
+
+var _ = Describe("A peer that is about to get what was added to the device", func() {
+	It("and whose disk fails then, does not call that disk UpToDate", func() {
+		p := synced(withHandlers(replica.HandlerBeforeResyncTarget))
+		p.a.enlarge(8 * mib)
+		p.b.enlarge(8 * mib)
+		p.b.hold[replica.Write], p.b.hold[replica.Call] = true, true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.resize().Code).To(Equal(drbdwire.Success))
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary WFSyncUUID Outdated/UpToDate"))
+		conn := p.conns
+		p.b.badData = true
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.conns).To(Equal(conn), "the connection stays")
+	})
+})

@@ -13,7 +13,7 @@ import (
 func (r *Resource) set(next drbdwire.State, why string) {
 	old := r.state
 	next = r.implied(old, next)
-	if r.sync.added && old.Conn == drbdwire.WFSyncUUID && next.Conn == drbdwire.Connected {
+	if r.sync.added && old.Conn == drbdwire.WFSyncUUID && next.Conn == drbdwire.Connected && next.Disk > drbdwire.Failed {
 		next.Disk = drbdwire.UpToDate // the source has lost its disk, and has told users of nothing that is not here
 	}
 	if old.Conn == drbdwire.WFSyncUUID && next.Conn != old.Conn {

@@ -33,6 +33,9 @@ type synchronisation struct {
 	// unanswered is how many pings the target has to answer until it certainly has heard
 	// this node's consent to be the source of a resync that it has ordered.
 	unanswered int
+	// telling: the peer may take itself for UpToDate, and gets a resync. Its bitmap, which
+	// says that it has heard that, has not come yet.
+	telling bool
 	// asked: the target has had all that it lacked, and has sent its ping since: when
 	// that is answered, the resync is over there.
 	asked     bool

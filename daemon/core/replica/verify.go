@@ -330,6 +330,9 @@ func (r *Resource) finishVerify() {
 	if drives && r.endsByState() {
 		r.sendState()
 	}
+	if drives {
+		r.copyMarked()
+	}
 }
 
 // leftVerify ends a verify that is over, however it ended.

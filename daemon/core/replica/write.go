@@ -71,10 +71,12 @@ func (r *Resource) becomesTarget() bool {
 }
 
 // mayTakeOver tells whether the peer, to which no writes go as it has ordered a resync,
-// may not have heard yet that it got it: it takes itself for UpToDate then, and could
-// take over without them. That lasts about one round trip, or until the peer is lost.
+// or lacks what is marked, may not have heard yet that it gets one: it takes itself for
+// UpToDate then, and could take over without them. That lasts about one round trip, or
+// until the peer is lost.
 func (r *Resource) mayTakeOver() bool {
-	return r.state.Conn == drbdwire.StartingSyncS && r.sync.unanswered > 0
+	c := r.state.Conn
+	return c == drbdwire.StartingSyncS && r.sync.unanswered > 0 || c == drbdwire.WFBitMapS && r.sync.telling
 }
 
 // fetches tells whether the blocks of a write are on their way here, or to the own
