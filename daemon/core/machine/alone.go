@@ -173,9 +173,7 @@ func (m *Machine) peerStarted() {
 // sayAlone tells the peer once of each generation that this node goes on alone with.
 func (m *Machine) sayAlone(i int) {
 	w, r := &m.watches[i], m.resources[i]
-	goesOn := w.state.Role == drbdwire.Primary && w.state.Conn < drbdwire.Connected &&
-		(w.state.Disk == drbdwire.UpToDate || r.LostOnlyCopy())
-	if !goesOn || m.alive == nil || w.said == r.Generation() {
+	if !m.goesOn(i) || m.alive == nil || w.said == r.Generation() {
 		return
 	}
 	w.said = r.Generation()
@@ -186,6 +184,14 @@ func (m *Machine) sayAlone(i int) {
 			hbwire.Text(fieldGeneration, strconv.FormatUint(w.said, 16)),
 		},
 	}})
+}
+
+// goesOn tells whether a Primary without its peer has data that its users go on with,
+// or have gone on with.
+func (m *Machine) goesOn(i int) bool {
+	s := m.resources[i].State()
+	return s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected &&
+		(s.Disk == drbdwire.UpToDate || m.resources[i].LostOnlyCopy())
 }
 
 // askAlone asks the peer what it goes on alone with.

@@ -269,7 +269,7 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 		if s.Role == drbdwire.Primary {
 			flags |= witnesswire.Want
 		}
-		alone := l.rows[i].call != 0 || s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected
+		alone := m.goesOn(i) || l.rows[i].call != 0 && s.Role != drbdwire.Primary
 		if r := m.Resource(i); alone || r != nil && s.Conn < drbdwire.Connected && r.Ahead() {
 			flags |= witnesswire.Alone
 		}
