@@ -40,6 +40,7 @@ type link struct {
 	denied bool           // the peer has refused a write while its copy may have counted as whole
 	limit  time.Duration  // the handshake must have got on by then; Never is none
 	told   drbdwire.UUIDs // what the peer was told about the own generations
+	role   drbdwire.Role  // and, in the handshake, about the own role
 }
 
 type phase uint8
@@ -196,6 +197,7 @@ func (r *Resource) sendParameters() {
 	r.set(next, "talking to the peer")
 	// The first state is the one before the handshake.
 	first.Conn = drbdwire.WFConnection
+	r.link.role = first.Role
 	r.send(DataSocket, drbdwire.CmdState, drbdwire.AppendState(nil, first))
 }
 

@@ -331,7 +331,7 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 func (r *Resource) sides(role drbdwire.Role, disk drbdwire.DiskState) handshake.Input {
 	return handshake.Input{
 		Own: handshake.Side{
-			UUIDs: r.uuids, Role: r.state.Role, Disk: r.state.Disk, Found: r.worth(), Dirty: r.link.told.Dirty,
+			UUIDs: r.uuids, Role: r.toldRole(), Disk: r.state.Disk, Found: r.worth(), Dirty: r.link.told.Dirty,
 			CrashedPrimary: r.link.told.Flags&drbdwire.UUIDCrashedPrimary != 0,
 			DiscardMyData:  r.link.told.Flags&drbdwire.UUIDDiscardMyData != 0,
 			Resolve:        r.link.resolve, Features: r.link.flags,
@@ -352,6 +352,15 @@ func (r *Resource) sides(role drbdwire.Role, disk drbdwire.DiskState) handshake.
 		// goes the way of a Primary that can't be demoted.
 		InUse: r.state.Role == drbdwire.Primary,
 	}
+}
+
+// toldRole is the own role as the peer knows it, which decides by that: this node may
+// have stepped down since, and both could wait for the other's bitmap for good.
+func (r *Resource) toldRole() drbdwire.Role {
+	if r.state.Conn == drbdwire.WFReportParams {
+		return r.link.role
+	}
+	return r.state.Role
 }
 
 // connected enters the state that the handshake came to.
