@@ -312,6 +312,9 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.meta.allPages = true
 		r.meta.dirty()
 	}
+	if old.Conn >= drbdwire.WFReportParams || old.Conn == drbdwire.Disconnecting {
+		r.fence.call = 0 // the peer may have met this node, and count for more again than it has said
+	}
 	r.fenceLost(old)
 	r.leaveJoin()
 	r.orderLostPeer()

@@ -320,6 +320,10 @@ func (r *Resource) peerAnswered(data []byte) error {
 // orderLostPeer goes on with an order whose question the peer will not answer
 // any more.
 func (r *Resource) orderLostPeer() {
+	if r.order.stage == stageFencing && r.fence.call == 0 {
+		r.order.stage = stageStart
+		r.promote() // the handler is asked anew
+	}
 	if r.order.stage != stageAsking {
 		return
 	}

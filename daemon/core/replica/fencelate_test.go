@@ -1,0 +1,69 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// almostMeet lets a connection come about, and break when b counts as connected and a
+// has not heard so.
+func (p *pair) almostMeet() {
+	GinkgoHelper()
+	p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+		if cmd == drbdwire.CmdSizes {
+			p.b.hold[replica.Send] = true
+		}
+	}
+	p.heal()
+	p.b.tap = nil
+	Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFReportParams))
+	Expect(p.b.status()).To(HaveSuffix(" Connected UpToDate/UpToDate"))
+	p.breakLinkForGood()
+	p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+}
+
+// answersFirst lets the handler fence-peer end that was called first.
+func (e *end) answersFirst(exit int) {
+	e.fences(exit)
+	first := e.held[0]
+	e.held = e.held[1:]
+	first()
+	e.pair.run()
+}
+
+var _ = Describe("A peer that was outdated, and meets this node for a moment that it does not hear of", func() {
+	It("is asked about once more before users go on", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.hold[replica.Call] = true
+		p.breakLinkForGood()
+		p.a.write(1, 8, 'x', 4096)
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.almostMeet()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.a.answersFirst(4) // which was so
+		Expect(p.a.done).To(BeEmpty())
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.release()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+
+	It("is asked about once more before this node is promoted", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.hold[replica.Call] = true
+		p.breakLinkForGood()
+		Expect(p.a.order(replica.OrderPrimary, false).Kind).To(BeZero(), "the handler is asked")
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.almostMeet()
+		p.a.answersFirst(4) // which was so
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.release()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+})
