@@ -20,7 +20,7 @@ TESTDEPS := drbd-utils e2fsprogs fuse3 libnbd-bin qemu-utils resource-agents
 # What machines in QEMU need, by Debian package.
 VMDEPS := e2fsprogs iproute2 qemu-system-x86 util-linux
 
-# What `make e2e` runs, and how often it cuts the power of the active dom0:
+# What `make e2e` runs, and how often it cuts the power of the active dom0, and kills its polluxd:
 # `make e2e SUITES=e2e/page ROUNDS=1` is the page once. POLLUX_PLANS="NAME ..."
 # are the scenarios that e2e/plans plays.
 SUITES ?= $(shell grep -rl --include='*_test.go' RunSpecs e2e qemu | xargs -n 1 dirname | sort -u)

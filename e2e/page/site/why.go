@@ -15,7 +15,7 @@ const (
 )
 
 // state asks a node what it does. Threads of the kernel are left out.
-const state = `pollux status; pollux history | tail -n 10; xl list; ps -o pid,stat,etime,args | grep -v '\[.*\]$'`
+const state = `pollux status; pollux history | tail -n 10; xl list; ps -o pid,stat,args | grep -v '\[.*\]$'`
 
 // Why is what a person reads first when a scenario has failed: what the nodes say
 // of themselves now, what they and their guests have said last, and how far their
