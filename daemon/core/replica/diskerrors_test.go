@@ -411,6 +411,20 @@ var _ = Describe("A Secondary that can't flush its disk", func() {
 			Expect(p.b.disk[4096]).To(Equal(byte('x')))
 		})
 
+		It("lets go of it also when something else has failed before, in protocol "+protocol.String(), func() {
+			p := synced(func(c *replica.Config) { c.Protocol, c.VerifyAlg = protocol, "sha1" })
+			p.b.hold[replica.Flush] = true
+			p.a.write(1, 8, 'x', 4096)
+			p.wait()
+			Expect(p.b.held).To(HaveLen(1), "the flush at the end of the epoch")
+			p.b.badData = true
+			p.a.verify(0, 1024)
+			Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+			Expect(p.b.closed).To(BeFalse())
+			p.b.release()
+			Expect(p.b.closed).To(BeTrue())
+		})
+
 		It("the same when the disk fails before the end of the epoch, in protocol "+protocol.String(), func() {
 			p := synced(func(c *replica.Config) { c.Protocol = protocol })
 			p.a.write(1, 8, 'x', 4096)

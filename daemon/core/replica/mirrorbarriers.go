@@ -87,9 +87,10 @@ func (r *Resource) flushed(in Input) {
 		r.sync.flush = 0
 	}
 	switch {
-	case in.Failed:
+	case in.Failed && r.state.Disk > drbdwire.Failed:
 		r.ioError("an i/o error on a flush")
 		return
+	case in.Failed: // it was the last thing that kept the disk open
 	case starts:
 		r.sync.ready = true
 	case ends:
