@@ -136,7 +136,7 @@ func (n *Node) give(ctx context.Context, resource int, in replica.Input) control
 	n.inbox.put(machine.Input{Part: machine.Replica, Resource: resource, Replica: in})
 	a := n.await(ctx, answer)
 	switch {
-	case in.Order == replica.OrderAttach && !a.OK:
+	case in.Order == replica.OrderAttach && !a.OK && !n.devices[resource].owes():
 		n.devices[resource].letGo()
 	case in.Order == replica.OrderDetach && a.OK:
 		n.devices[resource].isReleased(ctx) // so that it can be attached again at once

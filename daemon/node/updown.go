@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/driver/control"
 	"github.com/optionc/pollux/daemon/format/drbdconf"
@@ -140,6 +141,16 @@ func (d *device) releaseFailed(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, closing)
 	defer cancel()
 	d.node.orderContext(ctx, d.index, replica.OrderDetach, false)
+}
+
+// owes tells whether the core still wants to tell a failed disk that it is old, and has
+// it closed then.
+func (d *device) owes() (owes bool) {
+	d.node.ask(func(m *machine.Machine) {
+		r := m.Resource(d.index)
+		owes = r != nil && r.OwesLastWord()
+	})
+	return owes
 }
 
 // toolAddress is an address as drbdsetup writes it.

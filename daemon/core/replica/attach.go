@@ -41,6 +41,7 @@ func (r *Resource) open(disk Disk) {
 	if !r.order.joins {
 		r.partToAttach()
 	}
+	r.order.owed = owed{word: r.meta.last, parting: r.meta.parting}
 	r.meta.disk, r.meta.whole, r.meta.open, r.meta.last = disk, disk, true, lastWord{}
 	r.meta.bad = false
 	r.meta.wanted, r.meta.durable, r.meta.gates = 0, 0, r.meta.gates[:0]
@@ -76,6 +77,7 @@ func (r *Resource) place(disk Disk) (drbdmeta.Layout, error) {
 func (r *Resource) superRead(data []byte) {
 	m := &r.meta
 	super, err := drbdmeta.DecodeSuperblock(data)
+	r.isOther(super)
 	if errors.Is(err, drbdmeta.ErrNoMetadata) {
 		if r.lookWhereItWas() {
 			return
@@ -171,6 +173,7 @@ func (r *Resource) replay(data []byte) {
 	r.waiting.degraded = primary && m.flags&drbdmeta.MDConnectedInd == 0
 	m.lent = true
 	next := r.found()
+	r.order.owed.replayed = true
 	if !r.order.joins { // else the peer decides with this node what the disk is worth
 		m.flags, m.behind, m.parting = 0, false, false
 	}
@@ -303,6 +306,7 @@ func (r *Resource) letGoOfDisk(why string) {
 			r.pass(g.what)
 		}
 	}
+	r.oweAgain()
 	next := r.state
 	next.Disk = drbdwire.Diskless
 	r.set(next, why)

@@ -29,6 +29,8 @@ type fence struct {
 	// postponed: the copies part, but whether users will be told of a write that
 	// only this one has is not decided yet; see recordGeneration.
 	postponed bool
+	// even: both copies had all that users were told of when they parted.
+	even bool
 }
 
 // fencing is the policy that counts: a node that has no whole copy itself does
@@ -312,7 +314,7 @@ func (r *Resource) refusesFrozen(disk drbdwire.DiskState) bool {
 	r.meta.dirty()
 	if r.fence.postponed {
 		r.fence.postponed = false
-		r.newGeneration()
+		r.partGeneration()
 	}
 	r.dropLink(drbdwire.ProtocolError, "the peer has restarted while writes were waiting for it")
 	return true

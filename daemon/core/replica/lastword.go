@@ -35,6 +35,13 @@ type lastWord struct {
 	waits bool
 }
 
+// owed is what a disk that is being attached was to be told, or was told, when it was
+// let go. If the attach fails, that counts again: the attach may have told it otherwise.
+type owed struct {
+	word              lastWord
+	parting, replayed bool
+}
+
 // keep notes the superblock that is durable.
 func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = super, at }
 
@@ -55,6 +62,34 @@ func (r *Resource) prepareLastWord() {
 	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole && !old
 }
 
+// isOther forgets what a disk was to be told if this is another one.
+func (r *Resource) isOther(super drbdmeta.Superblock) {
+	m, word := &r.meta, &r.order.owed.word
+	current := super.UUIDs.Current
+	if super.DeviceUUID != word.super.DeviceUUID || m.layout.Superblock != word.at ||
+		current != m.onDisk && (m.begun == 0 || current&^1 != m.begun) {
+		r.order.owed = owed{}
+	}
+}
+
+// oweAgain is called when a disk is let go, the attach of which may not be over.
+func (r *Resource) oweAgain() {
+	m, was := &r.meta, r.order.owed
+	if r.order.kind != OrderAttach || m.last.tries > 0 {
+		return
+	}
+	owes := was.word.tries > 0
+	if was.replayed {
+		owes = owes || was.parting
+		was.word.keep(m.last.super, m.last.at)
+		was.word.super.Flags &^= drbdmeta.MDWasUpToDate | drbdmeta.MDPeerOutdated
+	}
+	if m.last = was.word; owes {
+		m.last.tries, m.last.next = lastWordTries, r.now
+		m.parting = m.parting || was.parting
+	}
+}
+
 // peerMayServe tells whether the peer has all that users know of, though it does not
 // count as UpToDate: it was to be overwritten, its loss is not on record yet, or it has
 // had all of a resync, or may have had, as the last acknowledgements are on their way.
@@ -71,6 +106,10 @@ func (r *Resource) owesLastWord() bool {
 	return m.last.tries > 0 && m.busy == metaIdle && r.state.Disk == drbdwire.Diskless && r.order.kind != OrderAttach &&
 		(!m.last.waits || r.peerIsWhole())
 }
+
+// OwesLastWord tells whether a disk that is not used any more may still have to be told
+// that it is old.
+func (r *Resource) OwesLastWord() bool { return r.meta.last.tries > 0 }
 
 // lastWordDeadline is when the next try is due.
 func (r *Resource) lastWordDeadline() time.Duration {

@@ -28,6 +28,7 @@ type order struct {
 	// knows.
 	joins, heard bool
 	disk         Disk
+	owed         owed // what counts again if an attach fails
 	asked        bool // the handler fence-peer has answered
 	yielding     bool // this node has offered to mark its own copy as old
 	// secondTry is when a promotion that a Primary peer stands in the way of is

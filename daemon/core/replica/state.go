@@ -166,7 +166,8 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 		(old.Peer != drbdwire.Primary || old.Disk != drbdwire.UpToDate)
 	back := s.Role == drbdwire.Primary && old.Disk < drbdwire.Inconsistent // the peer went, or was promoted, without it
 	if primary && (had || back) && gone || promotedBeyond {
-		r.fence.postponed = true
+		parted := old.Conn >= drbdwire.Connected && old.PeerDisk == drbdwire.UpToDate
+		r.fence.postponed, r.fence.even = true, parted || back && old.Conn < drbdwire.Connected
 	}
 	switch {
 	case !r.fence.postponed:
@@ -176,12 +177,7 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 		r.fence.postponed = s.Conn >= drbdwire.Connected
 	case s.Role != drbdwire.Primary || !suspended(s):
 		r.fence.postponed = false
-		// In protocols A and B the peer may lack what users were told before, too.
-		if s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && old.Conn >= drbdwire.Connected &&
-			old.PeerDisk == drbdwire.UpToDate && r.cfg.Protocol == drbdwire.ProtocolC {
-			r.meta.untold = r.meta.seen()
-		}
-		r.newGeneration()
+		r.partGeneration()
 		r.afterSuper(gateGeneration)
 	}
 }
@@ -191,6 +187,17 @@ func (r *Resource) tellGeneration() {
 	if r.state.Conn >= drbdwire.Connected {
 		r.sendUUIDs()
 	}
+}
+
+// partGeneration begins the generation of a copy that goes on alone, or for a Primary
+// that has no disk.
+func (r *Resource) partGeneration() {
+	// In protocols A and B the peer may lack what users were told before, too.
+	if s := r.state; s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && r.fence.even &&
+		r.cfg.Protocol == drbdwire.ProtocolC {
+		r.meta.untold = r.meta.seen()
+	}
+	r.newGeneration()
 }
 
 // newGeneration makes the current data distinguishable from the peer's, who
