@@ -107,7 +107,7 @@ func (m *Machine) watchReplica(i int) {
 	}
 	told := w.alone != 0 && w.alone != r.Generation()
 	switch {
-	case now.Disk < drbdwire.Inconsistent, r.Ordered():
+	case now.Disk < drbdwire.Inconsistent && !(w.lost && m.mayBeTold(i)), r.Ordered():
 		// Later: it would be refused. The disk that is let go now may be back before the peer.
 	case w.lost && (told || m.livedOn(w.since)):
 		m.outdate(i, true)
@@ -116,6 +116,12 @@ func (m *Machine) watchReplica(i int) {
 	case told && mayBeOld(now):
 		m.outdate(i, false)
 	}
+}
+
+// mayBeTold tells whether a disk that this node has lost can still be told that it is old.
+func (m *Machine) mayBeTold(i int) bool {
+	r := m.Resource(i)
+	return r != nil && r.OwesLastWord()
 }
 
 // livedOn tells whether the peer was heard after it lost the connection.

@@ -65,6 +65,22 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
+	It("tells a disk that failed before it is known that the Primary went on", func() {
+		milo2.badMeta = 1
+		p.cut = true
+		milo2.replica(replica.Input{Kind: replica.LinkDown, Conn: milo2.conn}) // it is the first to notice
+		p.run()
+		p.breakLink()
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		p.pass(10 * time.Second)
+		milo1.dead, milo2.dead = true, true
+		p.pass(time.Second)
+		milo2.restart()
+		milo2.attach()
+		p.pass(time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
 	It("asks when it has started, marks its copy as old, and is brought up meanwhile", func() {
 		milo2.dead = true
 		p.breakLink()

@@ -44,6 +44,7 @@ type node struct {
 	heard    []hbwire.Message
 	follows  uint64 // the order to connect that is given as soon as the disk is attached; 0: none
 	badDisk  bool   // it fails every write of users
+	badMeta  int    // so many writes of metadata that it fails
 	hangs    int    // index of a resource whose start does not end; 0: none
 	stops    int    // of resources of the group
 	answers  map[uint64]replica.Effect
@@ -250,6 +251,11 @@ func (n *node) doReplica(e replica.Effect) {
 		data := slices.Clone(n.disk[e.Offset : e.Offset+int64(e.Size)])
 		slowly(replica.Input{Kind: replica.MetaDone, ID: e.ID, Data: data})
 	case replica.MetaWrite:
+		if n.badMeta > 0 {
+			n.badMeta--
+			answer(replica.Input{Kind: replica.MetaDone, ID: e.ID, Failed: true})
+			return
+		}
 		copy(n.disk[e.Offset:], e.Data)
 		answer(replica.Input{Kind: replica.MetaDone, ID: e.ID})
 	case replica.Expose, replica.Withdraw:

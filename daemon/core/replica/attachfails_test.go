@@ -124,3 +124,70 @@ var _ = Describe("A disk that fails while it is attached, or before users are to
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 })
+
+var _ = Describe("The disk of a Secondary that fails while the Primary is away", func() {
+	fails := func() *pair {
+		p := synced()
+		p.b.badWrites = 1
+		p.part() // which it can't write down
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection Diskless/DUnknown"))
+		p.a.mustWrite(1, 8, 'x')
+		return p
+	}
+	// after is what the disk counts for when its node has crashed, and it works again.
+	after := func(p *pair) drbdwire.DiskState {
+		p.part()
+		p.b.crash()
+		p.b.up()
+		p.wait()
+		return p.b.core.State().Disk
+	}
+
+	It("is as good as before while nobody knows whether that went on", func() {
+		Expect(after(fails())).To(Equal(drbdwire.Consistent))
+	})
+
+	It("is known to be old when it is heard that it did", func() {
+		p := fails()
+		Expect(p.b.order(replica.OrderOutdate, true).Code).To(Equal(drbdwire.LowerThanOutdated))
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is taken for old, too, when it is attached after that", func() {
+		p := fails()
+		p.b.order(replica.OrderOutdate, true)
+		p.b.mustOrder(replica.OrderAttach, false)
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is known to be old when that is back", func() {
+		p := fails()
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Diskless/UpToDate"))
+		Expect(after(p)).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is as good as before when it alone has what users were told of, and another copy is back", func() {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.badWrites = 1
+		p.a.mustOrder(replica.OrderSecondary, false)
+		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection Diskless/DUnknown"))
+		p.join()
+		p.part()
+		p.a.crash()
+		p.a.up()
+		p.wait()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Consistent))
+		p.join()
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	})
+
+	It("is let go at once when that is ordered", func() {
+		p := synced()
+		p.part()
+		p.b.mustOrder(replica.OrderDetach, false)
+		Expect(p.b.closed).To(BeTrue())
+	})
+})

@@ -93,9 +93,14 @@ func (r *Resource) oweAgain() {
 // peerMayServe tells whether the peer has all that users know of, though it does not
 // count as UpToDate: it was to be overwritten, its loss is not on record yet, or it has
 // had all of a resync, or may have had, as the last acknowledgements are on their way.
-// Once it is found to be whole, users go on with it.
+// Once it is found to be whole, users go on with it. And a Primary that is away may go on
+// alone: that is known when it is back, or is heard otherwise.
 func (r *Resource) peerMayServe() bool {
 	s := r.state
+	if s.Role == drbdwire.Secondary && s.Conn < drbdwire.Connected {
+		// With changes this copy is the newer one, and who orders a detach wants the disk now.
+		return s.Disk > drbdwire.Outdated && !r.hasChanges() && r.order.kind != OrderDetach
+	}
 	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins()) || isSource(s.Conn)
 }
 
@@ -129,6 +134,15 @@ func (r *Resource) sayLastWord() {
 	m.last.tries--
 	m.last.waits = false
 	r.startMeta(metaLastWord, m.last.at, m.last.super.Append(r.scratch()), true)
+}
+
+// heardOfUsers lets the disk that this node has lost be told that it is old: users have
+// gone on with the peer's, which is away.
+func (r *Resource) heardOfUsers() {
+	if r.meta.last.tries > 0 {
+		r.meta.last.waits, r.meta.behind = false, true
+		r.sayLastWord()
+	}
 }
 
 // saidLastWord goes on when the disk has answered.

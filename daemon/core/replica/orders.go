@@ -215,7 +215,11 @@ func (r *Resource) outdate() {
 	case s.Role == drbdwire.Primary: // whatever its disk is like: for handlers the other answer means that it may be passed over
 		r.refuse(drbdwire.NoUpToDateDisk, "this node is Primary")
 	case s.Disk < drbdwire.Outdated:
+		changed := r.uuids.Bitmap != 0 && !r.order.force
 		r.refuse(drbdwire.LowerThanOutdated, drbdwire.LowerThanOutdated.String())
+		if !changed {
+			r.heardOfUsers()
+		}
 	case !r.order.force && r.hasChanges():
 		r.refuse(drbdwire.FailedByPeer, "this node has changes that its peer lacks")
 	default:
