@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -157,4 +158,62 @@ var _ = Describe("A target that hangs before it compares", func() {
 		}
 		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
 	})
+})
+
+var _ = Describe("A disk that fails while the peer is asked whether its copy may be overwritten", func() {
+	It("leaves users the peer's copy", func() {
+		p := synced()
+		p.a.hold[replica.Write] = true
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidateRemote, ID: 90})
+		for p.b.core.State().Conn == drbdwire.Connected {
+			next := p.queue[0]
+			p.queue = p.queue[1:]
+			next()
+		}
+		consent := p.queue
+		p.queue, p.a.bad = nil, true
+		for _, fails := range p.a.held {
+			fails()
+		}
+		p.queue = append(p.queue, consent...)
+		p.pass(3 * time.Second)
+		Expect(p.a.answers[90].Code).To(Equal(drbdwire.IsDiskless))
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 2, Sector: 64, Size: 4096})
+		p.run()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+	})
+})
+
+var _ = Describe("A write that has failed while I/O was suspended", func() {
+	for _, back := range []bool{false, true} {
+		It(fmt.Sprintf("is done again on a disk that was attached meanwhile; the peer is back: %t", back), func() {
+			p := synced()
+			p.a.mustWrite(9, 8, 'a')
+			p.cut = true
+			p.a.hold[replica.Write] = true
+			p.a.write(1, 8, 'x', 4096)
+			p.a.mustOrder(replica.OrderSuspendIO, false)
+			p.part()
+			p.a.badData = true
+			p.a.release()
+			p.a.badData = false
+			p.wait()
+			Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+			p.a.mustOrder(replica.OrderAttach, false)
+			if back {
+				p.join()
+			}
+			p.a.mustOrder(replica.OrderResumeIO, false)
+			Expect(p.a.done).To(HaveKey(uint64(1)))
+			Expect(p.a.done[1].Failed).To(BeFalse())
+			Expect(p.a.disk[8*512]).To(Equal(byte('x')))
+			p.join()
+			expectSynced(p)
+		})
+	}
 })

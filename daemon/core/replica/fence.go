@@ -249,7 +249,12 @@ func (r *Resource) resend() {
 		}
 	}
 	for i := range r.requests.list {
-		if q := &r.requests.list[i]; q.held {
+		switch q := &r.requests.list[i]; {
+		case !q.held:
+		case r.hasNewDisk(q):
+			q.held = false
+			r.startAgain(q)
+		default:
 			r.sendAgain(q)
 		}
 	}
@@ -294,9 +299,15 @@ func (r *Resource) loseWrite(q *request) {
 	if q.remote != halfDone {
 		q.remote = halfFailed
 	}
-	if (q.local == halfNone || q.local == halfFailed) && !q.told && r.cfg.SuspendIONoData {
+	if (q.local == halfNone || q.local == halfFailed) && !q.told && (r.cfg.SuspendIONoData || r.hasNewDisk(q)) {
 		q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
 	}
+}
+
+// hasNewDisk tells whether the disk that a write has failed on was let go since, and
+// there is one again.
+func (r *Resource) hasNewDisk(q *request) bool {
+	return q.local == halfFailed && !q.partial && r.usable()
 }
 
 // refusesFrozen parts from a peer that restarted while writes wait for it: it may

@@ -308,6 +308,11 @@ func (r *Resource) peerAnswered(data []byte) error {
 		conn := drbdwire.StartingSyncT
 		if r.order.kind == OrderInvalidateRemote {
 			conn = drbdwire.StartingSyncS
+			if r.state.Disk < drbdwire.Inconsistent {
+				r.refuse(drbdwire.IsDiskless, "the disk was lost while the peer was asked")
+				r.dropLink(drbdwire.Unconnected, "the peer's copy, which was to become a target, is needed now")
+				return nil
+			}
 		}
 		r.enterFullSync(conn)
 		r.finish(drbdwire.Success, "")
