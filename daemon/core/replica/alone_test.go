@@ -217,3 +217,22 @@ var _ = Describe("A write that has failed while I/O was suspended", func() {
 		})
 	}
 })
+
+var _ = Describe("A Primary that has lost its disk and its peer while I/O was suspended", func() {
+	It("goes on with either when I/O was resumed, if both have all that users know of", func() {
+		p := synced()
+		p.a.mustWrite(1, 8, 'x') // and its epoch has not ended
+		p.a.mustOrder(replica.OrderSuspendIO, false)
+		p.a.bad = true
+		p.part()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		p.a.bad = false
+		p.pass(2 * time.Second)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+	})
+})

@@ -291,7 +291,8 @@ func (e *end) transmit(f replica.Effect) {
 	})
 }
 
-var orderID uint64
+// orderID numbers the orders of all tests; what is below is for those that give their own.
+var orderID uint64 = 1000
 
 func (e *end) order(kind replica.OrderKind, force bool) replica.Effect {
 	return e.give(replica.Input{Order: kind, Force: force, Disk: e.measure()})

@@ -57,13 +57,24 @@ func (r *Resource) resumeIO() {
 		return
 	}
 	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
-	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.requests.held > 0 {
+	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.losesTold() {
 		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
 	}
 	r.hold.ordered = false
 	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
 	r.set(next, "I/O resumed by order")
 	r.finish(drbdwire.Success, "")
+}
+
+// losesTold tells whether users were told of a write that no peer may have, and that is
+// given up now.
+func (r *Resource) losesTold() bool {
+	for _, q := range r.requests.told.all() {
+		if q.held && (q.remote != halfDone || r.cfg.Protocol != drbdwire.ProtocolC) {
+			return true
+		}
+	}
+	return false
 }
 
 // suspensions names the reasons why I/O waits.
