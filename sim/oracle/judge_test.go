@@ -34,7 +34,7 @@ func newCourt(t *testing.T, rules Rules) *court {
 	c := &court{g: NewWithT(t)}
 	rules.Protocol = drbdwire.ProtocolC
 	w, err := world.New(world.Config{
-		Seed: 1, Sectors: 16 << 11, Net: world.NetTimes{Latency: time.Millisecond}, Machine: machine.Config{
+		Seed: 1, Sectors: 16 << 11, Machine: machine.Config{
 			Resources: []replica.Config{{
 				Name: "r1", Protocol: drbdwire.ProtocolC, ALExtents: 257, PingInt: time.Second,
 				PingTimeout: 500 * time.Millisecond, Timeout: 6 * time.Second, MaxEpochSize: 2048, VerifyAlg: "sha1",
@@ -72,24 +72,6 @@ func (c *court) join() {
 	c.w.HealData(1)
 	c.g.Expect(c.w.Run(c.w.Now() + 30*time.Second)).NotTo(HaveOccurred())
 	c.g.Expect(c.w.Node(0).State().Conn).To(Equal(drbdwire.Connected))
-}
-
-// without lets the second node lose its disk, has something done before the first one
-// hears of that, and gives the disk back.
-func (c *court) without(do func()) {
-	c.w.Node(1).Order(replica.OrderDetach, false, nil)
-	for range 1000 {
-		if c.w.Node(1).State().Disk == drbdwire.Diskless {
-			break
-		}
-		c.g.Expect(c.w.Run(c.w.Now() + 10*time.Microsecond)).NotTo(HaveOccurred())
-	}
-	c.g.Expect(c.w.Node(1).State().Disk).To(Equal(drbdwire.Diskless))
-	c.g.Expect(c.w.Node(0).State().PeerDisk).To(Equal(drbdwire.UpToDate))
-	do()
-	c.w.Node(1).Attach(nil)
-	c.g.Expect(c.w.Run(c.w.Now() + 30*time.Second)).NotTo(HaveOccurred())
-	c.g.Expect(c.w.Node(1).State().Disk).To(Equal(drbdwire.UpToDate))
 }
 
 // stored puts a version on the disks of these nodes.
@@ -349,21 +331,6 @@ func TestShows(t *testing.T) {
 		"without a write that was on both": {
 			do: func(c *court) {
 				c.wrote(0, 8, 1, 0)
-				c.part()
-			}, want: lost,
-		},
-		"without a write that its disk failed before": {
-			do: func(c *court) {
-				c.without(func() { c.wrote(0, 8, 1) })
-				c.part()
-			}, want: allowed,
-		},
-		"without a write that its disk had before it failed": {
-			do: func(c *court) {
-				c.without(func() {
-					c.wrote(0, 8, 1, 1)
-					c.w.Node(1).Data()[8] = 0
-				})
 				c.part()
 			}, want: lost,
 		},

@@ -55,7 +55,7 @@ func (o *Oracle) Wrote(w *Write) {
 	now, reg := o.tick(), o.regs[w.node]
 	if !o.isInBoth(w) {
 		o.nodes[w.node].ahead++
-		if o.isAlone(w.node) || o.isRefused(w) {
+		if o.isAlone(w.node) {
 			o.alone[w.value] = true
 			o.Counts.Alone++
 		}
@@ -65,22 +65,6 @@ func (o *Oracle) Wrote(w *Write) {
 		reg.decide(s, w.began, w.began, func(value uint64) { o.lapse(w.node, s, value) })
 	}
 	o.writesSpare = append(o.writesSpare, w)
-}
-
-// isRefused tells whether the peer has lost its disk before that had the write: it has
-// said that it does not have it, on the socket that is quicker than what it says of
-// its disk.
-func (o *Oracle) isRefused(w *Write) bool {
-	peer := o.w.Node(1 - w.node)
-	if !peer.Alive() || peer.State().Disk >= drbdwire.Inconsistent {
-		return false
-	}
-	for _, value := range peer.Data()[w.sector : w.sector+w.sectors] {
-		if value != w.value {
-			return true
-		}
-	}
-	return false
 }
 
 // isInBoth tells whether the peer's users had the write when their history went
