@@ -182,6 +182,36 @@ var _ = Describe("A write that the peer refuses", func() {
 		Expect(p.a.done[1].Failed).To(BeFalse())
 		Expect(p.a.super().UUIDs.Bitmap).To(Equal(shared))
 	})
+
+	It("is not told either when the peer is a target that has not begun, and whole", func() {
+		p := synced()
+		var sent drbdwire.Data
+		p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
+			if cmd == drbdwire.CmdData {
+				sent, _ = drbdwire.DecodeData(data)
+			}
+		}
+		p.b.hold[replica.MetaWrite] = true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		shared := p.a.super().UUIDs.Current
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		p.a.step(replica.Input{
+			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdNegAck,
+			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
+		})
+		p.run()
+		Expect(p.a.done).NotTo(HaveKey(uint64(1)))
+
+		By("the peer's word that its disk has failed comes")
+		p.b.bad = true
+		p.b.release()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+		Expect(p.a.super().UUIDs.Current).NotTo(Equal(shared))
+	})
 })
 
 var _ = Describe("A disk with errors and on-io-error pass_on", func() {

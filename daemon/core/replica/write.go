@@ -227,7 +227,7 @@ func (r *Resource) peerFails() bool { return r.link.denied && r.countsAsWhole() 
 
 // countsAsWhole tells whether the peer may take its copy for as good as this one.
 func (r *Resource) countsAsWhole() bool {
-	return r.state.PeerDisk == drbdwire.UpToDate || isSource(r.state.Conn) && r.sync.asked
+	return r.state.PeerDisk == drbdwire.UpToDate || r.sync.unheard || r.mayBeWhole()
 }
 
 // copyIsWhole notes that the copy which has the peer's share of the writes lacks
