@@ -279,8 +279,15 @@ func (r *Resource) diskFailed(why string) {
 	r.letGoOfDisk(why)
 	r.sync.stop()
 	if s := r.state; whole && s.Role == drbdwire.Primary && s.Conn == drbdwire.Connected && isBehind(s.PeerDisk) {
-		r.dropLink(drbdwire.Unconnected, "the peer's copy, which was to become a target, is needed now")
+		r.rejoin()
 	}
+}
+
+// rejoin ends the connection to a peer whose copy was to become a target and is needed
+// now: that finds in the next handshake that it is whole. Users wait for it.
+func (r *Resource) rejoin() {
+	r.rejoins = r.now + r.cfg.PingInt
+	r.dropLink(drbdwire.Unconnected, "the peer's copy, which was to become a target, is needed now")
 }
 
 // letGoOfDisk goes Diskless; what waited for the metadata has nothing to wait

@@ -474,3 +474,51 @@ var _ = Describe("A Secondary that can't flush its disk", func() {
 		})
 	}
 })
+
+var _ = Describe("A disk that fails while the peer is asked to let its copy be overwritten", func() {
+	It("is not missed by users, nor when the node is lost: the peer's copy is as good as before", func() {
+		p := synced()
+		p.a.mustWrite(1, 8, 'x')
+		p.wait()
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidateRemote, ID: 90})
+		p.a.badData = true
+		p.a.write(2, 16, 'y', 4096)
+		fails := p.queue[len(p.queue)-1]
+		p.queue = p.queue[:len(p.queue)-1]
+		fails()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.run()
+		p.wait()
+		p.wait()
+		Expect(p.a.answers[90].Code).To(Equal(drbdwire.IsDiskless))
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		Expect(p.a.done[2].Failed).To(BeFalse())
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		p.part()
+		p.a.crash()
+		p.b.servesAlone()
+		Expect(p.b.disk[16*512]).To(Equal(byte('z')))
+	})
+
+	It("is no source of a resync any more: an order that would need one is refused", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd != drbdwire.CmdStateChgReply {
+				return
+			}
+			p.a.tap, p.a.bad = nil, true
+			p.queue = append(p.queue, func() { // the answer comes last
+				answer := p.queue[0]
+				p.queue = p.queue[1:]
+				p.run()
+				Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
+				answer()
+			})
+		}
+		Expect(p.b.order(replica.OrderInvalidate, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.b.core.Status().OutOfSync).To(BeZero())
+	})
+})

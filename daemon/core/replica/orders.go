@@ -305,17 +305,7 @@ func (r *Resource) peerAnswered(data []byte) error {
 			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
 			return nil
 		}
-		conn := drbdwire.StartingSyncT
-		if r.order.kind == OrderInvalidateRemote {
-			conn = drbdwire.StartingSyncS
-			if r.state.Disk < drbdwire.Inconsistent {
-				r.refuse(drbdwire.IsDiskless, "the disk was lost while the peer was asked")
-				r.dropLink(drbdwire.Unconnected, "the peer's copy, which was to become a target, is needed now")
-				return nil
-			}
-		}
-		r.enterFullSync(conn)
-		r.finish(drbdwire.Success, "")
+		r.fullSyncGranted()
 	case OrderVerify:
 		if !granted {
 			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
@@ -348,6 +338,27 @@ func (r *Resource) orderLostPeer() {
 	default:
 		r.refuse(drbdwire.NeedConnection, "the connection broke before the peer answered")
 	}
+}
+
+// fullSyncGranted begins a full resync, unless the disk that was to be copied was lost
+// while the peer was asked. If that is the own one, the peer takes its copy for the
+// target's, and users of this node need it now.
+func (r *Resource) fullSyncGranted() {
+	conn, source := drbdwire.StartingSyncT, r.state.PeerDisk
+	if r.order.kind == OrderInvalidateRemote {
+		conn, source = drbdwire.StartingSyncS, r.state.Disk
+	}
+	if source == drbdwire.UpToDate {
+		r.enterFullSync(conn)
+		r.finish(drbdwire.Success, "")
+		return
+	}
+	if conn == drbdwire.StartingSyncT {
+		r.refuse(drbdwire.NoUpToDateDisk, "the peer's disk was lost before it answered")
+		return
+	}
+	r.refuse(drbdwire.IsDiskless, "the disk was lost while the peer was asked")
+	r.rejoin()
 }
 
 // enterFullSync begins a resync of everything, without a bitmap exchange.

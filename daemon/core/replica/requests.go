@@ -313,12 +313,15 @@ func (r *Resource) access() access {
 		return accessLocal
 	case r.peerIsWhole():
 		return accessRemote
-	case s.Conn == drbdwire.WFReportParams || r.meta.open && !r.meta.ready || s.SuspNoData:
+	case s.Conn == drbdwire.WFReportParams || r.meta.open && !r.meta.ready || s.SuspNoData || r.isRejoining():
 		return accessWait
 	default:
 		return accessNone
 	}
 }
+
+// isRejoining tells whether users wait for the peer that this node has parted from.
+func (r *Resource) isRejoining() bool { return r.now < r.rejoins && r.state.Conn < drbdwire.Connected }
 
 // peerIsWhole tells whether the peer is there, with a whole copy.
 func (r *Resource) peerIsWhole() bool {

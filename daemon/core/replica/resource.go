@@ -73,6 +73,9 @@ type Resource struct {
 	peerRoom uint64
 	order    order
 	waiting  startWait
+	// rejoins is until when users without a good copy wait for a peer that this node has
+	// parted from to find one there.
+	rejoins time.Duration
 
 	requests table
 	mirror   mirror // what the peer wrote here
@@ -187,6 +190,9 @@ func (r *Resource) Deadline() time.Duration {
 	}
 	if r.state.Conn == drbdwire.VerifyS {
 		next = min(next, r.verify.walk.Deadline())
+	}
+	if r.now < r.rejoins {
+		next = min(next, r.rejoins)
 	}
 	return next
 }

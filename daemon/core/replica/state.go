@@ -16,7 +16,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if r.sync.added && old.Conn == drbdwire.WFSyncUUID && next.Conn == drbdwire.Connected && next.Disk > drbdwire.Failed {
 		next.Disk = drbdwire.UpToDate // the source has lost its disk, and has told users of nothing that is not here
 	}
-	if old.Conn == drbdwire.WFSyncUUID && next.Conn != old.Conn {
+	if next.Conn != drbdwire.WFSyncUUID {
 		if r.isGivenUp() {
 			next.Disk = min(next.Disk, drbdwire.Inconsistent)
 		}

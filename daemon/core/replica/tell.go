@@ -82,7 +82,7 @@ func (r *Resource) mayWait(q *request) bool {
 	switch {
 	case r.hold.failing, q.op == OpFlush, q.op == OpRead && q.local == halfFailed:
 		return false
-	case r.state.SuspNoData:
+	case r.state.SuspNoData, r.isRejoining():
 		return true
 	default:
 		return r.cfg.SuspendIONoData && q.remote == halfFailed && !q.refused && r.access() == accessRemote
