@@ -215,12 +215,19 @@ func (r *Resource) thaw() {
 		r.keepAlone(func(*request) bool { return true })
 	case back && r.mirrored():
 		r.resend()
-	case back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s):
+	case back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s) && !r.mayBeBack():
 		r.keepAlone(func(*request) bool { return true })
 	case back:
 		// The bitmap says it better: a newer write may go to the same blocks.
 		r.keepAlone(func(q *request) bool { return q.told })
 	}
+}
+
+// mayBeBack tells whether users wait until it is clear if the peer is back: they may go
+// on, but a handshake began while they did not, and the peer counts as equal if that
+// has ended there.
+func (r *Resource) mayBeBack() bool {
+	return r.fence.postponed && r.state.Conn == drbdwire.WFReportParams && r.state.Role == drbdwire.Primary
 }
 
 // resend sends again what was not confirmed, in the old order. What protocol C has

@@ -223,7 +223,7 @@ func (r *Resource) startWaiting() {
 
 // startsNothing tells whether users' requests have to wait, whatever they are.
 func (r *Resource) startsNothing() bool {
-	return r.frozen != "" || suspended(r.state) || r.order.joins || r.order.kind == OrderDetach && r.order.stage == stageDrain
+	return r.frozen != "" || suspended(r.state) || r.mayBeBack() || r.order.joins || r.order.kind == OrderDetach && r.order.stage == stageDrain
 }
 
 // dropTold removes the requests that were told to their users, and that nothing

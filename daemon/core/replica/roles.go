@@ -199,7 +199,7 @@ func (r *Resource) drained() {
 	if r.order.kind == OrderPrimary {
 		why = "demoted again: " + r.note
 	}
-	if suspended(r.state) {
+	if suspended(r.state) || r.mayBeBack() {
 		r.fence.postponed = false // nothing was told as done since the copies parted
 	}
 	r.set(next, why)

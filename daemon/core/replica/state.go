@@ -175,6 +175,7 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 		r.fence.postponed = false
 	case r.peer.unsure: // it may part at once, and has not gone on with this copy then
 		r.fence.postponed = s.Conn >= drbdwire.Connected
+	case r.mayBeBack(): // and has been told of the generation before
 	case s.Role != drbdwire.Primary || !suspended(s):
 		r.fence.postponed = false
 		r.partGeneration()
