@@ -106,8 +106,9 @@ func (m *Machine) watchReplica(i int) {
 		return
 	}
 	told := w.alone != 0 && w.alone != r.Generation()
+	gone := now.Disk < drbdwire.Inconsistent
 	switch {
-	case now.Disk < drbdwire.Inconsistent && !(w.lost && m.mayBeTold(i)), r.Ordered():
+	case gone && !w.lost, gone && !m.mayBeTold(i), r.Ordered():
 		// Later: it would be refused. The disk that is let go now may be back before the peer.
 	case w.lost && (told || m.livedOn(w.since)):
 		m.outdate(i, true)
