@@ -190,6 +190,18 @@ func daemonDeath() {
 		}, SpecTimeout(20*time.Minute))
 	}
 
+	It("nor does an upgrade in place", func(ctx SpecContext) {
+		running(ctx)
+		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
+		before, err := milo1.Guests(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(milo1.Upgrade(ctx)).To(Succeed(), logs)
+		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
+		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
+		running(ctx)
+		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
+	}, SpecTimeout(20*time.Minute))
+
 	It("moves the guest when it lasts, and has it back afterwards", func(ctx SpecContext) {
 		running(ctx)
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
@@ -202,18 +214,6 @@ func daemonDeath() {
 		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
 		Expect(milo2.Guests(ctx)).To(BeEmpty())
 		intact(ctx, milo1)
-	}, SpecTimeout(20*time.Minute))
-
-	It("nor does an upgrade in place", func(ctx SpecContext) {
-		running(ctx)
-		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
-		before, err := milo1.Guests(ctx)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(milo1.Upgrade(ctx)).To(Succeed(), logs)
-		Expect(milo1.Writes(ctx, 20)).To(Succeed(), logs)
-		Expect(domain(milo1.Guests(ctx))).To(Equal(domain(before, nil)), "number of the guest's domain")
-		running(ctx)
-		took(site.Phase{Name: "longest wait", Took: intact(ctx, milo1)})
 	}, SpecTimeout(20*time.Minute))
 }
 
