@@ -129,6 +129,27 @@ var _ = Describe("What protocol B has told", func() {
 		Expect(p.b.disk[64*512]).To(Equal(byte('y')))
 	})
 
+	It("is sent again to a peer that has restarted, and says that its copy is old", func() {
+		fenced := func(c *replica.Config) {
+			inB(c)
+			withFencing(replica.ResourceAndStonith)(c)
+		}
+		p := synced(fenced)
+		p.b.hold[replica.Flush] = true
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustWrite(2, 64, 'y')
+		p.part()
+		p.b.mustOrder(replica.OrderOutdate, true)
+		p.b.crash()
+		clear(p.b.disk[8*512 : 9*512])
+		p.b.comesUp(fenced)
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+		p.join()
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
+
 	It("is on the peer's disk, if that is the only one, and the user wants it to be on a disk", func() {
 		p := synced(inB)
 		p.a.loseDisk(1)

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -231,23 +232,19 @@ func (r *Resource) mayBeBack() bool {
 }
 
 // resend sends again what was not confirmed, in the old order. What protocol C has
-// told is on the peer's disk (see sendWrite), and what B has told is in its memory: sent
-// again, it would be on top of what came after it, and the peer would go on with that if
-// this node died then. In B the last of these goes out all the same, as nothing of them
-// came after it: behind it is a barrier, for all of them.
+// told is on the peer's disk (see sendWrite): sent again, it would be on top of what
+// came after it, and the peer would go on with that if this node died then. What B has
+// told is in its memory, or was, if it has restarted: of that only what nothing came
+// after goes out.
 func (r *Resource) resend() {
 	told := r.requests.told.all()
-	last := len(told) - 1
-	for last >= 0 && !told[last].held {
-		last--
-	}
-	for i := range told[:last+1] {
+	for i := range told {
 		switch q := &told[i]; {
 		case !q.held:
 		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolC:
 			q.held, q.barrier = false, false
 		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolB:
-			if i == last {
+			if !isWrittenAgain(q, told[i+1:]) {
 				r.sendAgain(q)
 			}
 			q.held, q.epoch, q.remote = false, r.epochs.current, halfDone
@@ -268,6 +265,14 @@ func (r *Resource) resend() {
 	r.requests.held = 0
 	r.epochs.closeSoon()
 	r.passed = true
+}
+
+// isWrittenAgain tells whether one of the later writes that wait has all of the range of
+// a write.
+func isWrittenAgain(q *request, later []request) bool {
+	return slices.ContainsFunc(later, func(l request) bool {
+		return l.held && l.sector <= q.sector && l.sector+uint64(l.size)/512 >= q.sector+uint64(q.size)/512
+	})
 }
 
 func (r *Resource) sendAgain(q *request) {
