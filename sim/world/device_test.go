@@ -10,6 +10,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 // A superblock whose write was under way when the power went is on the disk, or not;
@@ -53,12 +54,13 @@ func TestPowerLossDuringAWriteThatFlushes(t *testing.T) {
 // An image of half a copy is restored where the peer has a whole one, and not over the
 // only whole one.
 func TestRevertKeepsTheOnlyWholeCopy(t *testing.T) {
-	for name, c := range map[string]struct{ image, mine, theirs, restored bool }{
-		"half, and the peer's is whole":       {false, true, true, true},
-		"half, over the only whole one":       {false, true, false, false},
-		"half, over half":                     {false, false, false, true},
-		"whole, though the peer's is not":     {true, true, false, true},
-		"whole, over half, beside a half one": {true, false, false, true},
+	for name, c := range map[string]struct{ image, mine, theirs, begins, restored bool }{
+		"half, and the peer's is whole":       {mine: true, theirs: true, restored: true},
+		"half, and the peer's was to be half": {mine: true, theirs: true, begins: true},
+		"half, over the only whole one":       {mine: true},
+		"half, over half":                     {restored: true},
+		"whole, though the peer's is not":     {image: true, mine: true, restored: true},
+		"whole, over half, beside a half one": {image: true, restored: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -71,6 +73,9 @@ func TestRevertKeepsTheOnlyWholeCopy(t *testing.T) {
 			n.Remember()
 			n.disk.label(g, 2, c.mine)
 			w.nodes[1].disk.label(g, 3, c.theirs)
+			if c.begins {
+				w.nodes[1].alive, w.nodes[1].state.Conn = true, drbdwire.WFSyncUUID
+			}
 			n.PowerLoss()
 			n.Revert()
 			super, _, _ := n.disk.superblock()

@@ -1,6 +1,10 @@
 package world
 
-import "time"
+import (
+	"time"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
 
 // illness is what is wrong with a disk for good, or with a part of it.
 type illness struct {
@@ -115,7 +119,7 @@ func (n *Node) Remember() {
 // whole one.
 func (n *Node) Revert() {
 	old := n.disk.ill.snapshot
-	if old == nil || n.alive || n.disk.isWhole() && !n.w.nodes[1-n.id].disk.isWhole() && !old.isWhole() {
+	if old == nil || n.alive || n.disk.isWhole() && !n.w.nodes[1-n.id].staysWhole() && !old.isWhole() {
 		return
 	}
 	n.w.Tracef("%s has the disk of a while ago", Name(n.id))
@@ -134,4 +138,15 @@ func (n *Node) Revert() {
 	}
 	n.disk.data, n.disk.meta, n.disk.size, n.disk.last = data, meta, old.size, old.last
 	n.w.compareAll()
+}
+
+// staysWhole tells whether the node has a whole copy that is not about to be
+// overwritten by a resync.
+func (n *Node) staysWhole() bool {
+	switch n.state.Conn {
+	case drbdwire.StartingSyncT, drbdwire.WFBitMapT, drbdwire.WFSyncUUID:
+		return !n.alive && n.disk.isWhole()
+	default:
+		return n.disk.isWhole()
+	}
 }
