@@ -1,7 +1,6 @@
 package node_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,14 +18,7 @@ import (
 // the recording, which comes to the same again.
 func TestABrokenAssertionFreezesTheDevice(t *testing.T) {
 	g := NewWithT(t)
-	dir := t.TempDir()
-	text := "resource r1 {\n protocol C;\n"
-	for _, name := range []string{"milo1", "milo2"} {
-		disk := filepath.Join(dir, name+".img")
-		g.Expect(os.WriteFile(disk, make([]byte, 16<<20), 0o600)).To(Succeed())
-		text += fmt.Sprintf(" on %s { device /dev/drbd1; disk %s; address %s; meta-disk internal; }\n", name, disk, freeAddress(t))
-	}
-	g.Expect(os.WriteFile(filepath.Join(dir, "drbd.conf"), []byte(text+"}\n"), 0o600)).To(Succeed())
+	dir := freshPair(t)
 	n := startNode(t, dir, "milo1", func(o *node.Options) { o.Record = record.DefaultLimit })
 	frozen := func() string { return n.Status().Resources[0].Frozen }
 	g.Eventually(func() string { return n.Status().Resources[0].Disk }).WithTimeout(patience).Should(Equal("Inconsistent"))

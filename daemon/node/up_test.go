@@ -17,14 +17,7 @@ import (
 // that may come between.
 func TestAPromotionWhileANodeIsBroughtUp(t *testing.T) {
 	g := NewWithT(t)
-	dir := t.TempDir()
-	text := "resource r1 {\n protocol C;\n"
-	for _, name := range []string{"milo1", "milo2"} {
-		disk := filepath.Join(dir, name+".img")
-		g.Expect(os.WriteFile(disk, make([]byte, 16<<20), 0o600)).To(Succeed())
-		text += fmt.Sprintf(" on %s { device /dev/drbd1; disk %s; address %s; meta-disk internal; }\n", name, disk, freeAddress(t))
-	}
-	g.Expect(os.WriteFile(filepath.Join(dir, "drbd.conf"), []byte(text+"}\n"), 0o600)).To(Succeed())
+	dir := freshPair(t)
 	n := startNode(t, dir, "milo1")
 	var all sync.WaitGroup
 	for range 8 {
@@ -38,4 +31,19 @@ func TestAPromotionWhileANodeIsBroughtUp(t *testing.T) {
 	g.Eventually(func() string { return n.Status().Resources[0].Connection }).WithTimeout(patience).
 		Should(Equal("WFConnection"))
 	g.Expect(n.Status().Resources[0].Role).To(Equal("Primary"))
+}
+
+// freshPair is a folder with the drbd.conf of r1 and the empty disks of both nodes.
+func freshPair(t *testing.T) (dir string) {
+	t.Helper()
+	g := NewWithT(t)
+	dir = t.TempDir()
+	text := "resource r1 {\n protocol C;\n"
+	for _, name := range []string{"milo1", "milo2"} {
+		disk := filepath.Join(dir, name+".img")
+		g.Expect(os.WriteFile(disk, make([]byte, 16<<20), 0o600)).To(Succeed())
+		text += fmt.Sprintf(" on %s { device /dev/drbd1; disk %s; address %s; meta-disk internal; }\n", name, disk, freeAddress(t))
+	}
+	g.Expect(os.WriteFile(filepath.Join(dir, "drbd.conf"), []byte(text+"}\n"), 0o600)).To(Succeed())
+	return dir
 }

@@ -62,19 +62,10 @@ var _ = Describe("A write that the target of a resync refuses", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
 		shared := p.b.super().UUIDs.Current
-		var sent drbdwire.Data
-		p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
-			if cmd == drbdwire.CmdData {
-				sent, _ = drbdwire.DecodeData(data)
-			}
-		}
+		refuse := p.refusal()
 		p.a.write(2, 8, 'x', 4096)
 		p.run()
-		p.a.step(replica.Input{
-			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdNegAck,
-			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
-		})
-		p.run()
+		refuse()
 		Expect(p.a.done).NotTo(HaveKey(uint64(2)))
 
 		p.breakLink()

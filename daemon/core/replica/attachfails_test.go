@@ -47,18 +47,6 @@ var _ = Describe("A disk that fails while it is attached, or before users are to
 		Expect(restarts(p.b)).To(Equal(drbdwire.Outdated))
 	}, Entry("while it is told that it is in use", 0), Entry("while its log is emptied", 1))
 
-	// alone is a pair whose Primary loses its disk before it could go on alone.
-	alone := func() *pair {
-		p := synced()
-		p.a.hold[replica.MetaWrite] = true
-		p.part()
-		p.a.bad = true
-		p.a.release()
-		p.a.bad = false
-		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
-		return p
-	}
-
 	goesOn := func(p *pair) {
 		GinkgoHelper()
 		p.join()
@@ -69,14 +57,14 @@ var _ = Describe("A disk that fails while it is attached, or before users are to
 	}
 
 	DescribeTable("leaves a Primary that goes on over the peer's copy", func(writes int) {
-		p := alone()
+		p := losesDiskBeforeItIsAlone()
 		p.a.goodWrites, p.a.badWrites = writes, 1
 		Expect(p.a.order(replica.OrderAttach, false).Code).To(Equal(drbdwire.IsDiskless))
 		goesOn(p)
 	}, Entry("first", 0), Entry("second", 1))
 
 	It("leaves a Primary that goes on over the peer's copy when it fails before users were told of anything", func() {
-		p := alone()
+		p := losesDiskBeforeItIsAlone()
 		p.a.mustOrder(replica.OrderAttach, false)
 		p.a.badData = true
 		p.a.write(1, 8, 'x', 4096)

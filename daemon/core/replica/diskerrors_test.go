@@ -158,20 +158,11 @@ var _ = Describe("A write that the peer refuses", func() {
 	It("is not told before a generation without the peer is on record, though the refusal is the first that is heard", func() {
 		p := synced()
 		shared := p.a.super().UUIDs.Current
-		var sent drbdwire.Data
-		p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
-			if cmd == drbdwire.CmdData {
-				sent, _ = drbdwire.DecodeData(data)
-			}
-		}
+		refuse := p.refusal()
 		p.b.hold[replica.Write] = true
 		p.a.write(1, 8, 'x', 4096)
 		p.run()
-		p.a.step(replica.Input{
-			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdNegAck,
-			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
-		})
-		p.run()
+		refuse()
 		Expect(p.a.done).NotTo(HaveKey(uint64(1)))
 
 		By("the peer's word that its disk has failed comes")
@@ -185,23 +176,14 @@ var _ = Describe("A write that the peer refuses", func() {
 
 	It("is not told either when the peer is a target that has not begun, and whole", func() {
 		p := synced()
-		var sent drbdwire.Data
-		p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
-			if cmd == drbdwire.CmdData {
-				sent, _ = drbdwire.DecodeData(data)
-			}
-		}
+		refuse := p.refusal()
 		p.b.hold[replica.MetaWrite] = true
 		p.a.mustOrder(replica.OrderInvalidateRemote, false)
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
 		shared := p.a.super().UUIDs.Current
 		p.a.write(1, 8, 'x', 4096)
 		p.run()
-		p.a.step(replica.Input{
-			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdNegAck,
-			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
-		})
-		p.run()
+		refuse()
 		Expect(p.a.done).NotTo(HaveKey(uint64(1)))
 
 		By("the peer's word that its disk has failed comes")
@@ -319,3 +301,20 @@ var _ = Describe("A disk that fails while the peer is asked to let its copy be o
 		Expect(p.b.core.Status().OutOfSync).To(BeZero())
 	})
 })
+
+// refusal lets the peer refuse the write of one block that goes out next, when it is called.
+func (p *pair) refusal() (refuse func()) {
+	var sent drbdwire.Data
+	p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
+		if cmd == drbdwire.CmdData {
+			sent, _ = drbdwire.DecodeData(data)
+		}
+	}
+	return func() {
+		p.a.step(replica.Input{
+			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: drbdwire.CmdNegAck,
+			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
+		})
+		p.run()
+	}
+}

@@ -183,33 +183,21 @@ var _ = Describe("A disk with errors, of which the peer has a whole copy", func(
 		Expect(after(p)).To(Equal(drbdwire.Outdated))
 	}, Entry("before the order is on record", 0), Entry("when a part of it is", 1))
 
-	// alone is a pair whose Primary loses its disk before it could go on alone.
-	alone := func() *pair {
-		p := synced()
-		p.a.hold[replica.MetaWrite] = true
-		p.part()
-		p.a.bad = true
-		p.a.release()
-		p.a.bad = false
-		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
-		return p
-	}
-
 	It("is known to be old when it failed while the peer was away, which is back", func() {
-		p := alone()
+		p := losesDiskBeforeItIsAlone()
 		p.join()
 		goesOn(p)
 		Expect(after(p)).To(Equal(drbdwire.Outdated))
 	})
 
 	It("is as good as before when it failed while the peer was away, and that did not come back", func() {
-		p := alone()
+		p := losesDiskBeforeItIsAlone()
 		p.pass(time.Minute)
 		Expect(after(p)).To(Equal(drbdwire.Consistent))
 	})
 
 	It("is attached again while the peer is away", func() {
-		p := alone()
+		p := losesDiskBeforeItIsAlone()
 		p.a.mustOrder(replica.OrderAttach, false)
 		Expect(p.a.core.State().Disk).To(Equal(drbdwire.UpToDate))
 	})
@@ -319,3 +307,17 @@ var _ = Describe("A disk of a Primary that fails during a resize", func() {
 		Entry("with metadata that overlaps the old", 12*1024),
 	)
 })
+
+// losesDiskBeforeItIsAlone is a pair whose Primary loses its peer, and its disk before it
+// could go on alone.
+func losesDiskBeforeItIsAlone() *pair {
+	GinkgoHelper()
+	p := synced()
+	p.a.hold[replica.MetaWrite] = true
+	p.part()
+	p.a.bad = true
+	p.a.release()
+	p.a.bad = false
+	Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+	return p
+}
