@@ -193,12 +193,12 @@ func (m *Machine) sayAlone(i int) {
 	}})
 }
 
-// goesOn tells whether a Primary without its peer has data that its users go on with,
+// goesOn tells whether a node without its peer has data that its users go on with,
 // or have gone on with.
 func (m *Machine) goesOn(i int) bool {
 	s := m.resources[i].State()
-	return s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected &&
-		(s.Disk == drbdwire.UpToDate || m.resources[i].LostOnlyCopy())
+	return s.Conn < drbdwire.Connected &&
+		(s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate || m.resources[i].LostOnlyCopy())
 }
 
 // askAlone asks the peer what it goes on alone with.

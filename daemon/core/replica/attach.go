@@ -342,10 +342,11 @@ func (r *Resource) unanswered() uint64 {
 // the peer was lost, which was whole, and nobody was told of anything in it.
 func (r *Resource) loseOnlyCopy() {
 	s := r.state
-	if s.Disk <= drbdwire.Attaching || s.Role != drbdwire.Primary || r.bits == nil {
+	if s.Disk <= drbdwire.Attaching || r.bits == nil {
 		return
 	}
-	r.meta.only = !r.peerIsWhole() && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins()
+	r.meta.only = !r.peerIsWhole() && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins() &&
+		(s.Role == drbdwire.Primary || r.uuids.Bitmap != 0 && r.meta.flags&drbdmeta.MDWasUpToDate != 0)
 }
 
 // begins tells whether the generation that follows the one on disk is not there yet,

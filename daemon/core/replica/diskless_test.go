@@ -392,6 +392,56 @@ var _ = Describe("A Secondary", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
+	// letsGo is a pair whose first node has gone on alone, and has no disk any more
+	// when both meet.
+	letsGo := func(lose func(e *end)) *pair {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustOrder(replica.OrderSecondary, false)
+		lose(p.a)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
+		return p
+	}
+	ordered := func(e *end) { e.mustOrder(replica.OrderDetach, false) }
+
+	DescribeTable("that has let go of newer data than its peer's lets nobody go on with that", func(lose func(e *end)) {
+		p := letsGo(lose)
+		answer := p.b.order(replica.OrderPrimary, false)
+		Expect(answer.Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(answer.Text).To(ContainSubstring("newer data"))
+		answer = p.a.order(replica.OrderPrimary, false)
+		Expect(answer.Code).To(Equal(drbdwire.NoUpToDateDisk))
+		Expect(answer.Text).To(ContainSubstring("newer data"))
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		p.b.mustOrder(replica.OrderPrimary, false)
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+	},
+		Entry("by order", ordered),
+		Entry("by order after a restart", func(e *end) {
+			e.mustOrder(replica.OrderShutdown, false)
+			e.crash()
+			e.up()
+			ordered(e)
+		}),
+	)
+
+	It("that has let go of newer data obeys who forces the peer's", func() {
+		p := letsGo(ordered)
+		p.b.mustOrder(replica.OrderPrimary, true)
+		Expect(p.b.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		p.b.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderPrimary, false)
+	})
+
+	It("that has let go of newer data obeys who forces it", func() {
+		p := letsGo(ordered)
+		p.a.mustOrder(replica.OrderPrimary, true)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+	})
+
 	It("whose disk fails during the attach says so", func() {
 		p := synced()
 		p.b.crash()

@@ -272,3 +272,52 @@ var _ = Describe("A target whose disk fails before it begins, and is still whole
 		Expect(p.b.data()).To(Equal(p.a.data()))
 	})
 })
+
+var _ = Describe("A source that has not yet noted the end of its resync", func() {
+	// misses is a pair whose first node was the source, and whose disk hangs since.
+	misses := func() *pair {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.hold[replica.Write] = true
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.hangDisk()
+		p.b.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.super().UUIDs.Bitmap).NotTo(BeZero())
+		return p
+	}
+
+	It("is no target before it has: it could take both copies for equal after a crash", func() {
+		p := misses()
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 90})
+		p.wait()
+		Expect(p.a.answers).NotTo(HaveKey(uint64(90)))
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		p.a.wakeDisk()
+		p.wait()
+		Expect(p.a.answers[90].Code).To(Equal(drbdwire.Success))
+		Expect(p.b.decided).To(ContainElement(ContainSubstring("resync ended on the source")))
+	})
+
+	It("does not become one by order of the peer", func() {
+		p := misses()
+		Expect(p.b.order(replica.OrderInvalidateRemote, false).Code).To(Equal(drbdwire.InTransientState))
+		p.a.wakeDisk()
+		p.b.mustOrder(replica.OrderInvalidateRemote, false)
+	})
+
+	It("is none when it loses its disk instead", func() {
+		p := misses()
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 90})
+		p.wait()
+		p.a.bad = true
+		p.a.wakeDisk()
+		p.wait()
+		Expect(p.a.answers[90].Code).To(BeNumerically("<", drbdwire.Success))
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
+	})
+})

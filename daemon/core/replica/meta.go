@@ -47,7 +47,7 @@ type metadata struct {
 	bad bool
 	// givenUp: this copy is to be overwritten by order, and the resync is about to begin.
 	givenUp bool
-	// only: when this Primary lost its disk, that had writes of its users which no
+	// only: when this node lost its disk, that had writes of its users which no
 	// peer has, though one may have the same generation: the source of a resync
 	// that goes on alone makes no new one.
 	only bool

@@ -262,6 +262,8 @@ func (r *Resource) startFullSync(conn drbdwire.ConnState) {
 	case conn == drbdwire.StartingSyncT && (s.Role == drbdwire.Primary || s.PeerDisk != drbdwire.UpToDate),
 		conn == drbdwire.StartingSyncS && (s.Peer == drbdwire.Primary || s.Disk != drbdwire.UpToDate):
 		r.refuse(drbdwire.NoUpToDateDisk, "the side to be overwritten is Primary, or the other is not UpToDate")
+	case conn == drbdwire.StartingSyncT && !r.endIsOnRecord():
+		r.order.stage = stageDrain
 	default:
 		r.ask(drbdwire.CmdStateChgReq, uint32(drbdwire.ConnMask)<<4, uint32(conn)<<4)
 	}
@@ -290,7 +292,11 @@ func (r *Resource) peerAnswered(data []byte) error {
 		r.leaveAnswered(granted, a.Code)
 	case OrderPrimary:
 		if !granted {
-			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
+			why := "refused by the peer: " + a.Code.String()
+			if a.Code == drbdwire.NoUpToDateDisk && r.state.PeerDisk < drbdwire.Inconsistent {
+				why = "refused by the peer: it knows of newer data on the disk that it has let go: attach that, or force this"
+			}
+			r.refuse(a.Code, why)
 			return nil
 		}
 		r.becomePrimary()
@@ -379,6 +385,24 @@ func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
 	r.set(next, "waiting for the source")
 }
 
+// endIsOnRecord tells whether the disk says that the last resync from here is over. Else
+// it is no target: if neither its start gets there, both disks say that they were sources
+// of the same generation, and count for equal.
+func (r *Resource) endIsOnRecord() bool {
+	return r.uuids.Bitmap != 0 || r.meta.last.super.UUIDs.Bitmap == 0
+}
+
+// invalidateOnRecord goes on with the order once that is so.
+func (r *Resource) invalidateOnRecord() {
+	switch {
+	case r.state.Disk < drbdwire.Inconsistent:
+		r.refuse(drbdwire.NoLocalDisk, "the disk was lost before it said that the last resync is over")
+	case r.endIsOnRecord():
+		r.order.stage = stageStart
+		r.invalidate()
+	}
+}
+
 // isGivenUp tells whether this copy is to be overwritten by order, and the source may
 // lose what it knows of that before it has it on record. It would take both copies for
 // equal then, and this one might be copied. So this one is none that anybody can go on
@@ -405,6 +429,8 @@ func (r *Resource) advanceOrder() {
 		switch {
 		case r.order.kind == OrderDetach:
 			r.detached()
+		case r.order.kind == OrderInvalidate:
+			r.invalidateOnRecord()
 		case r.order.joins:
 			r.drainedToJoin()
 		default:

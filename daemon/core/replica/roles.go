@@ -44,7 +44,7 @@ func (r *Resource) promote() {
 		return
 	}
 	mask, value := uint32(3), uint32(drbdwire.Primary)
-	if r.forcing() {
+	if r.order.force && r.state.Disk >= drbdwire.Inconsistent { // also what is good already: the peer may know better
 		mask |= 15 << 9
 		value |= uint32(drbdwire.UpToDate) << 9
 	}
@@ -60,7 +60,9 @@ func (r *Resource) tryAgain() {
 }
 
 // forcing tells whether the order declares data good that is not known to be.
-func (r *Resource) forcing() bool { return r.order.force && r.state.Disk < drbdwire.UpToDate }
+func (r *Resource) forcing() bool {
+	return r.order.force && r.state.Disk >= drbdwire.Inconsistent && r.state.Disk < drbdwire.UpToDate
+}
 
 // MayPromote tells whether a promotion would be refused, and why: a node that
 // can't be sure that it has the newest data does not serve it unless forced.
@@ -75,6 +77,8 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 		return drbdwire.InTransientState, "the disk is being attached"
 	case s.Peer == drbdwire.Primary:
 		return drbdwire.TwoPrimaries, "the peer is Primary"
+	case r.LostOnlyCopy() && !force:
+		return drbdwire.NoUpToDateDisk, "the disk that this node has let go has newer data than the peer's: attach it, or force this"
 	case r.askFirst() && (s.Disk == drbdwire.UpToDate || s.Disk == drbdwire.Consistent && r.waiting.over):
 		return drbdwire.PrimaryNOP, "the peer is not known to be outdated or dead"
 	case planted.On(planted.PromoteOutdated) && s.Disk == drbdwire.Outdated,
@@ -265,6 +269,8 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return drbdwire.ConcurrentStChg, nil
 	case mask.Role != 0 && value.Role == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent && s.Disk < drbdwire.UpToDate:
 		return drbdwire.NoUpToDateDisk, nil // the peer has not heard yet that this copy is in doubt
+	case mask.Role != 0 && value.Role == drbdwire.Primary && mask.Disk == 0 && r.LostOnlyCopy():
+		return drbdwire.NoUpToDateDisk, nil
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && r.order.kind == OrderDetach:
 		return drbdwire.ConcurrentStChg, nil // or both were without a disk
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate:
@@ -274,6 +280,7 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		next := r.state
 		if mask.Role != 0 {
 			next.Peer = value.Role
+			r.meta.only = r.meta.only && value.Role != drbdwire.Primary // or it was forced
 		}
 		// A disk that was declared UpToDate by force is news for the
 		// handshake that the peer's P_STATE starts, so it is not taken here.
@@ -306,6 +313,9 @@ func (r *Resource) consentFullSync(conn drbdwire.ConnState) (drbdwire.Code, func
 	if own == drbdwire.StartingSyncT && (s.Role == drbdwire.Primary || s.Disk < drbdwire.Inconsistent) ||
 		own == drbdwire.StartingSyncS && s.Disk != drbdwire.UpToDate {
 		return drbdwire.NoUpToDateDisk, nil
+	}
+	if own == drbdwire.StartingSyncT && !r.endIsOnRecord() {
+		return drbdwire.InTransientState, nil
 	}
 	return drbdwire.Success, func() {
 		r.enterFullSync(own)

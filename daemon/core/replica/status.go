@@ -85,10 +85,10 @@ func (r *Resource) State() drbdwire.State { return r.state }
 // Primary.
 func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }
 
-// LostOnlyCopy tells whether users of this Primary have nothing to go on with, since its
-// disk failed, and were told of writes that are nowhere else.
+// LostOnlyCopy tells whether users have nothing to go on with, since this node has let go of
+// its disk, and were told of writes that are nowhere else.
 func (r *Resource) LostOnlyCopy() bool {
-	return r.state.Role == drbdwire.Primary && r.state.Disk == drbdwire.Diskless && r.meta.only
+	return r.state.Disk == drbdwire.Diskless && r.meta.only
 }
 
 // OutOfSync tells whether the bitmap marks a block that the range touches as
