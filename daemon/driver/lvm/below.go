@@ -137,6 +137,30 @@ func replicated(device string) bool {
 	return strings.HasPrefix(device, "nbd") || strings.HasPrefix(device, "drbd")
 }
 
+// givenUp tells whether a device is one that a resource had before: a daemon gave it up when the data had changed under
+// its users. It stays as long as they hold it, with nothing but errors for them, and the resource has another one. One
+// that only waits for its daemon is the resource's still.
+func (g Group) givenUp(device string) bool {
+	if !strings.HasPrefix(firstLine(filepath.Join(g.root(), "sys/block", device, "backend")), "pollux:") {
+		return false
+	}
+	for _, d := range g.Devices {
+		now := kernelName(g.root(), d)
+		if now == device {
+			return false
+		}
+		if _, err := os.Stat(filepath.Join(g.root(), "sys/block", now)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// onGivenUp tells whether a device is such a one, or stands on one.
+func (g Group) onGivenUp(device string) bool {
+	return g.givenUp(device) || slices.ContainsFunc(names(filepath.Join(g.root(), "sys/block", device, "slaves")), g.onGivenUp)
+}
+
 // elsewhere says where a mapped volume stands, if that is not on the group's
 // devices. It is "" also if that can't be told.
 func (g Group) elsewhere(device string) string {
@@ -156,6 +180,9 @@ func (g Group) elsewhere(device string) string {
 		name := next[i]
 		if at, ok := wrong[name]; ok {
 			return at
+		}
+		if i > 0 && g.givenUp(name) {
+			return name + ", which was given up"
 		}
 		if i > 0 && (slices.Contains(ours, name) || replicated(name)) {
 			safe = true

@@ -133,6 +133,9 @@ func (g Group) Activate(ctx context.Context) error {
 			return fmt.Errorf("activate volume group %s: %w", g.Name, err)
 		}
 	}
+	if err := g.dropGivenUp(ctx); err != nil {
+		return fmt.Errorf("activate volume group %s: %w", g.Name, err)
+	}
 	_, changed := g.lvm(ctx, changeLimit, "vgchange", "-aey", g.Name)
 	volumes, err := g.volumes(ctx)
 	switch {
@@ -156,6 +159,19 @@ func (g Group) Activate(ctx context.Context) error {
 	return nil
 }
 
+// dropGivenUp takes volumes out of the kernel that stand on a device which was given up. LVM, which goes by identifiers,
+// would take the group for active.
+func (g Group) dropGivenUp(ctx context.Context) error {
+	volumes, err := g.volumes(ctx)
+	if err != nil || !slices.ContainsFunc(volumes, func(v volume) bool { return v.active() && g.onGivenUp("dm-"+v.Minor) }) {
+		return err
+	}
+	if _, err := g.lvm(ctx, changeLimit, "vgchange", "-an", g.Name); err != nil {
+		return fmt.Errorf("it is still active on a device that was given up: %w", g.inUse(ctx, err))
+	}
+	return nil
+}
+
 // Deactivate makes the group unusable on this node and looks whether it is.
 // Volumes that somebody uses make it fail; the error says who.
 func (g Group) Deactivate(ctx context.Context) error {
@@ -175,10 +191,15 @@ func (g Group) Deactivate(ctx context.Context) error {
 	case changed == nil:
 		changed = fmt.Errorf("vgchange succeeded, but afterwards: %s", text)
 	}
+	return fmt.Errorf("deactivate volume group %s: %w", g.Name, g.inUse(ctx, changed))
+}
+
+// inUse adds to an error who uses the group's volumes.
+func (g Group) inUse(ctx context.Context, err error) error {
 	if users := g.users(ctx); len(users) > 0 {
-		return fmt.Errorf("deactivate volume group %s: %w: in use: %s", g.Name, changed, strings.Join(users, "; "))
+		return fmt.Errorf("%w: in use: %s", err, strings.Join(users, "; "))
 	}
-	return fmt.Errorf("deactivate volume group %s: %w", g.Name, changed)
+	return err
 }
 
 // remove takes volumes out of the kernel whose device LVM can't read any

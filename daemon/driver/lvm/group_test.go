@@ -192,6 +192,52 @@ var _ = Describe("A volume group that is in use", func() {
 	})
 })
 
+var _ = Describe("A volume group that is active on a device which was given up", func() {
+	var m *machine
+	BeforeEach(func() {
+		m = newMachine()
+		m.active = true
+		m.volume("dm-0", "my_vg-test_lv", "nbd0")
+		m.write("sys/block/nbd0/backend", "pollux:r1\n")
+		m.write("sys/block/nbd1/backend", "pollux:r1\n")
+		m.write("dev/nbd1", "")
+		Expect(os.Symlink("nbd1", filepath.Join(m.root, "dev/drbd1"))).To(Succeed())
+	})
+
+	It("does not run: the resource has another one", func(ctx SpecContext) {
+		state, text, err := m.group().Status(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(state).To(Equal(failover.Stopped))
+		Expect(text).To(Equal("active, but not here: test_lv on nbd0, which was given up"))
+	})
+
+	It("is made active anew", func(ctx SpecContext) {
+		Expect(m.group().Start(ctx)).To(Succeed())
+		Expect(m.calls).To(ContainElements("vgchange -an my_vg", "vgchange -aey my_vg"))
+		Expect(m.active).To(BeTrue())
+	})
+
+	It("is not while somebody holds it", func(ctx SpecContext) {
+		m.open = true
+		Expect(m.group().Start(ctx)).To(MatchError(And(
+			HavePrefix("activate volume group my_vg: it is still active on a device that was given up: vgchange "),
+			HaveSuffix("in use: test_lv by a user that was not found"))))
+		Expect(m.calls).NotTo(ContainElement("vgchange -aey my_vg"))
+	})
+
+	It("is taken out of the kernel when the group is stopped", func(ctx SpecContext) {
+		Expect(m.group().Stop(ctx)).To(Succeed())
+		Expect(m.calls).To(ContainElement("vgchange -an my_vg"))
+	})
+
+	It("runs when the device only waits", func(ctx SpecContext) {
+		Expect(os.Remove(filepath.Join(m.root, "dev/drbd1"))).To(Succeed())
+		state, _, err := m.group().Status(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(state).To(Equal(failover.Running))
+	})
+})
+
 var _ = Describe("A volume group whose device was lost", func() {
 	var m *machine
 	BeforeEach(func() {

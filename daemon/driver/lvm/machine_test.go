@@ -88,7 +88,9 @@ func (m *machine) run(_ context.Context, p command.Program) (command.Result, err
 		return m.answer(p, "vgchange-an-unknown")
 	case call == "vgchange -an my_vg":
 		answer := m.pick("vgchange-an-open", "vgchange-an", "vgchange-an-already")
-		m.active = m.active && m.open
+		if m.active = m.active && m.open; !m.active {
+			Expect(os.RemoveAll(filepath.Join(m.root, "sys/block/dm-0"))).To(Succeed())
+		}
 		return m.answer(p, answer)
 	default:
 		return command.Result{}, fmt.Errorf("no recording of %s", p)

@@ -62,7 +62,8 @@ func (g Group) volumes(ctx context.Context) ([]volume, error) {
 
 // mapped are the group's volumes that the kernel has, by the name that the
 // device mapper gives them. Those of a group that only has the same name, or
-// that are on the disk below, are strayed, with where they stand.
+// that are on the disk below, are strayed, with where they stand. What is on a device that was given up is left to be
+// taken away.
 func (g Group) mapped() (left, strayed []string, err error) {
 	entries, err := os.ReadDir(filepath.Join(g.root(), "sys/block"))
 	if err != nil {
@@ -73,7 +74,7 @@ func (g Group) mapped() (left, strayed []string, err error) {
 		if group, _ := m.split(); !ok || group != g.Name {
 			continue
 		}
-		if at := g.elsewhere(m.device); at != "" {
+		if at := g.elsewhere(m.device); at != "" && !g.onGivenUp(m.device) {
 			strayed = append(strayed, m.name+" is on "+at)
 		} else {
 			left = append(left, m.name)
