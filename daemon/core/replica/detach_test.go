@@ -59,6 +59,30 @@ var _ = Describe("An order to detach", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
+	It("that is refused while it was written down leaves nothing to the next order", func() {
+		p := synced(withVerify)
+		p.b.hold[replica.MetaWrite] = true
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 70})
+		p.run()
+		Expect(p.b.answers).NotTo(HaveKey(uint64(70)))
+		p.a.verify(0, 0)
+		p.run()
+		Expect(p.b.answers[70].Code).To(Equal(drbdwire.ResyncRunning))
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 71})
+		p.run()
+
+		By("the disk answers what the first one has asked of it")
+		answer := p.b.held[0]
+		p.b.held = p.b.held[1:]
+		answer()
+		p.run()
+		Expect(p.b.answers).NotTo(HaveKey(uint64(71)))
+		p.b.release()
+		Expect(p.b.answers[71].Code).To(Equal(drbdwire.Success))
+		Expect(p.b.exposed).To(BeTrue())
+	})
+
 	It("is not given by both at once", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderSecondary, false)

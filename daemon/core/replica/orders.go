@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -122,6 +123,8 @@ func (r *Resource) finish(code drbdwire.Code, text string) {
 	}
 	r.emit(Effect{Kind: Answer, ID: r.order.id, Code: code, Text: text})
 	r.order = r.order.leaving()
+	// What it waited for says nothing about the next order.
+	r.meta.gates = slices.DeleteFunc(r.meta.gates, func(g gate) bool { return g.what == gateOrder })
 }
 
 // leaving is what outlasts an order: what the end of the link will mean.
