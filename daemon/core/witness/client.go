@@ -179,13 +179,10 @@ func (c *Client) ask() {
 	wanted, missing := false, false
 	for i := range c.groups {
 		flags := c.groups[i].flags
-		if c.Until(i) > c.now {
-			flags |= witnesswire.Held
-		}
-		wanted = wanted || flags&witnesswire.Want != 0
-		missing = missing || flags&witnesswire.Want != 0 && flags&witnesswire.Held == 0
+		want := flags&witnesswire.Want != 0
+		wanted = wanted || want
+		missing = missing || want && c.Until(i) <= c.now
 		note.flags = append(note.flags, flags)
-		ask.Groups[i] = witnesswire.Group{Flags: flags, Name: c.cfg.Groups[i]}
 	}
 	c.askAt = c.now + c.cfg.Lease/6
 	switch {
@@ -195,11 +192,22 @@ func (c *Client) ask() {
 		c.askAt = c.now + c.cfg.Lease/3
 	}
 	if c.cfg.Policy == ByWitness {
-		ask.Incarnation = c.incarnation[theWitness]
-		c.out = append(c.out, Effect{Kind: AskWitness, Data: ask.Append(nil)})
+		c.out = append(c.out, Effect{Kind: AskWitness, Data: c.to(theWitness, ask, note.flags)})
 	}
-	ask.Incarnation = c.incarnation[thePeer]
-	c.out = append(c.out, Effect{Kind: AskPeer, Data: ask.Append(nil)})
+	c.out = append(c.out, Effect{Kind: AskPeer, Data: c.to(thePeer, ask, note.flags)})
+}
+
+// to is a question to one of those who have a vote. What this node holds by another one's
+// shows nobody that has started anew what it has promised itself: the peer may have that.
+func (c *Client) to(who int, ask witnesswire.Ask, flags []witnesswire.Flags) []byte {
+	ask.Incarnation = c.incarnation[who]
+	for i := range ask.Groups {
+		ask.Groups[i] = witnesswire.Group{Flags: flags[i], Name: c.cfg.Groups[i]}
+		if c.groups[i].until[who] > c.now {
+			ask.Groups[i].Flags |= witnesswire.Held
+		}
+	}
+	return ask.Append(nil)
 }
 
 // answered takes the answer of one who has a vote.

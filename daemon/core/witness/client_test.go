@@ -124,6 +124,29 @@ func TestTheHolderKnowsFirst(t *testing.T) {
 	g.Expect(p.held(1)).To(BeFalse(), "not yet")
 }
 
+// That a node holds the lease by the peer's vote says nothing of what a witness that has
+// started anew promised before: the peer may have its vote.
+func TestAWitnessForgetsItsPromise(t *testing.T) {
+	g, p := NewWithT(t), newPair(witness.ByWitness)
+	p.lost = [2]bool{true, false}
+	p.pass(lease)
+	p.want(0)
+	g.Expect(p.held(0)).To(BeTrue(), "by the peer's vote")
+	p.cut = true
+	p.want(1)
+	p.pass(20 * time.Second)
+	g.Expect(p.held(1)).To(BeFalse(), "its own vote is promised")
+	g.Expect(p.held(0)).To(BeTrue())
+
+	p.voter = witness.NewVoter(p.now, lease, 8)
+	p.lost = [2]bool{false, true}
+	for range 60 {
+		p.pass(time.Second)
+		g.Expect(p.held(0) && p.held(1)).To(BeFalse(), "%v", p.now)
+	}
+	g.Expect(p.held(0)).To(BeTrue())
+}
+
 func TestAnOperatorsWord(t *testing.T) {
 	g, p := NewWithT(t), newPair(witness.Freeze)
 	p.cut = true

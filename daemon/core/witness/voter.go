@@ -13,7 +13,7 @@
 // question, who got it from when it asked, each on its own monotonic clock. So
 // the holder knows first. Nothing is written down: a Voter that has started
 // anew waits as long as a promise may last before it makes one to a node that
-// can't show that it is the holder.
+// can't show that it has that already.
 //
 // Voter is who gives promises, Client is the node that collects them. Neither
 // does I/O.

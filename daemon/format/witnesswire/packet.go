@@ -49,7 +49,7 @@ type Flags uint8
 // The flags. None of them: the node neither runs the group nor is to run it.
 const (
 	Want  Flags = 1  // it runs the group, or is to
-	Held  Flags = 2  // it holds the lease at this moment, by its own clock
+	Held  Flags = 2  // it has the vote of who is asked at this moment, by its own clock
 	Alone Flags = 4  // its data goes on, or is about to, without the other node's
 	Equal Flags = 8  // both nodes' data are whole and equal, and connected
 	Force Flags = 16 // an operator vouches that the other node runs nothing, and its data do not matter
