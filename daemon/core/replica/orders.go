@@ -389,8 +389,8 @@ func (r *Resource) enterFullSync(conn drbdwire.ConnState) {
 }
 
 // endIsOnRecord tells whether the disk says that the last resync from here is over. Else
-// it is no target: if neither its start gets there, both disks say that they were sources
-// of the same generation, and count for equal.
+// it is no target: if the start of the next one does not get there either, both disks say
+// that they were sources of the same generation, and count for equal.
 func (r *Resource) endIsOnRecord() bool {
 	return r.uuids.Bitmap != 0 || r.meta.last.super.UUIDs.Bitmap == 0
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/export/kernel"
 )
 
 // Below is the disk below a resource. It carries the same volume group as the
@@ -141,7 +142,7 @@ func replicated(device string) bool {
 // its users. It stays as long as they hold it, with nothing but errors for them, and the resource has another one. One
 // that only waits for its daemon is the resource's still.
 func (g Group) givenUp(device string) bool {
-	if !strings.HasPrefix(firstLine(filepath.Join(g.root(), "sys/block", device, "backend")), "pollux:") {
+	if !strings.HasPrefix(firstLine(filepath.Join(g.root(), "sys/block", device, "backend")), kernel.IdentifierPrefix) {
 		return false
 	}
 	for _, d := range g.Devices {

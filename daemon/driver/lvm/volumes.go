@@ -62,8 +62,8 @@ func (g Group) volumes(ctx context.Context) ([]volume, error) {
 
 // mapped are the group's volumes that the kernel has, by the name that the
 // device mapper gives them. Those of a group that only has the same name, or
-// that are on the disk below, are strayed, with where they stand. What is on a device that was given up is left to be
-// taken away.
+// that are on the disk below, are strayed, with where they stand. Those on a device
+// that was given up are left: they are to be taken away.
 func (g Group) mapped() (left, strayed []string, err error) {
 	entries, err := os.ReadDir(filepath.Join(g.root(), "sys/block"))
 	if err != nil {

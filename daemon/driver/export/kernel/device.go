@@ -129,7 +129,11 @@ func New(c Config) *Device {
 // Path is where users find the device.
 func (d *Device) Path() string { return d.config.Path }
 
-func (d *Device) identifier() string { return "pollux:" + d.config.Resource }
+// IdentifierPrefix begins what the kernel shows as the backend of a device of pollux; the name of its resource follows. It
+// is there for as long as anybody holds the device, also when that was given up.
+const IdentifierPrefix = "pollux:"
+
+func (d *Device) identifier() string { return IdentifierPrefix + d.config.Resource }
 
 // links are the names of the device that do not depend on which one was free.
 func (d *Device) links() []string { return []string{d.config.Path, "/dev/pollux/" + d.config.Resource} }
