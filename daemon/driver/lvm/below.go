@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/optionc/pollux/daemon/driver/command"
-	"github.com/optionc/pollux/daemon/driver/export/kernel"
 )
 
 // Below is the disk below a resource. It carries the same volume group as the
@@ -138,11 +137,14 @@ func replicated(device string) bool {
 	return strings.HasPrefix(device, "nbd") || strings.HasPrefix(device, "drbd")
 }
 
+// backendPrefix is export/kernel's IdentifierPrefix: one driver does not import another, and a test holds them together.
+const backendPrefix = "pollux:"
+
 // givenUp tells whether a device is one that a resource had before: a daemon gave it up when the data had changed under
 // its users. It stays as long as they hold it, with nothing but errors for them, and the resource has another one. One
 // that only waits for its daemon is the resource's still.
 func (g Group) givenUp(device string) bool {
-	if !strings.HasPrefix(firstLine(filepath.Join(g.root(), "sys/block", device, "backend")), kernel.IdentifierPrefix) {
+	if !strings.HasPrefix(firstLine(filepath.Join(g.root(), "sys/block", device, "backend")), backendPrefix) {
 		return false
 	}
 	for _, d := range g.Devices {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/driver/command"
+	"github.com/optionc/pollux/daemon/driver/export/kernel"
 	"github.com/optionc/pollux/daemon/driver/lvm"
 )
 
@@ -198,8 +199,8 @@ var _ = Describe("A volume group that is active on a device which was given up",
 		m = newMachine()
 		m.active = true
 		m.volume("dm-0", "my_vg-test_lv", "nbd0")
-		m.write("sys/block/nbd0/backend", "pollux:r1\n")
-		m.write("sys/block/nbd1/backend", "pollux:r1\n")
+		m.write("sys/block/nbd0/backend", kernel.IdentifierPrefix+"r1\n")
+		m.write("sys/block/nbd1/backend", kernel.IdentifierPrefix+"r1\n")
 		m.write("dev/nbd1", "")
 		Expect(os.Symlink("nbd1", filepath.Join(m.root, "dev/drbd1"))).To(Succeed())
 	})
