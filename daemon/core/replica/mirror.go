@@ -40,6 +40,7 @@ type peerWork struct {
 	alone   bool // no other disk will have it: its mark goes first
 	conn    uint32
 	epoch   uint32
+	resync  uint64        // number of the resync in which it came, 0 for none
 	began   time.Duration // when the disk was asked
 	sector  uint64
 	size    uint32
@@ -198,7 +199,7 @@ func (r *Resource) work(w peerWork) error {
 
 func (r *Resource) enqueue(w peerWork) {
 	r.mirror.next++
-	w.number, w.conn = r.mirror.next, r.link.conn
+	w.number, w.conn, w.resync = r.mirror.next, r.link.conn, r.running()
 	if w.inEpoch() {
 		w.epoch = r.mirror.epoch
 		r.mirror.count++

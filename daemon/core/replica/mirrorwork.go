@@ -210,11 +210,10 @@ func (r *Resource) wroteForPeer(w *peerWork) {
 	if w.inEpoch() && !w.stable {
 		r.mirror.keepInCache(w.epoch)
 	}
-	syncing := r.state.Conn >= drbdwire.SyncSource && r.state.Conn <= drbdwire.PausedSyncT
 	switch {
 	case w.kind == workResync || w.kind == workClear:
 		r.blockSynced(w)
-	case w.flags&drbdwire.FlagMaySetInSync != 0 && syncing:
+	case w.flags&drbdwire.FlagMaySetInSync != 0 && r.isRunning(w.resync):
 		r.clearBits(w.sector, w.size)
 		r.ack(drbdwire.CmdRSWriteAck, w.sector, w.id, w.size)
 	case w.flags&drbdwire.FlagSendWriteAck != 0 && (w.kind != workWrite || !planted.On(planted.AckBeforeDisk)):

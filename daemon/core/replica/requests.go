@@ -38,10 +38,11 @@ type request struct {
 	buf     Buf
 	local   half
 	remote  half
-	barrier bool // waits for the barrier ack of its epoch
-	partial bool // remote is done on a copy that lacks other blocks, or will get those of the own disk
-	held    bool // the peer was lost before that, and I/O is suspended
-	refused bool // by the peer, which is asked once more
+	barrier bool   // waits for the barrier ack of its epoch
+	partial bool   // remote is done on a copy that lacks other blocks, or will get those of the own disk
+	held    bool   // the peer was lost before that, and I/O is suspended
+	refused bool   // by the peer, which is asked once more
+	resync  uint64 // number of the resync in which it was sent, 0 for none
 	sent    time.Duration
 	began   time.Duration // when the own disk was asked
 	digest  []byte        // that goes with a write, or came with what a read found

@@ -22,6 +22,7 @@ const lazyPages = 2 * time.Second
 //	        requests ... no bits left, ping, --> Connected, superblock, STATE
 type synchronisation struct {
 	planner   *resync.Planner
+	number    uint64 // of this one or the last, counted since the start
 	progress  resync.Progress
 	receiver  drbdwire.BitmapReceiver
 	receiving bool // a bitmap has begun to come in
@@ -66,7 +67,20 @@ func isSource(c drbdwire.ConnState) bool {
 }
 
 // stop ends a resync without a result.
-func (s *synchronisation) stop() { *s = synchronisation{planner: s.planner} }
+func (s *synchronisation) stop() { *s = synchronisation{planner: s.planner, number: s.number} }
+
+// running is the number of the resync that runs, 0 for none.
+func (r *Resource) running() uint64 {
+	if c := r.state.Conn; c < drbdwire.SyncSource || c > drbdwire.PausedSyncT {
+		return 0
+	}
+	return r.sync.number
+}
+
+// isRunning tells whether it is that resync which runs. A write that was sent in one proves
+// nothing about the marks of the next: when both disks have it, users may have written to
+// one of them since.
+func (r *Resource) isRunning(number uint64) bool { return number != 0 && number == r.running() }
 
 func (s *synchronisation) deadline(conn drbdwire.ConnState) time.Duration {
 	if conn != drbdwire.SyncTarget || !s.ready {
@@ -110,6 +124,7 @@ func (r *Resource) sourceReady() {
 }
 
 func (r *Resource) beginSource() {
+	r.sync.number++
 	r.sync.whole, r.sync.asked = false, false
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
@@ -154,6 +169,7 @@ func (r *Resource) beginTarget() {
 		r.meta.served = r.peer.uuids.Current &^ 1
 	}
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
+	r.sync.number++
 	r.sync.ready, r.sync.failed = false, 0
 	r.chooseRequests()
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())

@@ -131,7 +131,8 @@ func (r *Resource) sendWrite(q *request, stable bool) {
 	if stable {
 		flags |= drbdwire.FlagFUA
 	}
-	syncing := r.state.Conn >= drbdwire.SyncSource && r.state.Conn <= drbdwire.PausedSyncT
+	q.resync = r.running()
+	syncing := q.resync != 0
 	if syncing {
 		flags |= drbdwire.FlagMaySetInSync
 	}
@@ -210,7 +211,7 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 		q.remote = halfFailed
 	case drbdwire.CmdRSWriteAck:
 		q.remote = halfDone
-		if q.local != halfFailed {
+		if q.local != halfFailed && r.isRunning(q.resync) {
 			r.clearBits(q.sector, q.size)
 		}
 	case drbdwire.CmdWriteAck, drbdwire.CmdRecvAck:
