@@ -23,7 +23,8 @@ import (
 // the connection broke shows that the Primary lived on. A Primary that died took
 // its heartbeats with it: then the copy is as good as the last acknowledged write.
 // One whose disk failed after it had gone on alone says so as well: its disk may be
-// back, and nothing else has what its users were told is done.
+// back, and nothing else has what its users were told is done. So does one that is
+// Secondary since: it is not to be fenced off for an old copy.
 
 // msgAlone is the type of the message that says so, or asks, without fields. A
 // real Heartbeat ignores types that it does not know.
@@ -196,9 +197,9 @@ func (m *Machine) sayAlone(i int) {
 // goesOn tells whether a node without its peer has data that its users go on with,
 // or have gone on with.
 func (m *Machine) goesOn(i int) bool {
-	s := m.resources[i].State()
-	return s.Conn < drbdwire.Connected &&
-		(s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate || m.resources[i].LostOnlyCopy())
+	s, r := m.resources[i].State(), m.Resource(i)
+	return s.Conn < drbdwire.Connected && (s.Role == drbdwire.Primary && s.Disk == drbdwire.UpToDate ||
+		m.resources[i].LostOnlyCopy() || r != nil && r.Ahead())
 }
 
 // askAlone asks the peer what it goes on alone with.

@@ -115,6 +115,26 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
+	It("is told by one that went on alone and is no Primary any more: it may not fence that and take over", func() {
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		milo1.dead = true
+		p.cut = true
+		for _, n := range p.nodes {
+			n.restart()
+			n.attach()
+			n.join()
+			p.run()
+			n.connect(9)
+		}
+		p.pass(10 * time.Second)
+		Expect(milo1.core.Resource(0).State().Role).To(Equal(drbdwire.Secondary))
+		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Consistent))
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
 	// detaches lets milo1 let go of its disk, and the connection end when milo2 has just
 	// begun a generation for that, of which milo1 does not hear.
 	detaches := func() {

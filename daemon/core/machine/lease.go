@@ -270,7 +270,7 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 			flags |= witnesswire.Want
 		}
 		alone := m.goesOn(i) || l.rows[i].call != 0 && s.Role != drbdwire.Primary
-		if r := m.Resource(i); alone || r != nil && s.Conn < drbdwire.Connected && r.Ahead() {
+		if alone {
 			flags |= witnesswire.Alone
 		}
 	}
