@@ -191,6 +191,20 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.a.done[2].Failed).To(BeTrue(), "the target will be overwritten")
 	})
 
+	It("of the source of a resync stays marked, though the target acknowledges what the block was before", func() {
+		p.b.hold[replica.Write] = true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.a.badData = false
+		p.b.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.data()[8*512]).To(Equal(p.a.data()[8*512]))
+	})
+
 	It("of a Secondary is kept while a Primary without a disk uses it: its users get the error, and all that is good", func() {
 		p.a.mustOrder(replica.OrderDetach, false)
 		p.b.badData = true

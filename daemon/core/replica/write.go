@@ -211,7 +211,9 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 		q.remote = halfFailed
 	case drbdwire.CmdRSWriteAck:
 		q.remote = halfDone
-		if q.local != halfFailed && r.isRunning(q.resync) {
+		if q.local == halfFailed {
+			r.markDifferent(q) // again: what the resync had sent of the block before may have been acknowledged since
+		} else if r.isRunning(q.resync) {
 			r.clearBits(q.sector, q.size)
 		}
 	case drbdwire.CmdWriteAck, drbdwire.CmdRecvAck:
