@@ -81,11 +81,16 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
-	It("asks when it has started, marks its copy as old, and is brought up meanwhile", func() {
+	// goesOnAlone lets milo2 die, and milo1 go on.
+	goesOnAlone := func() {
 		milo2.dead = true
 		p.breakLink()
 		milo1.write(7)
 		p.pass(time.Second)
+	}
+
+	It("asks when it has started, marks its copy as old, and is brought up meanwhile", func() {
+		goesOnAlone()
 		milo2.restart()
 		milo2.follows = 9
 		milo2.join()
@@ -98,36 +103,22 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 	})
 
 	It("is told what the Primary went on with by one that has lost its disk since", func() {
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
+		goesOnAlone()
 		milo1.badDisk = true
 		milo1.write(8)
 		p.run()
 		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
-		milo2.restart()
-		milo2.attach()
-		milo2.join()
-		p.run()
-		milo2.connect(9)
+		milo2.comesBack()
 		p.pass(10 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
 	It("is told by one that went on alone and is no Primary any more: it may not fence that and take over", func() {
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
+		goesOnAlone()
 		milo1.dead = true
 		p.cut = true
 		for _, n := range p.nodes {
-			n.restart()
-			n.attach()
-			n.join()
-			p.run()
-			n.connect(9)
+			n.comesBack()
 		}
 		p.pass(10 * time.Second)
 		Expect(milo1.core.Resource(0).State().Role).To(Equal(drbdwire.Secondary))

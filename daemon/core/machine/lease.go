@@ -269,8 +269,7 @@ func (m *Machine) flags(g int) (flags witnesswire.Flags) {
 		if s.Role == drbdwire.Primary {
 			flags |= witnesswire.Want
 		}
-		alone := m.goesOn(i) || l.rows[i].call != 0 && s.Role != drbdwire.Primary
-		if alone {
+		if m.goesOn(i) || l.rows[i].call != 0 && s.Role != drbdwire.Primary {
 			flags |= witnesswire.Alone
 		}
 	}

@@ -119,6 +119,16 @@ func (n *node) restartWith(change func(c *machine.Config)) {
 	n.running, n.dead = map[int]bool{}, false
 }
 
+// comesBack starts a node anew, up to the search for its peer.
+func (n *node) comesBack() {
+	GinkgoHelper()
+	n.restart()
+	n.attach()
+	n.join()
+	n.pair.run()
+	n.connect(9)
+}
+
 // write is one of a user.
 func (n *node) write(id uint64) {
 	n.replica(replica.Input{Kind: replica.Request, ID: id, Op: replica.OpWrite, Sector: 8, Size: 4096, Buf: 1})

@@ -306,7 +306,7 @@ var _ = Describe("A disk that fails while the peer is asked to let its copy be o
 func (p *pair) refusal() (refuse func()) { return p.answers(drbdwire.CmdNegAck) }
 
 // answers lets the peer answer the write of one block that goes out next, when it is called.
-func (p *pair) answers(cmd drbdwire.Command) (answer func()) {
+func (p *pair) answers(with drbdwire.Command) (answer func()) {
 	var sent drbdwire.Data
 	p.a.tap = func(cmd drbdwire.Command, data []byte, _ uint32) {
 		if cmd == drbdwire.CmdData {
@@ -315,7 +315,7 @@ func (p *pair) answers(cmd drbdwire.Command) (answer func()) {
 	}
 	return func() {
 		p.a.step(replica.Input{
-			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: cmd,
+			Kind: replica.Packet, Conn: p.a.conn, Socket: replica.MetaSocket, Command: with,
 			Data: drbdwire.BlockAck{Sector: sent.Sector, ID: sent.ID, Size: 4096}.Append(nil),
 		})
 		p.run()

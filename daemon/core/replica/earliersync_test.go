@@ -54,13 +54,3 @@ var _ = Describe("A write that the target gets in one resync, and its disk does 
 		Expect(marked).To(BeTrue())
 	})
 })
-
-// doesWhatItHolds lets a disk do what it holds, and hold what comes after that.
-func (e *end) doesWhatItHolds() {
-	held := e.held
-	e.held = nil
-	for _, f := range held {
-		f()
-	}
-	e.pair.run()
-}

@@ -109,8 +109,14 @@ func (e *end) step(in replica.Input) {
 }
 
 func (e *end) release() {
+	e.hold = map[replica.EffectKind]bool{}
+	e.doesWhatItHolds()
+}
+
+// doesWhatItHolds lets a disk do what it holds, and hold what comes after that.
+func (e *end) doesWhatItHolds() {
 	held := e.held
-	e.held, e.hold = nil, map[replica.EffectKind]bool{}
+	e.held = nil
 	for _, f := range held {
 		f()
 	}

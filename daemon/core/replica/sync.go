@@ -69,7 +69,8 @@ func isSource(c drbdwire.ConnState) bool {
 // stop ends a resync without a result.
 func (s *synchronisation) stop() { *s = synchronisation{planner: s.planner, number: s.number} }
 
-// running is the number of the resync that runs, 0 for none.
+// running is the number of the resync that runs, 0 for none. While a verify runs it is that of
+// the last resync: a write takes away the marks of the verify, too.
 func (r *Resource) running() uint64 {
 	if c := r.state.Conn; c < drbdwire.SyncSource || c > drbdwire.PausedSyncT {
 		return 0
