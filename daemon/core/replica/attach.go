@@ -175,7 +175,7 @@ func (r *Resource) replay(data []byte) {
 	next := r.found()
 	r.order.owed.replayed = true
 	if !r.order.joins { // else the peer decides with this node what the disk is worth
-		m.flags, m.behind, m.parting = 0, false, false
+		m.flags, m.parting = 0, false
 	}
 	if m.flags &= drbdmeta.MDConsistent; crashed {
 		m.flags |= drbdmeta.MDCrashedPrimary
@@ -238,6 +238,7 @@ func (r *Resource) attachDone() {
 		r.negotiate()
 		return
 	}
+	r.meta.behind = false // not before: if an attach fails, what is known of the disk counts again
 	wait := r.cfg.WFCTimeout
 	switch {
 	case r.state.PeerDisk == drbdwire.Outdated:
