@@ -49,15 +49,18 @@ func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = s
 func (r *Resource) prepareLastWord() {
 	m := &r.meta
 	whole := r.peerIsWhole()
-	old := !whole && !r.peerMayServe() && r.state.Disk == drbdwire.Outdated // as was ordered just now
-	if !whole && !r.peerMayServe() && !old || m.last.super.Flags&drbdmeta.MDWasUpToDate == 0 {
+	says := m.last.super.Flags&drbdmeta.MDWasUpToDate == 0
+	behind := r.state.Disk <= drbdwire.Outdated // as was ordered, or found in a handshake
+	old := !whole && !r.peerMayServe() && behind
+	m.behind = m.behind || behind && (!says || m.parting) // the disk does not say so, or for another reason
+	if !whole && !r.peerMayServe() && !old || says {
 		return
 	}
 	if m.move.mayBeFound(m.layout) {
 		m.last.keep(m.super.At(m.move.to), m.move.to.Superblock)
 		m.last.super.Flags |= fullSync // who knows what else is there
 	}
-	m.parting, m.behind = !old, m.behind || old
+	m.parting = !old
 	m.last.super.Flags &^= drbdmeta.MDWasUpToDate | drbdmeta.MDPeerOutdated
 	m.last.tries, m.last.next, m.last.waits = lastWordTries, r.now, !whole && !old
 }

@@ -52,4 +52,35 @@ var _ = Describe("A disk that was let go, and is old", func() {
 			e.isOld()
 		}, Entry("on the node that was Primary", true), Entry("on the other", false))
 	}
+
+	It("is known to be when the nodes parted in order while the order to detach it was written down", func() {
+		p := synced(waitsASecond)
+		p.b.hold[replica.MetaWrite] = true
+		p.b.order(replica.OrderDetach, false)
+		Expect(p.b.held).NotTo(BeEmpty())
+		p.a.mustOrder(replica.OrderDisconnect, false)
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Outdated))
+		p.a.mustWrite(1, 8, 'x')
+		p.b.release()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.b.isOld()
+	})
+
+	DescribeTable("is known to be when it failed while it was about to become the target of a resync", func(writes int) {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.crash()
+		p.b.comesUp(func(c *replica.Config) { c.WFCTimeout = 5 * time.Second })
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Consistent))
+		p.b.goodWrites, p.b.badWrites = writes, 1
+		p.heal()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.part()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.pass(6 * time.Second)
+		p.b.isOld()
+	}, Entry("at once", 0), Entry("a moment later", 1))
 })
