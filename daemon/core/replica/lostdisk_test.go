@@ -83,4 +83,16 @@ var _ = Describe("A disk that was let go, and is old", func() {
 		p.pass(6 * time.Second)
 		p.b.isOld()
 	}, Entry("at once", 0), Entry("a moment later", 1))
+
+	It("is told so when it failed while an order to invalidate was written down, which fails then", func() {
+		p := synced()
+		p.part()
+		p.b.mustOrder(replica.OrderDisconnect, false)
+		p.b.badWrites = 1
+		Expect(p.b.order(replica.OrderInvalidate, false).Code).To(Equal(drbdwire.IsDiskless))
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.b.crash()
+		p.b.comesUp(waitsASecond)
+		p.b.isOld()
+	})
 })

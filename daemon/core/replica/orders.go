@@ -442,7 +442,7 @@ func (r *Resource) advanceOrder() {
 	case stageRecord:
 		switch {
 		case !r.order.durable:
-		case r.order.kind == OrderOutdate && r.state.Disk < drbdwire.Outdated:
+		case (r.order.kind == OrderOutdate || r.order.kind == OrderInvalidate) && r.state.Disk < drbdwire.Inconsistent:
 			r.refuse(drbdwire.IsDiskless, "the disk was lost before it said that its data is old")
 		default:
 			r.finish(drbdwire.Success, "")
