@@ -104,7 +104,7 @@ func (r *Resource) peerMayServe() bool {
 		// With changes this copy is the newer one, and who orders a detach wants the disk now.
 		return s.Disk > drbdwire.Outdated && !r.hasChanges() && r.order.kind != OrderDetach
 	}
-	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins()) || isSource(s.Conn)
+	return s.Role == drbdwire.Primary && (r.sync.whole || r.begins() || r.fence.postponed) || isSource(s.Conn)
 }
 
 // owesLastWord tells whether the disk, which is not used any more, has to be told

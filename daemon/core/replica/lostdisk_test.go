@@ -95,4 +95,18 @@ var _ = Describe("A disk that was let go, and is old", func() {
 		p.b.comesUp(waitsASecond)
 		p.b.isOld()
 	})
+
+	It("is told so when it failed while users waited for the peer to be fenced, and that is back", func() {
+		p := synced(func(c *replica.Config) { c.Fencing = replica.ResourceAndStonith })
+		p.a.badWrites = 1
+		p.part()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.mustWrite(1, 8, 'x')
+		p.part()
+		p.a.crash()
+		p.a.comesUp(waitsASecond)
+		p.a.isOld()
+	})
 })
