@@ -120,7 +120,6 @@ func (r *Resource) superRead(data []byte) {
 	if m.begun == 0 || m.begun != super.UUIDs.Current&^1 { // else that may be in the disk's cache only
 		m.onDisk, m.begun, m.fetched, m.untold = super.UUIDs.Current, 0, 0, 0
 	}
-	m.only = false
 	m.sized = super.Size
 	m.last.keep(super, m.layout.Superblock)
 	r.size = max(size, shown)
@@ -238,7 +237,7 @@ func (r *Resource) attachDone() {
 		r.negotiate()
 		return
 	}
-	r.meta.behind = false // not before: if an attach fails, what is known of the disk counts again
+	r.meta.behind, r.meta.only = false, false // not before: if an attach fails, what is known of the disk counts again
 	wait := r.cfg.WFCTimeout
 	switch {
 	case r.state.PeerDisk == drbdwire.Outdated:
@@ -346,7 +345,7 @@ func (r *Resource) loseOnlyCopy() {
 	if s.Disk <= drbdwire.Attaching || r.bits == nil {
 		return
 	}
-	r.meta.only = !r.peerIsWhole() && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins() &&
+	r.meta.only = r.meta.only || !r.peerIsWhole() && r.meta.served == 0 && !r.sync.whole && r.bits.Count() > 0 && !r.begins() &&
 		(s.Role == drbdwire.Primary || r.uuids.Bitmap != 0 && r.meta.flags&drbdmeta.MDWasUpToDate != 0)
 }
 

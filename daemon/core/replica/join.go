@@ -106,7 +106,7 @@ func (r *Resource) worth() drbdwire.DiskState {
 // joined enters the attached disk into the state that both have decided on.
 func (r *Resource) joined(next *drbdwire.State) {
 	next.Disk = r.worth()
-	r.meta.behind, r.meta.parting = false, false
+	r.meta.behind, r.meta.parting, r.meta.only = false, false, false
 }
 
 // leaveJoin gives up an attach whose peer is lost.

@@ -110,3 +110,24 @@ var _ = Describe("A disk that was let go, and is old", func() {
 		p.a.isOld()
 	})
 })
+
+var _ = Describe("A disk that was let go, and has the newest data", func() {
+	It("is still known to have them when its attach has failed", func() {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderDetach, false)
+		Expect(p.a.core.LostOnlyCopy()).To(BeTrue())
+		p.a.hold[replica.MetaRead] = true
+		p.a.order(replica.OrderAttach, false)
+		p.a.doesWhatItHolds() // the superblock
+		p.a.bad = true
+		p.a.release()
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.a.bad = false
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+	})
+})
