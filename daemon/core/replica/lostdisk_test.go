@@ -130,4 +130,43 @@ var _ = Describe("A disk that was let go, and has the newest data", func() {
 		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/Diskless"))
 		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
 	})
+
+	DescribeTable("has them no more when the target of its resync has had everything", func(primary bool) {
+		p := synced()
+		p.part()
+		p.a.mustWrite(1, 64, 'w')
+		if !primary {
+			p.a.mustOrder(replica.OrderSecondary, false)
+		}
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.a.hold[replica.MetaWrite] = p.a.hold[replica.MetaWrite] || cmd == drbdwire.CmdSyncUUID
+		}
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd != drbdwire.CmdRSWriteAck {
+				return
+			}
+			p.b.tap = nil
+			p.queue = append(p.queue, func() { // before that arrives
+				p.a.bad = true
+				p.a.held[0]()
+				fails := p.queue[len(p.queue)-1]
+				p.queue = p.queue[:len(p.queue)-1]
+				fails()
+			})
+		}
+		p.heal()
+		p.a.tap = nil
+		Expect(p.a.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.wait()
+		Expect(p.a.core.State().PeerDisk).To(Equal(drbdwire.UpToDate))
+		if !primary {
+			p.b.mustOrder(replica.OrderPrimary, false)
+			return
+		}
+		p.a.mustWrite(2, 8, 'x')
+		p.part()
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.mustWrite(3, 8, 'y')
+	}, Entry("and its node is Primary", true), Entry("and its node is Secondary", false))
 })

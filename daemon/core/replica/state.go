@@ -49,6 +49,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	}
 	if next.PeerDisk == drbdwire.UpToDate && old.PeerDisk == drbdwire.Inconsistent && next.Conn == drbdwire.Connected {
 		r.requests.copyIsWhole()
+		r.meta.only = r.meta.only && old.Conn < drbdwire.Connected // the target had all before the disk was lost
 	}
 	r.recordGeneration(old)
 	if next.Conn >= drbdwire.Connected {
