@@ -131,6 +131,22 @@ var _ = Describe("A disk that was let go, and has the newest data", func() {
 		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
 	})
 
+	It("is not old when it was the only one of a Primary without a disk, and that has died", func() {
+		p := synced(waitsASecond)
+		p.loses(p.a)
+		p.b.badData = true
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 3, Sector: 8, Size: 4096})
+		p.run()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected Diskless/Diskless"))
+		Expect(p.b.core.LostOnlyCopy()).To(BeTrue())
+		p.b.badData = false
+		p.part()
+		p.a.crash()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.pass(3 * time.Second)
+		p.b.mustOrder(replica.OrderPrimary, false)
+	})
+
 	DescribeTable("has them no more when the target of its resync has had everything", func(primary bool) {
 		p := synced()
 		p.part()

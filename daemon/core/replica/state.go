@@ -26,8 +26,8 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		return
 	}
 	r.state = next
-	if next.Disk < drbdwire.Inconsistent && next.Peer == drbdwire.Primary {
-		r.meta.behind = true
+	if next.Disk < drbdwire.Failed && next.Peer == drbdwire.Primary && (next.PeerDisk >= drbdwire.Inconsistent || !r.meta.only) {
+		r.meta.behind = true // else users saw this disk until it was let go, and none since
 	}
 	if next.Role != drbdwire.Primary || next.Disk == drbdwire.UpToDate {
 		r.meta.served = 0
