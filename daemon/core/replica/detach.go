@@ -48,7 +48,7 @@ func (r *Resource) detached() {
 		r.epochs.closeSoon()
 		return
 	case code < drbdwire.Success:
-		r.meta.parting = false
+		r.meta.parting = r.meta.parting && s.Disk < drbdwire.Inconsistent // it has failed, and is told so for that
 		r.recordFlags()
 		r.refuse(code, why)
 		return

@@ -131,6 +131,19 @@ var _ = Describe("A disk that was let go, and has the newest data", func() {
 		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
 	})
 
+	It("is as good as before when it failed while an order to detach it was written down, and nobody was Primary since", func() {
+		p := synced(waitsASecond)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.badWrites = 1
+		Expect(p.b.order(replica.OrderDetach, false).Code).To(Equal(drbdwire.InTransientState))
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.Diskless))
+		p.part()
+		p.a.crash()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.pass(3 * time.Second)
+		p.b.mustOrder(replica.OrderPrimary, false)
+	})
+
 	It("is not old when it was the only one of a Primary without a disk, and that has died", func() {
 		p := synced(waitsASecond)
 		p.loses(p.a)
