@@ -59,6 +59,20 @@ var _ = Describe("An order to detach", func() {
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})
 
+	It("goes on though I/O is resumed by order while it is written down", func() {
+		p := synced()
+		p.a.hold[replica.MetaWrite] = true
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 70})
+		p.run()
+		Expect(p.a.answers).NotTo(HaveKey(uint64(70)))
+		Expect(p.a.order(replica.OrderResumeIO, false).Code).To(Equal(drbdwire.NothingToDo))
+		p.a.write(1, 8, 'x', 4096)
+		p.a.release()
+		p.wait()
+		Expect(p.a.answers).To(HaveKeyWithValue(uint64(70), HaveField("Code", drbdwire.Success)))
+		Expect(p.a.done).To(HaveKeyWithValue(uint64(1), HaveField("Failed", false)))
+	})
+
 	It("that is refused while it was written down leaves nothing to the next order", func() {
 		p := synced(withVerify)
 		p.b.hold[replica.MetaWrite] = true

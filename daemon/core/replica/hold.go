@@ -49,12 +49,12 @@ func (r *Resource) suspendIO() {
 }
 
 // resumeIO ends every wait of users' requests: what waited is done with what
-// there is. Source: DRBD 8.4 states, section 8.6.
-func (r *Resource) resumeIO() {
+// there is. Another order may wait for that, and goes on with what it has. Source: DRBD
+// 8.4 states, section 8.6.
+func (r *Resource) resumeIO() drbdwire.Code {
 	next := r.state
 	if !suspended(next) {
-		r.finish(drbdwire.NothingToDo, "")
-		return
+		return drbdwire.NothingToDo
 	}
 	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
 	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.losesTold() {
@@ -63,7 +63,7 @@ func (r *Resource) resumeIO() {
 	r.hold.ordered = false
 	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
 	r.set(next, "I/O resumed by order")
-	r.finish(drbdwire.Success, "")
+	return drbdwire.Success
 }
 
 // losesTold tells whether users were told of a write that no peer may have, and that is

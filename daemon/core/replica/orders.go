@@ -60,10 +60,8 @@ func (r *Resource) command(in Input) {
 		r.refuse(drbdwire.NoUpToDateDisk, "the peer has gone on while fence-peer was asked about it")
 	}
 	if in.Order == OrderResumeIO && r.order.stage == stageDrain {
-		waits := r.order
-		r.order.kind, r.order.id = in.Order, in.ID
-		r.resumeIO() // users' requests that it waits for may wait for nothing else
-		r.order = waits
+		// Users' requests that it waits for may wait for nothing else.
+		r.emit(Effect{Kind: Answer, ID: in.ID, Code: r.resumeIO()})
 		return
 	}
 	if r.order.kind != 0 {
@@ -108,7 +106,7 @@ func (r *Resource) command(in Input) {
 	case OrderSuspendIO:
 		r.suspendIO()
 	case OrderResumeIO:
-		r.resumeIO()
+		r.finish(r.resumeIO(), "")
 	case OrderAdjust:
 		r.adjust(in.Data)
 	default:
