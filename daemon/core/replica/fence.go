@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -213,6 +214,7 @@ func (r *Resource) thaw() {
 	back := s.Conn >= drbdwire.Connected
 	switch {
 	case r.hold.failing:
+		r.leavesAsCrashed()
 		r.keepAlone(func(*request) bool { return true })
 	case back && r.mirrored():
 		r.resend()
@@ -221,6 +223,16 @@ func (r *Resource) thaw() {
 	case back:
 		// The bitmap says it better: a newer write may go to the same blocks.
 		r.keepAlone(func(q *request) bool { return q.told })
+	}
+}
+
+// leavesAsCrashed is where the users of a node end, and the peer may lack what they were
+// told is done. The peer may take over now, so there is no new generation, which would be
+// a split brain then. If it has not when the nodes meet, it gets what it lacks.
+func (r *Resource) leavesAsCrashed() {
+	if r.meta.open && r.losesTold() {
+		r.meta.flags |= drbdmeta.MDCrashedPrimary
+		r.meta.dirty()
 	}
 }
 
