@@ -70,9 +70,11 @@ func (r *Resource) tell(q *request) {
 }
 
 // lackIsOnRecord tells whether it is on record that the peer lacks a write which it does
-// not have. While I/O is suspended no new generation says so.
+// not have. While I/O is suspended no new generation says so. One that counts as equal
+// has to hear of it as well, or to be fenced off: it would take over without the write.
 func (r *Resource) lackIsOnRecord() bool {
-	return r.generationDurable() && !r.peerFails() && !r.fence.postponed || planted.On(planted.UndurableGeneration)
+	return r.generationDurable() && !r.peerFails() && !r.fence.postponed &&
+		!r.isAboutToCopy() && !r.mayTakeOver() && !r.state.SuspFencing || planted.On(planted.UndurableGeneration)
 }
 
 // mayWait tells whether a request that has failed is to wait for a good copy, as
