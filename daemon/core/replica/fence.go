@@ -247,7 +247,8 @@ func (r *Resource) mayBeBack() bool {
 // told is on the peer's disk (see sendWrite): sent again, it would be on top of what
 // came after it, and the peer would go on with that if this node died then. What B has
 // told is in its memory, or was, if it has restarted: of that only what nothing came
-// after goes out.
+// after goes out. Where something came after a part of it alone, it is marked instead, and
+// copied as soon as all that was told is there.
 func (r *Resource) resend() {
 	told := r.requests.told.all()
 	for i := range told {
@@ -255,6 +256,9 @@ func (r *Resource) resend() {
 		case !q.held:
 		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolC:
 			q.held, q.barrier = false, false
+		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolB && isWrittenInPart(q, told[i+1:]):
+			q.held = false
+			r.loseWrite(q)
 		case q.remote == halfDone && r.cfg.Protocol == drbdwire.ProtocolB:
 			if !isWrittenAgain(q, told[i+1:]) {
 				r.sendAgain(q)
@@ -283,7 +287,14 @@ func (r *Resource) resend() {
 // a write.
 func isWrittenAgain(q *request, later []request) bool {
 	return slices.ContainsFunc(later, func(l request) bool {
-		return l.held && l.sector <= q.sector && l.sector+uint64(l.size)/512 >= q.sector+uint64(q.size)/512
+		return l.held && l.sector <= q.sector && l.end() >= q.end()
+	})
+}
+
+// isWrittenInPart tells whether those that wait have a part of it, and none has all.
+func isWrittenInPart(q *request, later []request) bool {
+	return !isWrittenAgain(q, later) && slices.ContainsFunc(later, func(l request) bool {
+		return l.held && overlap(l.sector, l.end(), q.sector, q.end())
 	})
 }
 
