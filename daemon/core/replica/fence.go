@@ -218,7 +218,8 @@ func (r *Resource) thaw() {
 		r.keepAlone(func(*request) bool { return true })
 	case back && r.mirrored():
 		r.resend()
-	case back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s) && !r.mayBeBack():
+	case back && s.Conn == drbdwire.Connected, // no resync brings it there
+		back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s) && !r.mayBeBack():
 		r.keepAlone(func(*request) bool { return true })
 	case back:
 		// The bitmap says it better: a newer write may go to the same blocks.

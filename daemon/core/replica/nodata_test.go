@@ -63,3 +63,29 @@ var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
 		Expect(p.a.payloads).To(BeEmpty())
 	})
 })
+
+var _ = Describe("A Primary that loses its disk when it is about to bring its peer up to date", func() {
+	It("tells a user whose write waits for that", func() {
+		p := synced(func(c *replica.Config) {
+			c.Fencing, c.Handlers = replica.ResourceAndStonith, []string{replica.HandlerFencePeer, replica.HandlerBeforeResyncSource}
+		})
+		p.a.fences(1)
+		p.cut = true
+		p.a.write(1, 8, 'x', 4096)
+		p.breakLink()
+		p.b.crash()
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.b.mustOrder(replica.OrderConnect, false)
+		p.a.hold[replica.Call] = true
+		p.join() // twice, for the peer has restarted
+		Expect(p.a.status()).To(HavePrefix("Primary/Secondary WFBitMapS UpToDate/"))
+		p.a.loseDisk(2)
+		Expect(p.a.status()).To(HavePrefix("Primary/Secondary Connected Diskless/"))
+		Expect(p.a.status()).NotTo(HaveSuffix("UpToDate"))
+		for range 30 {
+			p.wait()
+		}
+		Expect(p.a.done).To(HaveKeyWithValue(uint64(1), HaveField("Failed", true)))
+		p.a.mustOrder(replica.OrderSecondary, false)
+	})
+})
