@@ -64,6 +64,12 @@ func (r *Resource) consentToLeave(mask, value drbdwire.State) (drbdwire.Code, fu
 	}
 }
 
+// leaves tells whether an order ends the link. The peer may have become Primary since it
+// was asked about that, or since it has agreed.
+func (r *Resource) leaves() bool {
+	return r.order.kind == OrderDisconnect || r.order.kind == OrderShutdown
+}
+
 // mayGoOn tells whether the peer is a Primary with a disk: this copy will be old
 // when they part. One without a disk has no other copy than this.
 func mayGoOn(s drbdwire.State) bool {

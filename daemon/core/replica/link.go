@@ -298,7 +298,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.order.peerOutdated = false
 		next.PeerDisk = drbdwire.Outdated
 	}
-	if r.order.peerLeft {
+	if r.order.peerLeft || r.leaves() && mayGoOn(old) {
 		// The peer told that it goes on by itself, or was told so. With half a copy it can't.
 		r.order.peerLeft = false
 		if next.Role == drbdwire.Secondary && next.Disk > drbdwire.Outdated && next.PeerDisk != drbdwire.Inconsistent {
