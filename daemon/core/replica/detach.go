@@ -40,11 +40,11 @@ func (r *Resource) mayDetach() (drbdwire.Code, string) {
 }
 
 // detached lets go of the disk once the peer has everything that users were
-// told is done. New requests wait that long.
+// told is done, or this disk has it for a peer that is lost. New requests wait that long.
 func (r *Resource) detached() {
 	code, why := r.mayDetach()
 	switch s := r.state; {
-	case code >= drbdwire.Success && !r.requests.settled() && !planted.On(planted.DetachUndrained):
+	case code >= drbdwire.Success && (!r.requests.settled() || r.owesWrites()) && !planted.On(planted.DetachUndrained):
 		r.epochs.closeSoon()
 		return
 	case code < drbdwire.Success:

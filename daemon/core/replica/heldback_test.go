@@ -28,3 +28,23 @@ var _ = Describe("A node whose lease has ended", func() {
 		Expect(p.b.data()).To(Equal(p.a.data()))
 	})
 })
+
+var _ = Describe("What protocol B has told, and only the memory of a Secondary has when its Primary dies", func() {
+	withB := func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB }
+	for _, order := range []replica.OrderKind{replica.OrderShutdown, replica.OrderDetach} {
+		It("is written before the disk is let go, order "+order.String(), func() {
+			p := synced(withB)
+			p.b.hold[replica.Write] = true
+			p.a.mustWrite(1, 8, 'x')
+			p.a.mustWrite(2, 8, 'y') // which waits there until the first one is written
+			p.cut = true
+			p.a.crash()
+			p.b.step(replica.Input{Kind: replica.Order, Order: order, ID: 70})
+			p.run()
+			p.b.release()
+			p.wait()
+			Expect(p.b.answers).To(HaveKeyWithValue(uint64(70), HaveField("Code", drbdwire.Success)))
+			Expect(p.b.disk[4096]).To(Equal(byte('y')))
+		})
+	}
+})

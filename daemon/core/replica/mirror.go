@@ -130,6 +130,13 @@ func (m *mirror) written() bool {
 	return true
 }
 
+// owesWrites tells whether the disk was not even asked yet for what protocol A or B has
+// told the peer is here, and the link has ended: this may be the only disk for it, which
+// is not let go by order before.
+func (r *Resource) owesWrites() bool {
+	return r.state.Conn < drbdwire.Connected && r.frozen == "" && r.mirror.waiting > 0
+}
+
 func (m *mirror) loseLog() {
 	list := m.list.all()
 	for i := range list {

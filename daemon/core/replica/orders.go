@@ -191,6 +191,8 @@ func (r *Resource) shutdown() {
 		r.refuse(drbdwire.DeviceInUse, "this node is Primary: demote it first")
 	case !r.meta.open:
 		r.finish(drbdwire.Success, "")
+	case r.owesWrites():
+		r.order.stage = stageDrain
 	default:
 		r.meta.clean, r.meta.ready, r.meta.allPages = true, false, true
 		r.meta.dirty()
@@ -432,6 +434,9 @@ func (r *Resource) advanceOrder() {
 			r.detached()
 		case r.order.kind == OrderInvalidate:
 			r.invalidateOnRecord()
+		case r.order.kind == OrderShutdown:
+			r.order.stage = stageStart
+			r.shutdown()
 		case r.order.joins:
 			r.drainedToJoin()
 		default:
