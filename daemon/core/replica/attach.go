@@ -250,7 +250,7 @@ func (r *Resource) attachDone() {
 	if r.state.Disk == drbdwire.Consistent && r.state.Conn < drbdwire.Connected && wait > 0 {
 		r.waiting.until = r.now + wait
 	}
-	r.fenceLost(r.state) // a Primary without a disk has not asked about its peer
+	r.fenceLost(r.fence.call == 0) // a Primary without a disk has not asked about its peer
 	r.finish(drbdwire.Success, "")
 	r.dialAgain()
 }

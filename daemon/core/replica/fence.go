@@ -88,13 +88,14 @@ func withoutData(s drbdwire.State) bool {
 func suspended(s drbdwire.State) bool { return s.Suspended || s.SuspNoData || s.SuspFencing }
 
 // fenceLost asks the handler to do something about a peer that this Primary
-// has lost; nobody waits for it but suspended I/O.
-func (r *Resource) fenceLost(old drbdwire.State) {
+// has lost; nobody waits for it but suspended I/O. That is done once, when the peer was
+// lost now, or there is a copy now to go on with.
+func (r *Resource) fenceLost(now bool) {
 	s := r.state
 	if s.Role != drbdwire.Primary || r.fencing(s) == DontCare || !unfenced(s) {
 		return
 	}
-	if old.Conn >= drbdwire.Connected || s.SuspFencing && r.fence.call == 0 {
+	if now || s.SuspFencing && r.fence.call == 0 {
 		r.callFence()
 	}
 }

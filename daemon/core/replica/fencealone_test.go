@@ -27,6 +27,22 @@ var _ = Describe("A node with fencing resource-and-stonith", func() {
 		p.a.mustWrite(2, 8, 'y')
 	})
 
+	It("and one with resource-only, too: they go on alone from then on", func() {
+		p := synced(withFencing(replica.ResourceOnly))
+		p.cut = true
+		p.a.loseDisk(1)
+		p.breakLink()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		Expect(p.a.called).NotTo(ContainElement("fence-peer"), "it has nothing to go on with")
+		p.b.mustOrder(replica.OrderOutdate, false) // as the handler does
+		p.a.fences(4)
+		p.a.bad = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustWrite(2, 8, 'x')
+		Expect(p.a.called).To(ContainElement("fence-peer"))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+
 	DescribeTable("asks about the peer before an old copy becomes the truth by force, and lets no user wait for that",
 		func(exit int) {
 			p := synced(withFencing(replica.ResourceAndStonith))

@@ -315,7 +315,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	if old.Conn >= drbdwire.WFReportParams || old.Conn == drbdwire.Disconnecting {
 		r.fence.call = 0 // the peer may have met this node, and count for more again than it has said
 	}
-	r.fenceLost(old)
+	r.fenceLost(old.Conn >= drbdwire.Connected)
 	r.leaveJoin()
 	r.orderLostPeer()
 	r.dialAgain()
