@@ -308,6 +308,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 			m.peerFiles = Files{} // what comes back may have others
 		case liveness.PeerHealed:
 			told.Kind = failover.PeerHealed
+			m.askAlone() // what was said meanwhile is lost
 		case liveness.CommsUp:
 			told.Kind = failover.CommsUp
 			m.sayFiles() // the peer may have missed the first

@@ -39,6 +39,7 @@ type node struct {
 	dialling bool
 	running  map[int]bool // resources of the group, by index
 	dead     bool
+	deaf     bool            // no heartbeat reaches it
 	slow     bool            // its disk does not answer yet, and its device does not come
 	held     []replica.Input // what they would have answered
 	heard    []hbwire.Message
@@ -203,6 +204,9 @@ func (n *node) step(in machine.Input) {
 			}
 			if data := e.Liveness.Data; e.Liveness.Kind == liveness.Transmit {
 				n.pair.later(func() {
+					if n.peer.deaf {
+						return
+					}
 					n.peer.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
 						Kind: liveness.Datagram, Medium: "eth1", Data: data,
 					}})
@@ -322,6 +326,13 @@ func (p *pair) breakLink() {
 			})
 		}
 	}
+	p.run()
+}
+
+// mend lets the nodes connect again.
+func (p *pair) mend() {
+	p.cut = false
+	p.meet()
 	p.run()
 }
 

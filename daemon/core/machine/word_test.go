@@ -1,0 +1,42 @@
+package machine_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+var _ = Describe("What a node says that it goes on alone with", func() {
+	It("is asked for anew when the heartbeats are back, which did not bring it", func() {
+		p := makePair(func(c *machine.Config) {
+			c.Resources[0].WFCTimeout = time.Minute
+			if c.Liveness.Node == "milo2" {
+				c.Resources[0].WFCTimeout = 10 * time.Minute
+			}
+		})
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		p.cut = true
+		for i, n := range p.nodes {
+			n.attach()
+			p.run()
+			n.connect(uint64(2 + i))
+			n.join()
+		}
+		p.pass(30 * time.Second)
+		milo1.deaf, milo2.deaf = true, true
+		p.pass(120 * time.Second)
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
+		Expect(milo2.running).To(BeEmpty())
+		milo1.write(7)
+		milo1.deaf, milo2.deaf = false, false
+		p.pass(30 * time.Second)
+		milo1.dead = true
+		p.pass(15 * time.Minute)
+		Expect(milo2.running).To(BeEmpty(), "its data are old")
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+})
