@@ -55,6 +55,8 @@ type watch struct {
 	// alone is the generation that the peer said since then that it goes on alone
 	// with; 0 is none.
 	alone uint64
+	// left: this node was told to leave its peer, or gave that up, and has had its disk since.
+	left bool
 	// said is the generation that this node said so of; 0 is none.
 	said uint64
 }
@@ -115,7 +117,7 @@ func (m *Machine) watchReplica(i int) {
 		m.outdate(i, true)
 	case w.lent && told && now.Conn < drbdwire.WFReportParams:
 		m.outdate(i, true)
-	case told && mayBeOld(now):
+	case told && w.mayBeOld():
 		m.outdate(i, false)
 	}
 }
@@ -133,11 +135,12 @@ func (m *Machine) livedOn(since time.Duration) bool {
 
 // mayBeOld tells whether a copy counts as good that was not compared with that of a
 // Primary which goes on alone. A handshake that is under way compares them. A node
-// that is StandAlone is being brought up, one order after the other, or has been told
-// to leave its peer: no order of this node's own comes between.
-func mayBeOld(s drbdwire.State) bool {
+// that is StandAlone, and did not come to that with this disk, is being brought up, one
+// order after the other: no order of this node's own comes between.
+func (w *watch) mayBeOld() bool {
+	s := w.state
 	return s.Role == drbdwire.Secondary && s.Disk > drbdwire.Outdated &&
-		s.Conn > drbdwire.StandAlone && s.Conn < drbdwire.WFReportParams
+		(s.Conn > drbdwire.StandAlone || w.left) && s.Conn < drbdwire.WFReportParams
 }
 
 // outdate marks the copy of this node as old: whatever it is, with force, else
@@ -153,6 +156,8 @@ func (m *Machine) outdate(i int, force bool) {
 func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	w := &m.watches[i]
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
+	w.left = now.Conn == drbdwire.StandAlone && now.Disk >= drbdwire.Inconsistent &&
+		(w.left || old.Conn > drbdwire.StandAlone)
 	switch {
 	case is && !was:
 		w.lost, w.lent, w.alone, w.said = false, false, 0, 0

@@ -7,10 +7,47 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/machine"
+	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 var _ = Describe("What a node says that it goes on alone with", func() {
+	order := func(n *node, kind replica.OrderKind, id uint64) {
+		n.replica(replica.Input{Kind: replica.Order, Order: kind, ID: id})
+	}
+
+	// together is a pair of two Secondaries that are connected, and no part of the cluster yet.
+	together := func(change func(c *machine.Config)) *pair {
+		p := makePair(change)
+		for i, n := range p.nodes {
+			n.attach()
+			p.run()
+			n.connect(uint64(2 + i))
+		}
+		p.run()
+		Expect(p.nodes[1].core.Resource(0).State().PeerDisk).To(Equal(drbdwire.UpToDate))
+		return p
+	}
+
+	It("counts for a node that was told to leave its peer before that was promoted", func() {
+		p := together(func(*machine.Config) {})
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		order(milo2, replica.OrderDisconnect, 9)
+		p.run()
+		for _, n := range p.nodes {
+			n.join()
+		}
+		p.pass(30 * time.Second)
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}))
+		milo1.write(7)
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Conn).To(Equal(drbdwire.StandAlone))
+		milo1.dead = true
+		p.pass(100 * time.Second)
+		Expect(milo2.running).To(BeEmpty(), "its data are old")
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
 	It("is asked for anew when the heartbeats are back, which did not bring it", func() {
 		p := makePair(func(c *machine.Config) {
 			c.Resources[0].WFCTimeout = time.Minute
