@@ -153,14 +153,23 @@ func (m *Machine) outdate(i int, force bool) {
 	}})
 }
 
+// isCompared tells whether a handshake has compared the disk of this node. Without one it
+// has still to be told, when it is back, what the peer went on alone with.
+func isCompared(s drbdwire.State) bool {
+	return s.Conn >= drbdwire.Connected && s.Disk >= drbdwire.Inconsistent
+}
+
 func (m *Machine) replicaChanged(i int, old, now drbdwire.State) {
 	w := &m.watches[i]
 	was, is := old.Conn >= drbdwire.Connected, now.Conn >= drbdwire.Connected
 	w.left = now.Conn == drbdwire.StandAlone && now.Disk >= drbdwire.Inconsistent &&
 		(w.left || old.Conn > drbdwire.StandAlone)
+	if isCompared(now) && !isCompared(old) {
+		w.alone = 0
+	}
 	switch {
 	case is && !was:
-		w.lost, w.lent, w.alone, w.said = false, false, 0, 0
+		w.lost, w.lent, w.said = false, false, 0
 	case was && !is && now.Role == drbdwire.Secondary && old.Peer == drbdwire.Primary:
 		w.lent = old.PeerDisk < drbdwire.Inconsistent
 		// With half a copy it can't go on alone.

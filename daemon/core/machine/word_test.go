@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -74,6 +75,39 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		milo1.dead = true
 		p.pass(15 * time.Minute)
 		Expect(milo2.running).To(BeEmpty(), "its data are old")
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is not forgotten when both meet while this node has no disk", func() {
+		p := together(func(c *machine.Config) { c.Resources[0].WFCTimeout = time.Minute })
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		p.breakLink()
+		order(milo2, replica.OrderDetach, 9)
+		p.run()
+		for _, n := range p.nodes {
+			n.join()
+			n.step(machine.Input{Part: machine.Failover, Failover: failover.Input{
+				Kind: failover.Order, Order: failover.OrderMaintenanceOn, ID: 9,
+			}})
+		}
+		p.pass(10 * time.Second)
+		order(milo1, replica.OrderPrimary, 10)
+		p.run()
+		milo1.write(7)
+		p.pass(10 * time.Second)
+		order(milo1, replica.OrderSecondary, 11)
+		p.pass(10 * time.Second)
+		Expect(milo1.core.Resource(0).State().Role).To(Equal(drbdwire.Secondary))
+		Expect(milo1.core.Resource(0).Ahead()).To(BeTrue())
+		p.mend()
+		Expect(milo2.core.Resource(0).State().Conn).To(Equal(drbdwire.Connected))
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		milo1.dead = true
+		p.breakLink()
+		milo2.attach()
+		p.pass(5 * time.Minute)
+		ok, _ := milo2.core.MayStart(0)
+		Expect(ok).To(BeFalse(), "its data are old")
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 })
