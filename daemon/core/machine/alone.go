@@ -108,8 +108,11 @@ func (m *Machine) watchReplica(i int) {
 	if planted.On(planted.NeverOutdated) {
 		return
 	}
-	told := w.alone != 0 && w.alone != r.Generation()
 	gone := now.Disk < drbdwire.Inconsistent
+	if !gone && w.alone == r.Generation() {
+		w.alone = 0 // this copy has that: it may be said late, and both go on from there
+	}
+	told := w.alone != 0 && w.alone != r.Generation()
 	switch {
 	case gone && !w.lost, gone && !m.mayBeTold(i), r.Ordered():
 		// Later: it would be refused. The disk that is let go now may be back before the peer.
