@@ -34,6 +34,8 @@ const msgAlone = "pollux_alone"
 const (
 	fieldResource   = "resource"
 	fieldGeneration = "generation"
+	// fieldSince is the generation that it was before: who still has that one has nothing of its own.
+	fieldSince = "since"
 )
 
 // lastPackets is how long the last heartbeat of a dying node may come after
@@ -55,6 +57,8 @@ type watch struct {
 	// alone is the generation that the peer said since then that it goes on alone
 	// with; 0 is none.
 	alone uint64
+	// parent is the generation that this one went on from; 0 is not known.
+	parent uint64
 	// left: this node was told to leave its peer, or gave that up, and has had its disk since.
 	left bool
 	// said is the generation that this node said so of; 0 is none.
@@ -121,7 +125,8 @@ func (m *Machine) watchReplica(i int) {
 	case w.lent && told && now.Conn < drbdwire.WFReportParams:
 		m.outdate(i, true)
 	case told && w.mayBeOld():
-		m.outdate(i, false)
+		// A source that missed the end of its resync seems to have changes that its peer lacks.
+		m.outdate(i, w.parent != 0 && w.parent == r.Generation())
 	}
 }
 
@@ -150,7 +155,7 @@ func (w *watch) mayBeOld() bool {
 // unless it has changes that its peer lacks.
 func (m *Machine) outdate(i int, force bool) {
 	w := &m.watches[i]
-	w.lost, w.lent, w.alone = false, false, 0
+	w.lost, w.lent, w.alone, w.parent = false, false, 0, 0
 	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
 		Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: force,
 	}})
@@ -202,13 +207,15 @@ func (m *Machine) sayAlone(i int) {
 		return
 	}
 	w.said = r.Generation()
-	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
-		Kind: liveness.Say, Message: hbwire.Message{
-			hbwire.Text(hbwire.FieldType, msgAlone),
-			hbwire.Text(fieldResource, m.cfg.Resources[i].Name),
-			hbwire.Text(fieldGeneration, strconv.FormatUint(w.said, 16)),
-		},
-	}})
+	message := hbwire.Message{
+		hbwire.Text(hbwire.FieldType, msgAlone),
+		hbwire.Text(fieldResource, m.cfg.Resources[i].Name),
+		hbwire.Text(fieldGeneration, strconv.FormatUint(w.said, 16)),
+	}
+	if r := m.Resource(i); r != nil && r.Since() != 0 {
+		message = append(message, hbwire.Text(fieldSince, strconv.FormatUint(r.Since(), 16)))
+	}
+	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{Kind: liveness.Say, Message: message}})
 }
 
 // goesOn tells whether a node without its peer has data that its users go on with,
@@ -241,7 +248,11 @@ func (m *Machine) heardAlone(e liveness.Effect) bool {
 			m.stir(i)
 		}
 	case i >= 0 && err == nil:
-		m.watches[i].alone = generation
+		w := &m.watches[i]
+		w.alone, w.parent = generation, 0
+		if since, err := e.Message.Hex(fieldSince); err == nil {
+			w.parent = since
+		}
 		m.stir(i)
 	}
 	return true

@@ -9,6 +9,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/failover"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -128,5 +129,24 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		p.pass(100 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate), "nobody else has data")
 		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
+	})
+
+	It("counts for the source of a resync that has crashed before it had the end of that on record", func() {
+		p := newPair()
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		l, err := drbdmeta.Internal(sectors, 1, 8)
+		Expect(err).NotTo(HaveOccurred())
+		super, err := drbdmeta.DecodeSuperblock(milo2.disk[l.Superblock : l.Superblock+4096])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(super.UUIDs.Bitmap).To(BeZero())
+		super.UUIDs.Bitmap = 0x9000
+		copy(milo2.disk[l.Superblock:], super.Append(nil))
+		milo2.comesBack()
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 })

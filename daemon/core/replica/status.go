@@ -85,6 +85,10 @@ func (r *Resource) State() drbdwire.State { return r.state }
 // Primary.
 func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }
 
+// Since is the generation in which the peer's copy was left behind, without that mark; 0
+// is none.
+func (r *Resource) Since() uint64 { return r.uuids.Bitmap &^ 1 }
+
 // LostOnlyCopy tells whether users have nothing to go on with, since this node has let go of
 // its disk, and were told of writes that are nowhere else.
 func (r *Resource) LostOnlyCopy() bool {
