@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/optionc/pollux/daemon/core/actlog"
+	"github.com/optionc/pollux/daemon/core/handshake"
 	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/core/resync"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
@@ -209,6 +210,8 @@ func (r *Resource) found() drbdwire.State {
 		next.Disk = drbdwire.Inconsistent
 	case m.flags&drbdmeta.MDWasUpToDate == 0 && !m.parting, m.behind:
 		next.Disk = drbdwire.Outdated
+	case r.state.Role == drbdwire.Secondary && r.isOlderThanMet():
+		next.Disk = drbdwire.Outdated
 	case r.state.Role == drbdwire.Primary:
 		next.Disk = drbdwire.UpToDate // and nothing was written since it was let go
 	case m.flags&drbdmeta.MDPeerOutdated != 0 && m.flags&drbdmeta.MDConnectedInd == 0:
@@ -220,6 +223,28 @@ func (r *Resource) found() drbdwire.State {
 		next.Disk = drbdwire.Consistent
 	}
 	return next
+}
+
+// noteMet keeps the generations of a whole copy that this node meets without a disk: the
+// peer may be away when it attaches one.
+func (r *Resource) noteMet() {
+	switch s, u := r.state, r.peer.uuids; {
+	case s.Conn < drbdwire.Connected:
+	case s.Disk >= drbdwire.Inconsistent:
+		r.meta.met = drbdmeta.UUIDs{} // they were compared
+	case r.peer.hasUUIDs && s.PeerDisk >= drbdwire.Outdated && s.PeerDisk != drbdwire.DUnknown:
+		r.meta.met = drbdmeta.UUIDs{Current: u.Current, Bitmap: u.Bitmap, History0: u.History0, History1: u.History1}
+	}
+}
+
+// isOlderThanMet tells whether the disk is surely older than that copy. With the same
+// generation it is not: what else the peer has said may be from before a resync.
+func (r *Resource) isOlderThanMet() bool {
+	if r.meta.met.Current&^1 == r.uuids.Current&^1 {
+		return false
+	}
+	result := handshake.Compare(handshake.Side{UUIDs: r.uuids}, handshake.Side{UUIDs: r.meta.met}).Result
+	return r.meta.met.Current != 0 && (result == -handshake.BitmapSync || result == -handshake.FullSync)
 }
 
 func (r *Resource) replayed() {

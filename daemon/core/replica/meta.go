@@ -37,6 +37,9 @@ type metadata struct {
 	// behind: the disk that was let go lacks what users have written to the peer's
 	// alone, or may lack it because the peer was Primary.
 	behind bool
+	// met: the generations of a whole copy of the peer's that this node has met while it
+	// had no disk to compare with it.
+	met drbdmeta.UUIDs
 	// parting: the disk is let go, by order or for an error, while the peer has a whole
 	// copy. What it says of itself from now on is that it is old, in case this node
 	// crashes before it is attached again.

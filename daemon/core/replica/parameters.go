@@ -129,6 +129,7 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 	}
 	r.peer.uuids, r.peer.hasUUIDs = u, true
 	r.order.heard = r.order.stage == stageJoin
+	r.noteMet()
 	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent && !r.meta.open {
 		r.adopt(u)
 	}

@@ -29,6 +29,7 @@ func (r *Resource) set(next drbdwire.State, why string) {
 	if next.Disk < drbdwire.Failed && next.Peer == drbdwire.Primary && (next.PeerDisk >= drbdwire.Inconsistent || !r.meta.only) {
 		r.meta.behind = true // else users saw this disk until it was let go, and none since
 	}
+	r.noteMet()
 	if next.Role != drbdwire.Primary || next.Disk == drbdwire.UpToDate {
 		r.meta.served = 0
 	}
