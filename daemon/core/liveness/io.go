@@ -68,7 +68,8 @@ const (
 	// Drain: ticks came late, so the sockets may hold what would keep the peer
 	// alive. Empty them into Datagram inputs, then give a Tick with Drained.
 	Drain EffectKind = 8
-	// Note: Text is a line for the log.
+	// Note: Text is a line for the log. Lost says that messages of the peer are lost
+	// that nobody can ask for any more.
 	Note EffectKind = 9
 )
 
@@ -77,6 +78,7 @@ type Effect struct {
 	Kind      EffectKind
 	Own       bool
 	Restarted bool
+	Lost      bool
 	Silent    time.Duration
 	Text      string
 	Data      []byte

@@ -1,6 +1,7 @@
 package liveness
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -123,7 +124,8 @@ func (c *Core) admit(m hbwire.Message, e *hbwire.Envelope) bool {
 	}
 	isNew, lost := p.numbers.take(e.Seq, c.resendDelay)
 	if lost > 0 {
-		c.notef("%d messages of %s are lost for good: more than can be asked for", lost, c.cfg.Peer)
+		c.emit(Effect{Kind: Note, Lost: true, Text: fmt.Sprintf(
+			"%d messages of %s are lost for good: more than can be asked for", lost, c.cfg.Peer)})
 	}
 	if !isNew {
 		c.ignore(dropDuplicate, "")

@@ -314,6 +314,9 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 			m.sayFiles() // the peer may have missed the first
 		default: // for the shell alone
 		}
+		if e.Lost {
+			m.askAlone()
+		}
 		if told.Kind != 0 {
 			m.queue = append(m.queue, Input{Part: Failover, Failover: told})
 		}

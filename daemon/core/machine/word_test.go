@@ -79,6 +79,32 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
+	It("is asked for when more was lost than can be sent again", func() {
+		p := makePair(func(c *machine.Config) {
+			c.Liveness.Keepalive = 100 * time.Millisecond
+			c.Resources[0].WFCTimeout = time.Minute
+			if c.Liveness.Node == "milo2" {
+				c.Resources[0].WFCTimeout = 10 * time.Minute
+			}
+		})
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		p.cut = true
+		for i, n := range p.nodes {
+			n.attach()
+			p.run()
+			n.connect(uint64(2 + i))
+			n.join()
+		}
+		p.pass(30 * time.Second)
+		milo2.deaf = true
+		p.pass(60 * time.Second) // which is less than deadtime
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
+		milo1.write(7)
+		milo2.deaf = false
+		p.pass(30 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
 	It("is not forgotten when both meet while this node has no disk", func() {
 		p := together(func(c *machine.Config) { c.Resources[0].WFCTimeout = time.Minute })
 		milo1, milo2 := p.nodes[0], p.nodes[1]
