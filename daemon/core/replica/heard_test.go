@@ -113,6 +113,35 @@ var _ = Describe("A new Primary that copies what is marked", func() {
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 
+	It("does so also when the peer has ordered a larger device, which comes while bitmaps are exchanged", func() {
+		p.a.hold[replica.MetaWrite], p.a.hold[replica.Measure] = true, true
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 93})
+		p.run()
+		p.a.doesWhatItHolds()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		for _, e := range []*end{p.a, p.b} {
+			e.enlarge(8 * mib)
+		}
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderResize, ID: 94})
+		p.run()
+		Expect(p.a.held).To(HaveLen(2))
+		marks, measures := p.a.held[0], p.a.held[1]
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+		p.b.hold[replica.Send] = true // a slow link
+		marks()
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Secondary WFBitMapS UpToDate/Consistent"))
+		measures()
+		p.run()
+		p.b.release()
+		p.wait()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+		Expect(p.b.answers).To(HaveKey(uint64(94)))
+		p.a.mustWrite(1, 8, 'x')
+	})
+
 	for name, drives := range map[string]func() *end{
 		"it drives":       func() *end { return p.a },
 		"the peer drives": func() *end { return p.b },

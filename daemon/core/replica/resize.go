@@ -165,6 +165,12 @@ func (r *Resource) agree() {
 		r.resizeFailed(err.Error())
 		return
 	}
+	if c := r.state.Conn; size > r.size && (c == drbdwire.WFBitMapS || c == drbdwire.WFBitMapT) {
+		// The peer's bitmap, which is on its way, would seem to have no end.
+		r.dropLink(drbdwire.ProtocolError, "the size changed while bitmaps were exchanged")
+		r.resizeFailed("the bitmaps were exchanged meanwhile")
+		return
+	}
 	r.cfg.UserSize = z.user
 	z.asked = false
 	source, next := false, r.state
