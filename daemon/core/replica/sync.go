@@ -305,6 +305,11 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 			r.bits.Count()*4))
 		return
 	}
+	if disk == drbdwire.UpToDate && r.requests.failsHere() {
+		// The block may be marked no more: the target has acknowledged what it was before.
+		r.dropLink(drbdwire.ProtocolError, "the peer ended the resync before it had a write that has failed here")
+		return
+	}
 	r.resizing.unproven = false
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = drbdwire.Connected, role, disk

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/optionc/pollux/daemon/core/planted"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -239,6 +241,13 @@ func (t *table) copyIsWhole() {
 	for i := range t.list {
 		t.list[i].partial = false
 	}
+}
+
+// failsHere tells whether the peer is about to have a write that the own disk, which is
+// kept, has not.
+func (t *table) failsHere() bool {
+	lacks := func(q request) bool { return q.isWrite() && q.local == halfFailed && q.remote == halfPending }
+	return slices.ContainsFunc(t.list, lacks) || slices.ContainsFunc(t.told.all(), lacks)
 }
 
 // markDifferent notes that only one copy has a write.
