@@ -56,7 +56,7 @@ func (r *Resource) flushFirst() bool {
 func (r *Resource) want(sector uint64, size uint32) {
 	b := drbdwire.BlockRequest{Sector: sector, ID: drbdwire.Syncer(), Size: size}
 	switch {
-	case r.sync.csums && r.algs.csums != "":
+	case r.sync.csums && r.algs.csums != "" && !r.sync.uneven:
 		r.enqueue(peerWork{kind: workSum, sector: sector, size: size, id: drbdwire.Syncer()})
 		r.passed = true
 	case size == r.sync.thin:

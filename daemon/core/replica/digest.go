@@ -181,7 +181,7 @@ func (r *Resource) workDigested(number uint64, sum []byte) {
 // turn makes a question about a block into one for the block, if the answer is
 // that it differs, and tells whether that needs another digest.
 func (r *Resource) turn(w *peerWork, sum []byte) bool {
-	differs := w.kind == workCsum && !bytes.Equal(w.digest, sum) || w.kind == workThin && !bytes.Equal(sum, []byte{1})
+	differs := w.kind == workCsum && (r.sync.uneven || !bytes.Equal(w.digest, sum)) || w.kind == workThin && !bytes.Equal(sum, []byte{1})
 	if !differs {
 		return false
 	}

@@ -35,4 +35,58 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		Expect(p.a.done[2].Failed).To(BeTrue(), "the source's disk has not got it")
 		expectSynced(p)
 	})
+
+	// equal is a resync that compares one block, which is equal on both disks.
+	equal := func() {
+		p = synced(withPassOn, withCsums)
+		p.a.mustWrite(1, 800, 's')
+		p.part()
+		p.a.mustWrite(2, 800, 's')
+	}
+
+	It("is fetched by the target, though the block was equal before that failed", func() {
+		equal()
+		p.a.hold[replica.Digest] = true
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.hold = map[replica.EffectKind]bool{replica.Send: true}
+		p.a.doesWhatItHolds()
+		Expect(p.a.held).To(HaveLen(1), "that it is equal, on the meta socket")
+		late := p.a.held[0]
+		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+		p.b.badData = true
+		p.a.mustWrite(3, 800, 'x')
+		p.b.badData = false
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdState // the end of the resync does not arrive
+		}
+		late()
+		p.run()
+		p.wait()
+		p.part()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.b.disk[800*512]).To(Equal(byte('x')))
+	})
+
+	It("is taken back from the target, though the block was equal before that got it", func() {
+		equal()
+		p.b.hold[replica.Digest] = true
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.b.hold = map[replica.EffectKind]bool{replica.Send: true}
+		p.b.doesWhatItHolds()
+		Expect(p.b.held).To(HaveLen(1), "the checksum, on the data socket")
+		late := p.b.held[0]
+		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+		p.a.badData = true
+		p.a.write(3, 800, 'x', 4096)
+		p.run()
+		p.a.badData = false
+		Expect(p.a.done[3].Failed).To(BeTrue())
+		late()
+		p.run()
+		p.wait()
+		Expect(p.b.disk[800*512]).To(Equal(p.a.disk[800*512]))
+		expectSynced(p)
+	})
 })

@@ -192,6 +192,7 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 		switch kept := r.dataError("an i/o error on the data", alone); {
 		case kept && w.inEpoch():
 			r.bits.Set(w.sector, w.size) // a resync that is running has to fetch it
+			r.sync.uneven = true
 		case kept && w.writes():
 			r.blockFailed(w.sector, w.size)
 		}

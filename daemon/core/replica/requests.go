@@ -411,6 +411,7 @@ func (r *Resource) requestDone(q *request, in Input) {
 	}
 	kept := q.op != OpFlush && r.dataError("an i/o error on the data", false)
 	q.partial = q.partial || kept // the peer, if it has it, gets this disk's blocks
+	r.sync.uneven = r.sync.uneven || kept && q.isWrite()
 	if q.op == OpFlush {
 		r.ioError("an i/o error on a flush")
 	}

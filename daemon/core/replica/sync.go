@@ -39,8 +39,11 @@ type synchronisation struct {
 	telling bool
 	// asked: the target has had all that it lacked, and has sent its ping since: when
 	// that is answered, the resync is over there.
-	asked     bool
-	failed    uint64
+	asked  bool
+	failed uint64
+	// uneven: a write has failed on one of two disks that are kept. What was found equal
+	// before it is not any more, and the answer about that may come after it.
+	uneven    bool
 	nextPages time.Duration
 	call      uint64        // the handler that the start waits for; 0 is none
 	kept      uint64        // the snapshot that the start waits for; 0 is none
@@ -126,7 +129,7 @@ func (r *Resource) sourceReady() {
 
 func (r *Resource) beginSource() {
 	r.sync.number++
-	r.sync.whole, r.sync.asked = false, false
+	r.sync.whole, r.sync.asked, r.sync.uneven = false, false, false
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
@@ -171,7 +174,7 @@ func (r *Resource) beginTarget() {
 	}
 	next.Conn, next.Disk = drbdwire.SyncTarget, drbdwire.Inconsistent
 	r.sync.number++
-	r.sync.ready, r.sync.failed = false, 0
+	r.sync.ready, r.sync.failed, r.sync.uneven = false, 0, false
 	r.chooseRequests()
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
 	r.set(next, fmt.Sprintf("resync of %d KiB begins", r.bits.Count()*4))
@@ -396,6 +399,8 @@ func (r *Resource) syncBlockAcked(cmd drbdwire.Command, a drbdwire.BlockAck) err
 	switch {
 	case cmd == drbdwire.CmdRSWriteAck && isSource(r.state.Conn):
 		r.clearBits(a.Sector, a.Size)
+	case cmd == drbdwire.CmdRSIsInSync && target && r.sync.uneven:
+		r.sync.planner.Retry(a.Sector, a.Size)
 	case cmd == drbdwire.CmdRSIsInSync && target:
 		r.clearBits(a.Sector, a.Size)
 		r.sync.planner.Received(r.now, a.Sector, a.Size)
