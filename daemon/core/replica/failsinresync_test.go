@@ -36,6 +36,21 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		expectSynced(p)
 	})
 
+	It("gives its extent of the activity log back when the connection breaks, and it waits for a good copy", func() {
+		p = synced(withPassOn, func(c *replica.Config) { c.SuspendIONoData, c.ALExtents = true, 1 })
+		p.part()
+		p.a.mustWrite(1, 8, 'b')
+		p.b.hold[replica.Write] = true
+		p.join()
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.a.badData = false
+		p.part()
+		Expect(p.a.done).To(HaveKey(uint64(2)))
+		p.a.mustWrite(3, 8192, 'y') // to another extent, and there is room for one
+	})
+
 	// equal is a resync that compares one block, which is equal on both disks.
 	equal := func() {
 		p = synced(withPassOn, withCsums)

@@ -337,6 +337,7 @@ func (r *Resource) loseWrite(q *request) {
 		q.remote = halfFailed
 	}
 	if (q.local == halfNone || q.local == halfFailed) && !q.told && (r.cfg.SuspendIONoData || r.hasNewDisk(q)) {
+		r.letGo(q)
 		q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
 	}
 }
