@@ -73,6 +73,7 @@ func (r *Resource) sizeWanted(s drbdwire.Sizes) {
 		z.reply = z.reply || s.Current == 0
 		return
 	case z.asked:
+		z.clean = z.clean && s.Flags&drbdwire.SizesNoResync != 0 // the peer may have an order of its own
 		z.reply = z.reply || s.Current == 0
 		r.agree()
 		return

@@ -121,6 +121,17 @@ var _ = Describe("A device whose disks have grown", func() {
 		Expect(p.b.super().Size).To(BeEquivalentTo(of40))
 	})
 
+	It("copies what was added if only one of two orders at the same time says that it is clean", func() {
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderResize, ID: 91, AssumeClean: true})
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderResize, ID: 92})
+		p.wait()
+		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/UpToDate"))
+		expectSynced(p)
+		Expect(p.a.size).To(BeEquivalentTo(of40))
+		Expect(p.a.answers).To(HaveKey(uint64(91)))
+		Expect(p.b.answers).To(HaveKey(uint64(92)))
+	})
+
 	It("grows to the size that is asked for", func() {
 		Expect(p.a.resize(func(in *replica.Input) { in.Sector = 70000 }).Code).To(Equal(drbdwire.Success))
 		p.wait()
