@@ -156,8 +156,8 @@ func (r *Resource) advanceVerify() {
 	if !r.verifyOwed() {
 		v.moved = r.now
 	}
-	for r.mirror.list.len() < maxPeerWork/2 && !r.crossing(v.walk.Ahead()) {
-		sector, size, ok := v.walk.Next(r.now)
+	for r.mirror.list.len() < maxPeerWork/2 {
+		sector, size, ok := v.walk.Next(r.now, r.crossing)
 		if !ok {
 			break
 		}
@@ -204,8 +204,9 @@ func (r *Resource) crossing(start, end uint64) bool {
 	return false
 }
 
-// comparing tells whether a range is being compared by this node, or is the
-// next: a write to it must wait, or the two copies would differ for a moment.
+// comparing tells whether a range is being compared by this node, or has waited for that
+// for the longest time: a write to it must wait, or the two copies would differ for a
+// moment, or the block's turn would never come.
 func (r *Resource) comparing(start, end uint64) bool {
 	if r.state.Conn != drbdwire.VerifyS {
 		return false

@@ -91,6 +91,23 @@ var _ = Describe("An online verify", func() {
 		Expect(p.a.done[1].Failed).To(BeFalse())
 	})
 
+	It("compares all others first while writes are on their way to a slow peer", func() {
+		p := synced(withVerify, func(c *replica.Config) { c.Protocol = drbdwire.ProtocolA })
+		p.b.hold[replica.Write] = true
+		p.a.mustWrite(1, 80, 1)
+		p.a.mustWrite(2, 800, 2)
+		Expect(p.a.verify(0, 0).Code).To(Equal(drbdwire.Success))
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary VerifyS UpToDate/UpToDate"))
+		Expect(p.a.core.Status().Verify.Done).To(Equal(blocks(p) - 2))
+		for p.b.held != nil {
+			p.b.doesWhatItHolds()
+			p.wait()
+		}
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(*p.b.core.Status().Verified).To(Equal(replica.VerifyResult{Compared: blocks(p), Complete: true}))
+	})
+
 	DescribeTable("waits for the own disk when that hangs", func(differs bool) {
 		p := synced(withVerify)
 		if differs {
