@@ -33,7 +33,10 @@ func (r *Resource) isMarked() bool {
 // compares again when it hears of a resync that has begun. This node may have
 // stepped down meanwhile.
 func (r *Resource) tellMarked() {
-	if !r.isMarked() {
+	if s := r.state; !r.isMarked() {
+		if s.PeerDisk < drbdwire.Inconsistent {
+			r.tellGeneration() // its users may live on this copy later
+		}
 		return
 	}
 	r.sendUUIDs()

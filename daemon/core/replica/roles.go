@@ -141,12 +141,13 @@ func (r *Resource) becomePrimary() {
 	r.afterSuper(gatePromoted)
 }
 
-// promoted tells the peer, once the mark of a Primary is durable.
+// promoted tells the peer, once the mark of a Primary is durable. One without a disk lives
+// on this copy when it is promoted itself, and finds it again by its generation.
 func (r *Resource) promoted() {
 	if r.order.kind != OrderPrimary || r.state.Role != drbdwire.Primary {
 		return
 	}
-	if r.order.force && r.state.Conn >= drbdwire.Connected {
+	if s := r.state; s.Conn >= drbdwire.Connected && (r.order.force || s.PeerDisk < drbdwire.Inconsistent) {
 		r.sendUUIDs()
 	}
 	r.sendState()
