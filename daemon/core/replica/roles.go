@@ -125,10 +125,10 @@ func (r *Resource) becomePrimary() {
 		switch {
 		case (alone || forced) && r.uuids.Bitmap == 0:
 			r.newGeneration()
-		case forced:
-			r.setCurrent(r.rng.next() | 4)
 		case alone && r.meta.lent && !planted.On(planted.LentGeneration):
 			r.divertGeneration()
+		case forced:
+			r.setCurrent(r.rng.next() | 4)
 		default:
 			r.setCurrent(r.uuids.Current)
 		}
