@@ -11,8 +11,8 @@ import (
 )
 
 // targetUnderUsers is a pair whose first node is Primary and the target of a
-// resync: it lived on the peer's disk, and attached its own old one while the
-// connection was broken. The source has asked its handler, and waits.
+// resync: it lived on the peer's disk, and attached its own old one. The source has
+// asked its handler, and waits.
 func targetUnderUsers(change ...func(*replica.Config)) *pair {
 	GinkgoHelper()
 	p := synced(change...)
@@ -35,9 +35,7 @@ func targetUnderUsers(change ...func(*replica.Config)) *pair {
 	p.join()
 	Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
 	p.a.mustOrder(replica.OrderPrimary, false)
-	p.part()
 	p.a.mustOrder(replica.OrderAttach, false)
-	p.join()
 	Expect(p.a.status()).To(Equal("Primary/Secondary WFSyncUUID Outdated/UpToDate"))
 	return p
 }

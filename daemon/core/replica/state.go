@@ -53,15 +53,28 @@ func (r *Resource) set(next drbdwire.State, why string) {
 		r.meta.only = r.meta.only && old.Conn < drbdwire.Connected // the target had all before the disk was lost
 	}
 	r.recordGeneration(old)
-	if next.Conn >= drbdwire.Connected {
-		r.meta.lent = next.Peer == drbdwire.Primary || r.peer.uuids.Current&^1 == r.uuids.Current&^1
-	}
+	r.lend(old)
 	r.watchUsers(old)
 	r.recordFlags()
 	r.watchPrimary(old)
 	r.emit(Effect{Kind: Changed, State: next.Pack(), Text: describe(old, next, why)})
 	if next.PeerDisk < drbdwire.Inconsistent && r.resizing.asked {
 		r.resizeFailed("the peer has lost its disk, and does not answer")
+	}
+}
+
+// lend notes whether a connected peer may have the generation of this copy. One that has
+// no disk in use tells nothing about what is on that. If it was Primary all the same, its
+// users had a generation that is not there.
+func (r *Resource) lend(old drbdwire.State) {
+	switch s := r.state; {
+	case s.Conn < drbdwire.Connected:
+	case s.Peer == drbdwire.Primary:
+		r.meta.lent = true
+	case r.peer.hasUUIDs:
+		r.meta.lent = r.peer.uuids.Current&^1 == r.uuids.Current&^1
+	case old.Conn >= drbdwire.Connected && old.Peer == drbdwire.Primary:
+		r.meta.lent = false
 	}
 }
 
@@ -149,7 +162,10 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	connected := old.Conn >= drbdwire.Connected
 	parts := connected && s.Conn < drbdwire.Connected
 	disk := connected && s.PeerDisk < drbdwire.Inconsistent && old.PeerDisk >= drbdwire.Inconsistent // the peer lost it
-	if s.Role == drbdwire.Primary && (parts || disk) && s.Disk == drbdwire.UpToDate && r.uuids.Bitmap != 0 && r.meta.lent {
+	// A Primary without a disk begins to live from this copy: what is on its disk is old then.
+	beyond := connected && s.Peer == drbdwire.Primary && old.Peer != drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent
+	if (s.Role == drbdwire.Primary && (parts || disk) || beyond) && s.Disk == drbdwire.UpToDate && r.uuids.Bitmap != 0 &&
+		r.meta.lent {
 		r.divertGeneration()
 		r.afterSuper(gateGeneration)
 	}
