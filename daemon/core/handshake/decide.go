@@ -68,7 +68,8 @@ type Decision struct {
 // Decide goes from the comparison to what has to be done. Without data on both
 // sides there is nothing to compare, and the nodes are just Connected.
 //
-// Where the copies have no common past it obeys discard-my-data; the kernel wants
+// A source that missed the end of its resync is known also when it has gone on, see
+// missedEnd. Where the copies have no common past it obeys discard-my-data; the kernel wants
 // the metadata of one to be created anew. A copy that is Outdated is kept by no
 // policy. And in one more thing it is more careful than the kernel: a split brain in which the
 // bitmaps do not tell what differs (Compare gave -SplitBrain) ends in a full
@@ -88,7 +89,8 @@ func Decide(in Input) Decision {
 		in: in, result: verdict.Result, role: in.Own.Role,
 		out: Decision{Rule: verdict.Rule, Own: verdict.Own, Peer: verdict.Peer, Text: verdict.Text},
 	}
-	if verdict.Result <= Unrelated && !d.unrelated() {
+	d.missedEnd(verdict.Rule)
+	if d.result <= Unrelated && !d.unrelated() {
 		return d.giveUp("%s", d.out.Text)
 	}
 	d.diskStates()
@@ -114,6 +116,25 @@ type decider struct {
 	out    Decision
 	result int
 	role   drbdwire.Role // the own role, after a demotion that was decided
+}
+
+// missedEnd knows a source that crashed before it had noted the end of its resync, and has
+// begun generations since, so that its history has lost the one that the target has from
+// it. The target knows which resync that was, and has begun none: it is older. One that
+// has crashed as a Primary may have told users more. The kernel's DRBD sees a split brain.
+func (d *decider) missedEnd(rule int) {
+	const noCommonGeneration = 100
+	ended := func(source, target Side) bool {
+		s, t := masked(source.UUIDs), masked(target.UUIDs)
+		return s.Bitmap != 0 && s.Bitmap == t.History0 && t.Bitmap == 0 && !target.CrashedPrimary
+	}
+	switch {
+	case rule != noCommonGeneration:
+	case ended(d.in.Own, d.in.Peer):
+		d.result, d.out.Text = FullSync, "this node was sync source, missed the end of the resync, and has gone on since"
+	case ended(d.in.Peer, d.in.Own):
+		d.result, d.out.Text = -FullSync, "the peer was sync source, missed the end of the resync, and has gone on since"
+	}
 }
 
 // unrelated asks the administrator's orders about copies without a common past,

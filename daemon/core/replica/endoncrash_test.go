@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -44,6 +46,18 @@ var _ = Describe("A source that crashed when its target had everything", func() 
 		p.a.mustOrder(replica.OrderPrimary, true)
 		p.a.mustWrite(900, 16, 'z')
 		p.a.mustOrder(replica.OrderSecondary, false)
+		copies(p)
+	})
+
+	It("still knows that when it is promoted alone, also after crashes", func() {
+		p := crashes()
+		for range 3 {
+			p.a.crash()
+			p.a.comesUp(func(c *replica.Config) { c.WFCTimeout, c.DegrWFCTimeout = time.Second, time.Second })
+			p.wait()
+			p.wait()
+			p.a.servesAlone()
+		}
 		copies(p)
 	})
 })
