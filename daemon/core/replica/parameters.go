@@ -303,6 +303,13 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		return
 	}
 	in := r.sides(role, disk)
+	if r.wasPrimarySince(&in) {
+		r.decided(aboutData, "gets a generation of its own", "this node has had the end of a resync, which the source has not noted, "+
+			"was Primary since and crashed", both(&in))
+		r.newGeneration()
+		r.dropLink(drbdwire.Unconnected, "what this node has written as Primary gets a generation of its own")
+		return
+	}
 	d := handshake.Decide(in)
 	r.decided(aboutHandshake, outcome(&d), fmt.Sprintf("rule %d, %s", d.Rule, d.Text), both(&in))
 	for _, name := range d.Handlers {
@@ -326,6 +333,18 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 		r.bits.SetAll()
 	}
 	r.connected(d.Conn, role, disk, d.Text)
+}
+
+// wasPrimarySince tells whether this node has had all of a resync, was Primary after that,
+// and crashed, and the source crashed before it had noted the end. By their generations
+// that one would be the source again, and in protocols A and B what only this node has of
+// what users were told would be overwritten. The kernel's DRBD does that.
+func (r *Resource) wasPrimarySince(in *handshake.Input) bool {
+	own, peer := &in.Own, &in.Peer
+	return r.state.Conn == drbdwire.WFReportParams && own.CrashedPrimary && !peer.CrashedPrimary &&
+		own.Role == drbdwire.Secondary && peer.Role == drbdwire.Secondary && own.Disk >= drbdwire.Consistent &&
+		own.UUIDs.Current&^1 == peer.UUIDs.Current&^1 && own.UUIDs.Bitmap == 0 && peer.UUIDs.Bitmap != 0 &&
+		own.UUIDs.History0&^1 == peer.UUIDs.Bitmap&^1
 }
 
 // sides is what a decision depends on.
