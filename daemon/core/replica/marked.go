@@ -14,11 +14,19 @@ import (
 // has found stays until the nodes connect again, as with the kernel: the copy
 // that a new Primary would overwrite may be the good one.
 func (r *Resource) copyMarked() {
-	if r.state.Role == drbdwire.Primary && r.isMarked() && r.uuids.Bitmap == 0 && !r.verify.suspect {
-		r.decided(aboutData, "copies what is marked", "both copies count as equal, and blocks are marked", r.standing())
-		r.newGeneration()
-		r.afterSuper(gateMarked)
+	if r.state.Role != drbdwire.Primary || !r.isMarked() || r.verify.suspect || r.isAboutToCopy() {
+		return
 	}
+	// By force a copy that was not whole has a generation already, and the peer lacks that.
+	own := r.uuids.Bitmap != 0 && r.uuids.Current&^1 != r.peer.uuids.Current&^1
+	if r.uuids.Bitmap != 0 && !own {
+		return
+	}
+	r.decided(aboutData, "copies what is marked", "both copies count as equal, and blocks are marked", r.standing())
+	if !own {
+		r.newGeneration()
+	}
+	r.afterSuper(gateMarked)
 }
 
 // isMarked tells whether there is something to copy to a peer that counts as
