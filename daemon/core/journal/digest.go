@@ -38,7 +38,7 @@ func Digest(effects []machine.Effect) uint32 {
 		case machine.Liveness:
 			l := &e.Liveness
 			d.numbers(uint64(l.Kind), uint64(l.Silent))
-			d.flags(l.Own, l.Restarted)
+			d.flags(l.Own, l.Restarted, l.Lost)
 			d.bytes(l.Data)
 			d.bytes([]byte(l.Text))
 			d.message(l.Message)
