@@ -18,13 +18,14 @@ import (
 // not take over with old data. Two things tell it. The Primary says so over
 // the heartbeats: when it loses the connection, whenever its data become another
 // generation, and when it is asked. A node asks that hears its peer for the
-// first time: what it was told before it started is forgotten, and what was said
-// before it heard anything is not sent again. And a heartbeat that is heard after
-// the connection broke shows that the Primary lived on. A Primary that died took
-// its heartbeats with it: then the copy is as good as the last acknowledged write.
-// One whose disk failed after it had gone on alone says so as well: its disk may be
-// back, and nothing else has what its users were told is done. So does one that is
-// Secondary since: it is not to be fenced off for an old copy.
+// first time, and says its own word again: what it was told before it started is
+// forgotten, and what was said before one of them heard anything is not sent
+// again. And a heartbeat that is heard after the connection broke shows that the
+// Primary lived on. A Primary that died took its heartbeats with it: then the copy
+// is as good as the last acknowledged write. One whose disk failed after it had
+// gone on alone says so as well: its disk may be back, and nothing else has what
+// its users were told is done. So does one that is Secondary since: it is not to
+// be fenced off for an old copy.
 
 // msgAlone is the type of the message that says so, or asks, without fields. A
 // real Heartbeat ignores types that it does not know.
@@ -226,11 +227,21 @@ func (m *Machine) goesOn(i int) bool {
 		m.resources[i].LostOnlyCopy() || r != nil && r.Ahead())
 }
 
-// askAlone asks the peer what it goes on alone with.
+// askAlone asks the peer what it goes on alone with, when what it has said may be lost, and
+// what it has asked as well: so the own word is said again.
 func (m *Machine) askAlone() {
+	m.sayAgain()
 	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{
 		Kind: liveness.Say, Message: hbwire.Message{hbwire.Text(hbwire.FieldType, msgAlone)},
 	}})
+}
+
+// sayAgain has what this node goes on alone with told once more.
+func (m *Machine) sayAgain() {
+	for i := range m.watches {
+		m.watches[i].said = 0
+		m.stir(i)
+	}
 }
 
 // heardAlone takes the peer's messages; the own ones come back as well.
@@ -243,10 +254,7 @@ func (m *Machine) heardAlone(e liveness.Effect) bool {
 	switch i := m.find(name); {
 	case e.Own:
 	case name == "":
-		for i := range m.watches {
-			m.watches[i].said = 0
-			m.stir(i)
-		}
+		m.sayAgain()
 	case i >= 0 && err == nil:
 		w := &m.watches[i]
 		w.alone, w.parent = generation, 0

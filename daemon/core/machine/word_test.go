@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/core/liveness"
 	"github.com/optionc/pollux/daemon/core/machine"
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
@@ -76,6 +77,27 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		milo1.dead = true
 		p.pass(15 * time.Minute)
 		Expect(milo2.running).To(BeEmpty(), "its data are old")
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is said again by one that did not hear the question, as soon as it hears its peer", func() {
+		p := newPair()
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		milo1.dead = true
+		p.cut = true
+		milo1.comesBack()
+		milo1.deaf = true
+		p.pass(10 * time.Second)
+		milo2.comesBack()
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Status().Liveness.Peer.State).NotTo(Equal(liveness.Dead))
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Consistent), "nobody has told it")
+		milo1.deaf = false
+		p.pass(30 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
