@@ -46,6 +46,7 @@ func (c *Core) judge() {
 	}
 	p.state, p.late = Dead, false
 	p.numbers = numbers{}
+	c.sent.bury()
 	c.emit(Effect{Kind: PeerDied, Silent: silent})
 }
 

@@ -125,11 +125,22 @@ type kept struct {
 	sentAt time.Duration
 	data   []byte
 	report uint64 // which of the reports of what this node holds; 0: none
+	moves  bool   // it is about groups that move from node to node
+	over   bool   // the peer has counted as dead since: what it says is true no more
 }
 
-func (h *history) add(data []byte, now time.Duration, report uint64) {
+func (h *history) add(k kept) {
 	h.seq++
-	h.kept[h.seq%maxKept] = kept{seq: h.seq, sentAt: now, data: data, report: report}
+	k.seq = h.seq
+	h.kept[h.seq%maxKept] = k
+}
+
+// bury notes that the peer counts as dead. It may not have noticed, and ask later for what it missed; but what was said of
+// groups that were to move is over: this node may run them.
+func (h *history) bury() {
+	for i := range h.kept {
+		h.kept[i].over = h.kept[i].moves
+	}
 }
 
 func (h *history) get(seq uint64) *kept {

@@ -42,10 +42,20 @@ func (c *Core) send() bool {
 		if kind == hbwire.MsgResource {
 			report = c.reports
 		}
-		c.sent.add(data, c.now, report)
+		c.sent.add(kept{data: data, sentAt: c.now, report: report, moves: moves(kind)})
 	}
 	c.emit(Effect{Kind: Transmit, Data: data})
 	return true
+}
+
+// moves tells whether messages of a type are about groups that move from node to node.
+func moves(kind string) bool {
+	switch kind {
+	case hbwire.MsgAskResources, hbwire.MsgTakeover, hbwire.MsgAskGroup, hbwire.MsgGroup:
+		return true
+	default:
+		return false
+	}
 }
 
 // say sends a message that another part of this node, or a program beside it, wants to be sent.
@@ -92,6 +102,8 @@ func (c *Core) resend(m hbwire.Message) {
 			c.cannotResend(first, "too old")
 		case k.report != 0 && k.report < c.reports:
 			c.cannotResend(first, replaced)
+		case k.over:
+			c.cannotResend(first, "it is over")
 		case c.now-k.sentAt >= c.cfg.MaxResendDelay-10*time.Millisecond:
 			k.sentAt = c.now
 			c.emit(Effect{Kind: Transmit, Data: k.data})
