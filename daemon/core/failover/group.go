@@ -201,6 +201,8 @@ func (g *group) seen(index int, state State, text string, now time.Duration) {
 	switch {
 	case planted.On(planted.StopUnseen) && g.goal == halt && tried:
 		s.state = Stopped
+	case g.goal == halt && state == Stopped && s.touched && !tried:
+		s.fresh = false // the look is from before the goal: what was started may yet come
 	case g.goal == run && state == Running, g.goal == halt && state == Stopped:
 		g.tries, g.stuck = 0, ""
 		s.touched = s.touched && state == Running

@@ -1,12 +1,14 @@
 package failover_test
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/failover"
+	"github.com/optionc/pollux/daemon/format/haconf"
 )
 
 var _ = Describe("A word that groups are stopped", func() {
@@ -31,5 +33,24 @@ var _ = Describe("A word that groups are stopped", func() {
 		Expect(w.done()).To(BeEmpty())
 		Expect(milo1.group(0).State).To(Equal("running"))
 		Expect(milo2.fail.Snapshot().Exchange).To(Equal("none"))
+	})
+})
+
+var _ = Describe("A look at what was started a moment ago", func() {
+	It("does not make up for its stop, when the group is to be stopped meanwhile", func() {
+		w := newWorld(1, firstLine, haconf.FailbackOn)
+		milo1 := w.machines[0]
+		milo1.shy["xenHA"] = 1
+		milo1.boot(false)
+		w.machines[1].boot(false)
+		for !slices.Contains(w.log, "milo1 start xenHA") {
+			w.pass(50 * time.Millisecond)
+		}
+		w.pass(250 * time.Millisecond)
+		w.done()
+		milo1.order(1, failover.OrderStop, failover.All, false)
+		w.pass(10 * time.Second)
+		Expect(w.done()[:3]).To(Equal(script("milo1" + stopOrder)))
+		Expect(w.broken).To(BeEmpty())
 	})
 })
