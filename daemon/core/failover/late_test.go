@@ -54,3 +54,31 @@ var _ = Describe("A look at what was started a moment ago", func() {
 		Expect(w.broken).To(BeEmpty())
 	})
 })
+
+var _ = Describe("A node that takes groups, and whose lease ends while a start hangs", func() {
+	It("does not wait for it for ever", func() {
+		w := newWorld(1, firstLine, haconf.FailbackOn)
+		f := &facing{machine: w.machines[1], hangs: "xenHA"}
+		var err error
+		f.fail, err = failover.New(failover.Config{Node: f.name, Peer: f.peer, Failback: f.failback, Groups: f.groups}, f)
+		Expect(err).NotTo(HaveOccurred())
+		said := third{held: true}
+		f.fail.Lease(&said)
+		f.step(failover.Input{Kind: failover.Started})
+		f.step(failover.Input{Kind: failover.PeerUp})
+		f.step(failover.Input{Kind: failover.CommsUp})
+		f.hear("t", "resource", "rsc_hold", "local", "rtype", "full", "isstable", "1", "px_groups", "r", "px_fit", "1")
+		f.hear("t", "ask_resources", "rsc_hold", "local", "info", "me", "px_round", "milo1:1", "px_why", "order")
+		f.hear("t", "ask_resources", "rsc_hold", "local", "info", "done", "px_round", "milo1:1", "px_groups", "-")
+		Expect(f.fail.Snapshot().Exchange).To(Equal("starting the peer's groups"))
+		f.pass(40 * time.Second)
+		Expect(f.group(0).State).To(Equal("starting"))
+		said = third{left: 8 * time.Second}
+		f.step(failover.Input{Kind: failover.Poke})
+		f.step(failover.Input{Kind: failover.Done, ID: f.hung})
+		Expect(f.running).To(BeEmpty())
+		said = third{}
+		f.pass(10 * time.Minute)
+		Expect(f.fail.Snapshot().Exchange).To(Equal("none"))
+	})
+})

@@ -17,8 +17,10 @@ import (
 // facing is a node whose peer is a script of messages, as a real Heartbeat would send them.
 type facing struct {
 	*machine
-	seq  uint64
-	said []hbwire.Message
+	seq   uint64
+	said  []hbwire.Message
+	hangs string // the resource whose start does not end
+	hung  uint64 // the number of that start
 }
 
 func face(which int) *facing { return faceWith(which, haconf.FailbackOn) }
@@ -49,6 +51,9 @@ func (f *facing) step(in failover.Input) {
 			name := f.groups[e.Group].Resources[e.Index].Text
 			done := failover.Input{Kind: failover.Done, ID: e.ID, State: failover.Stopped}
 			switch {
+			case e.Action == failover.Start && name == f.hangs:
+				f.running[name], f.hung = true, e.ID
+				continue
 			case e.Action == failover.Start:
 				f.running[name] = true
 			case e.Action == failover.Stop:

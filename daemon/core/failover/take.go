@@ -137,7 +137,7 @@ func (c *Core) takenFromPeer() bool {
 		}
 	}
 	if tooLate {
-		c.exchange.until = Never
+		c.exchange.until = c.now + unfitFor // for one whose start is given up after that
 	}
 	return ended
 }
