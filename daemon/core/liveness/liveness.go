@@ -146,6 +146,7 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 	c.join()  // if that death was the last thing it waited for
 	c.keepBeating()
 	c.askForMissing()
+	c.tellLost()
 	c.watchLinks()
 	c.wanted = c.deadline()
 	out, c.out = c.out, nil
@@ -162,6 +163,9 @@ func (c *Core) deadline() time.Duration {
 	}
 	if c.peer.present() {
 		at = min(at, c.peer.numbers.deadline())
+		if c.peer.lost > 0 {
+			at = min(at, c.peer.tellAt)
+		}
 	}
 	return at
 }

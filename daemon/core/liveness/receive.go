@@ -23,6 +23,9 @@ type peer struct {
 	old         bool // 1.2: knows no uuid, deadtime, node list, acknowledgement
 	onlyClassic bool // heard, and never in netstring
 	numbers     numbers
+	lost        uint64        // messages that it can't send again, of which nobody was told yet
+	lostWhy     string        // as it says of the last one
+	tellAt      time.Duration // before that nobody is told
 }
 
 func (p *peer) present() bool { return p.state != Unheard && p.state != Dead }
@@ -178,7 +181,8 @@ func (c *Core) deliver(m hbwire.Message, e *hbwire.Envelope) {
 	case hbwire.MsgCannotResend:
 		if seq, err := m.Hex(hbwire.FieldFirstSeq); err == nil && c.peer.numbers.drop(seq) {
 			if why := m.Text(hbwire.FieldInfo); why != replaced {
-				c.notef("message %d of %s is lost for good: %s", seq, c.cfg.Peer, why)
+				c.peer.lost++
+				c.peer.lostWhy = why
 			}
 			c.acknowledge()
 		}
@@ -186,6 +190,18 @@ func (c *Core) deliver(m hbwire.Message, e *hbwire.Envelope) {
 	default:
 		c.emit(Effect{Kind: Heard, Message: m.Clone()})
 	}
+}
+
+// tellLost says what the peer can't send again: once in a keepalive at most, since it is asked for all that counts then,
+// and what it answers may be lost as well.
+func (c *Core) tellLost() {
+	p := &c.peer
+	if p.lost == 0 || !p.present() || c.now < p.tellAt {
+		return
+	}
+	c.emit(Effect{Kind: Note, Lost: true, Text: fmt.Sprintf(
+		"%d messages of %s are lost for good: %.40q", p.lost, c.cfg.Peer, p.lostWhy)})
+	p.lost, p.tellAt = 0, c.now+c.cfg.Keepalive
 }
 
 // hearStatus is the one place that keeps the peer alive.

@@ -12,6 +12,7 @@ import (
 	"github.com/optionc/pollux/daemon/core/replica"
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
+	"github.com/optionc/pollux/daemon/format/hbwire"
 )
 
 var _ = Describe("What a node says that it goes on alone with", func() {
@@ -124,6 +125,37 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		milo1.write(7)
 		milo2.deaf = false
 		p.pass(30 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("is asked for when the peer can't send it again, as it has said too much since", func() {
+		p := makePair(func(c *machine.Config) {
+			c.Resources[0].WFCTimeout = time.Minute
+			if c.Liveness.Node == "milo2" {
+				c.Resources[0].WFCTimeout = 10 * time.Minute
+			}
+		})
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		p.cut = true
+		for i, n := range p.nodes {
+			n.attach()
+			p.run()
+			n.connect(uint64(2 + i))
+			n.join()
+		}
+		p.pass(30 * time.Second)
+		milo2.deaf = true
+		p.pass(60 * time.Second)
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
+		milo1.write(7)
+		p.pass(time.Second)
+		milo2.deaf = false
+		for range 600 {
+			milo1.step(machine.Input{Part: machine.Liveness, Liveness: liveness.Input{
+				Kind: liveness.Say, Message: hbwire.Message{hbwire.Text(hbwire.FieldType, machine.MsgShell)},
+			}})
+		}
+		p.pass(20 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
