@@ -154,6 +154,8 @@ func (c *Core) Step(now time.Duration, in Input, out []Effect) []Effect {
 		c.losePeer(in.Silent)
 	case CommsUp:
 		c.comms = true
+	case Lost:
+		c.askAnew()
 	case Message:
 		c.hear(in.Message, in.Own)
 	case Order:
@@ -235,6 +237,15 @@ func (c *Core) advance() {
 		c.say(starting())
 	}
 	c.leave()
+}
+
+// askAnew asks a peer what it holds that has said so, since a later word of it may be lost. It tells that once, when it
+// changes.
+func (c *Core) askAnew() {
+	if c.stage >= asking && c.stage <= stable && !c.peer.absent() && !c.peer.legacy {
+		c.mustReport = true // it takes this node for unsettled when it is asked
+		c.say(starting())
+	}
 }
 
 // mustAsk says whether the peer has yet to say what it holds.

@@ -27,6 +27,9 @@ const (
 	// Message: the liveness core's Heard. Own says that a program of this node
 	// made it.
 	Message InputKind = 7
+	// Lost: messages of the peer are lost for good, as an effect of the liveness
+	// core says. What the peer holds may be among them.
+	Lost InputKind = 11
 	// Order: an administrator wants Order, for the groups in Set. ID is echoed
 	// in Answer. Force: see OrderTakeover.
 	Order InputKind = 8

@@ -256,6 +256,10 @@ func (m *machine) listen(in liveness.Input) {
 			m.decide(failover.Input{Kind: failover.CommsUp})
 		case liveness.Drain:
 			m.drain()
+		case liveness.Note:
+			if e.Lost {
+				m.decide(failover.Input{Kind: failover.Lost})
+			}
 		default:
 		}
 	}

@@ -315,6 +315,7 @@ func (m *Machine) stepLiveness(in liveness.Input) {
 		default: // for the shell alone
 		}
 		if e.Lost {
+			told.Kind = failover.Lost
 			m.askAlone()
 		}
 		if told.Kind != 0 {

@@ -47,6 +47,7 @@ type node struct {
 	badDisk  bool   // it fails every write of users
 	badMeta  int    // so many writes of metadata that it fails
 	hangs    int    // index of a resource whose start does not end; 0: none
+	ends     func() // ends it
 	stops    int    // of resources of the group
 	answers  map[uint64]replica.Effect
 }
@@ -224,6 +225,10 @@ func (n *node) step(in machine.Input) {
 
 func (n *node) doTool(e failover.Effect) {
 	if n.hangs != 0 && e.Index == n.hangs && e.Action == failover.Start {
+		n.ends = func() {
+			n.hangs = 0
+			n.doTool(e)
+		}
 		return
 	}
 	done := failover.Input{Kind: failover.Done, ID: e.ID, State: failover.Stopped}

@@ -230,3 +230,30 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 })
+
+var _ = Describe("A report of what the peer holds", func() {
+	It("is asked for when more was lost than can be sent again", func() {
+		p := makePair(func(c *machine.Config) { c.Liveness.Keepalive = 100 * time.Millisecond })
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo1.hangs = 2
+		for i, n := range p.nodes {
+			n.attach()
+			p.run()
+			n.connect(uint64(2 + i))
+			n.join()
+		}
+		p.pass(30 * time.Second)
+		Expect(milo1.ends).NotTo(BeNil(), "the guest is being started")
+		milo2.deaf = true
+		milo1.ends()
+		p.pass(60 * time.Second) // which is less than deadtime
+		Expect(milo1.core.Status().Failover.Settled).To(BeTrue())
+		milo2.deaf = false
+		p.pass(10 * time.Minute)
+		milo2.step(machine.Input{Part: machine.Failover, Failover: failover.Input{
+			Kind: failover.Order, Order: failover.OrderTakeover, Set: failover.All, ID: 9,
+		}})
+		p.pass(30 * time.Second)
+		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}), "else no order moves a group any more")
+	})
+})
