@@ -114,7 +114,7 @@ func (m *Machine) watchReplica(i int) {
 		return
 	}
 	gone := now.Disk < drbdwire.Inconsistent
-	if !gone && w.alone == r.Generation() {
+	if !gone && (w.alone == r.Generation() || m.isPast(i)) {
 		w.alone = 0 // this copy has that: it may be said late, and both go on from there
 	}
 	told := w.alone != 0 && w.alone != r.Generation()
@@ -129,6 +129,14 @@ func (m *Machine) watchReplica(i int) {
 		// A source that missed the end of its resync seems to have changes that its peer lacks.
 		m.outdate(i, w.parent != 0 && w.parent == r.Generation())
 	}
+}
+
+// isPast tells whether this copy has gone on from what the peer says that it goes on alone with: that is said late. But
+// a generation that was begun here for the peer's users, or for those of a Primary that has just been lost, may be one
+// that nobody was told of.
+func (m *Machine) isPast(i int) bool {
+	w, r := &m.watches[i], m.Resource(i)
+	return !w.lost && !w.lent && r != nil && r.HasHad(w.alone)
 }
 
 // mayBeTold tells whether a disk that this node has lost can still be told that it is old.

@@ -211,6 +211,25 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
 	})
 
+	It("says nothing any more, if it comes when this node alone has gone on since they have met", func() {
+		p := newPair()
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo2.deaf = true
+		p.breakLink()
+		p.mend()
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
+		order(milo1, replica.OrderDetach, 9)
+		p.pass(5 * time.Second)
+		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		milo2.deaf = false
+		p.pass(30 * time.Second) // it is sent again
+		milo1.dead = true
+		p.breakLink()
+		p.pass(100 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate), "nobody else has data")
+		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
+	})
+
 	It("counts for the source of a resync that has crashed before it had the end of that on record", func() {
 		p := newPair()
 		milo1, milo2 := p.nodes[0], p.nodes[1]

@@ -89,6 +89,13 @@ func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }
 // is none.
 func (r *Resource) Since() uint64 { return r.uuids.Bitmap &^ 1 }
 
+// HasHad tells whether the data have gone on from a generation since they had it.
+func (r *Resource) HasHad(generation uint64) bool {
+	return slices.ContainsFunc([]uint64{r.uuids.Bitmap, r.uuids.History0, r.uuids.History1}, func(old uint64) bool {
+		return old != 0 && old&^1 == generation
+	})
+}
+
 // LostOnlyCopy tells whether users have nothing to go on with, since this node has let go of
 // its disk, and were told of writes that are nowhere else.
 func (r *Resource) LostOnlyCopy() bool {
