@@ -98,6 +98,7 @@ type Core struct {
 	pollAt   time.Duration
 
 	peer     peer
+	silence  time.Duration // after which the peer counted as dead
 	life     lifetime
 	exchange exchange
 	rounds   uint64

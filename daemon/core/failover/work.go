@@ -76,6 +76,7 @@ func (c *Core) done(in Input) {
 		g.acted(d.index, d.action, in.Failed, in.Text)
 	}
 	if g.failed != hadFailed {
+		g.used, g.freeAt = c.copies.Used(d.group), 0
 		c.notef("%s: %s; what was started is stopped again", g.key, g.failed)
 	}
 	if g.stuck != before && g.stuck != "" {
@@ -109,7 +110,7 @@ func (c *Core) reach(i int) {
 	switch {
 	case g.full():
 		g.ordered = false
-		g.failed, g.handed, g.again, g.againAt = "", false, 0, 0
+		g.failed, g.used, g.handed, g.again, g.againAt = "", false, false, 0, 0
 		g.watch.index, g.watch.at, g.watch.suspect = 0, c.now+c.cfg.Monitor.Every, false
 		if !g.held {
 			g.held = true
