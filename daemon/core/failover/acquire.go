@@ -79,6 +79,9 @@ func (c *Core) consider(i int) {
 		switch {
 		case c.peer.claims.has(i):
 			g.waiting = ""
+			if g.used {
+				g.failed, g.used = "", false // it failed for that alone, and may come here another time
+			}
 			return
 		case c.peer.legacy && !c.peer.known && g.local && c.mayStart(i):
 			c.askLegacy(g)
