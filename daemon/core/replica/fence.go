@@ -217,10 +217,12 @@ func (r *Resource) thaw() {
 	case r.hold.failing:
 		r.leavesAsCrashed()
 		r.keepAlone(func(*request) bool { return true })
+	case back && s.SuspNoData: // the peer's copy may be back later
 	case back && r.mirrored():
 		r.resend()
 	case back && s.Conn == drbdwire.Connected, // no resync brings it there
 		back && s.PeerDisk < drbdwire.Inconsistent, !back && !suspended(s) && !r.mayBeBack():
+		r.loseTold()
 		r.keepAlone(func(*request) bool { return true })
 	case back:
 		// The bitmap says it better: a newer write may go to the same blocks.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/optionc/pollux/daemon/format/drbdwire"
@@ -57,9 +58,6 @@ func (r *Resource) resumeIO() drbdwire.Code {
 		return drbdwire.NothingToDo
 	}
 	r.decided(OrderResumeIO.String(), "allowed", "ordered", r.standing()+suspensions(next))
-	if next.Disk < drbdwire.Inconsistent && next.Conn < drbdwire.Connected && r.losesTold() {
-		r.setCurrent(r.rng.next() | 4) // no peer has what users have seen
-	}
 	r.hold.ordered = false
 	next.Suspended, next.SuspNoData, next.SuspFencing = r.hold.on, false, false
 	r.set(next, "I/O resumed by order")
@@ -68,13 +66,24 @@ func (r *Resource) resumeIO() drbdwire.Code {
 
 // losesTold tells whether users were told of a write that no peer may have, and that is
 // given up now.
-func (r *Resource) losesTold() bool {
-	for _, q := range r.requests.told.all() {
-		if q.held && (q.remote != halfDone || r.cfg.Protocol != drbdwire.ProtocolC) {
-			return true
-		}
+func (r *Resource) losesTold() bool { return slices.ContainsFunc(r.requests.told.all(), r.isLost) }
+
+// isLost tells whether a write that was told is none that the peer certainly has.
+func (r *Resource) isLost(q request) bool {
+	return q.held && (q.remote != halfDone || r.cfg.Protocol != drbdwire.ProtocolC)
+}
+
+// loseTold notes that a Primary without a disk gives up writes that users were told of:
+// no peer that comes has what they have seen. The disk that was let go may have it.
+func (r *Resource) loseTold() {
+	if r.state.Role != drbdwire.Primary || r.state.Disk >= drbdwire.Inconsistent || !r.losesTold() {
+		return
 	}
-	return false
+	if slices.ContainsFunc(r.requests.told.all(), func(q request) bool { return r.isLost(q) && q.local != halfDone }) {
+		r.setCurrent(r.rng.next() | 4)
+		return
+	}
+	r.meta.only = true
 }
 
 // suspensions names the reasons why I/O waits.
