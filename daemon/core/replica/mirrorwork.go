@@ -188,7 +188,8 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			r.refuseWork(w)
 			w.buf = 0
 		}
-		alone := w.logged || w.kind == workRead && !here // for a Primary without a disk, which may be gone
+		// For a Primary without a disk, which may be gone, or one that is the target of a resync.
+		alone := w.logged || w.kind == workRead && !here || !w.writes() && r.feedsUsers()
 		switch kept := r.dataError("an i/o error on the data", alone); {
 		case kept && w.inEpoch():
 			r.bits.Set(w.sector, w.size) // a resync that is running has to fetch it
