@@ -21,8 +21,10 @@ func (r *Resource) dataError(why string, alone bool) bool {
 		return false
 	}
 	if !alone && !servesAlone(next) {
-		// A source must be whole, and so must one be that has lost its target: the peer has half a copy.
-		source := next.Disk > drbdwire.Inconsistent && next.PeerDisk == drbdwire.Inconsistent
+		// A source must be whole, and so must one be that has lost its target: the peer has half a copy. Or
+		// it lacks what users have written here alone, and would overwrite that.
+		away := next.Conn < drbdwire.Connected || next.PeerDisk < drbdwire.Inconsistent
+		source := next.Disk > drbdwire.Inconsistent && (next.PeerDisk == drbdwire.Inconsistent || away && r.hasChanges())
 		next.Disk = drbdwire.Inconsistent
 		if source || r.implied(r.state, next).Disk != drbdwire.Inconsistent {
 			r.ioError(why)

@@ -260,3 +260,83 @@ var _ = Describe("The only whole copy, beside a Primary that is the target of a 
 		p.isWhole()
 	})
 })
+
+var _ = Describe("A read that fails late, on a Secondary that was Primary alone since, with on-io-error pass_on", func() {
+	// wasAlone is such a node, and its read for a verify, which the disk has not answered yet.
+	wasAlone := func() (p *pair, answers func()) {
+		change := func(c *replica.Config) { c.PassOn, c.VerifyAlg = true, "sha1" }
+		p = synced(change)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.hold[replica.Read] = true
+		p.a.verify(64, 128)
+		p.part()
+		p.a.crash()
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.b.mustWrite(1, 8, 'x')
+		p.b.mustOrder(replica.OrderSecondary, false)
+		p.a.comesUp(change)
+		reads := p.b.held
+		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+		return p, func() {
+			p.b.badData = true
+			for _, read := range reads {
+				read()
+			}
+			p.run()
+			p.b.badData = false
+		}
+	}
+	// isSource expects that the node copies to its peer what that lacks, once its disk is back.
+	isSource := func(p *pair) {
+		GinkgoHelper()
+		p.join()
+		Expect(p.b.status()).To(HavePrefix("Secondary/Secondary Connected Diskless/"))
+		Expect(p.a.order(replica.OrderPrimary, false).Code).To(BeNumerically("<", drbdwire.Success))
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	}
+
+	It("does not let the peer's old copy overwrite what users have written there", func() {
+		p, answers := wasAlone()
+		answers()
+		isSource(p)
+	})
+
+	It("does not leave both nodes waiting for the other's bitmap when it comes in the handshake", func() {
+		p, answers := wasAlone()
+		p.a.hold[replica.Send] = true
+		p.cut = false
+		p.meet()
+		p.run()
+		for i := 0; i < 20 && p.b.core.State().Conn != drbdwire.WFReportParams; i++ {
+			sends := p.a.held
+			p.a.held = nil
+			sends[0]()
+			p.a.held = append(sends[1:], p.a.held...)
+			p.run()
+		}
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFReportParams UpToDate/DUnknown"))
+		answers()
+		p.a.release()
+		isSource(p)
+	})
+
+	It("does not let an old disk of the peer, which has none in use, overwrite it", func() {
+		p := synced(func(c *replica.Config) { c.PassOn, c.VerifyAlg = true, "sha1" })
+		p.b.hold[replica.Read] = true
+		p.a.verify(64, 128)
+		p.a.loseDisk(1)
+		p.a.bad = false
+		p.a.mustWrite(2, 8, 'x')
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.badData = true
+		p.b.release()
+		p.b.badData = false
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		isSource(p)
+	})
+})
