@@ -58,5 +58,6 @@ func (r *Resource) adjust(data []byte) {
 		c.Resync = to.Resync
 		r.sync.planner.Adjust(r.now, to.Resync)
 	}
+	r.set(r.state, "adjusted") // users may not have to wait any more
 	r.finish(drbdwire.Success, "")
 }

@@ -5,6 +5,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
 var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
@@ -49,6 +50,21 @@ var _ = Describe("A Primary with on-no-data-accessible suspend-io", func() {
 			Expect(p.a.payloads).To(HaveLen(len(p.b.payloads)))
 		})
 	}
+
+	It("lets nobody wait any more when on-no-data-accessible becomes io-error", func() {
+		p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.part()
+		p.a.write(1, 8, 'x', 4096)
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		c := config()
+		data, err := c.Adjustment()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.a.give(replica.Input{Order: replica.OrderAdjust, Data: data}).Code).To(Equal(drbdwire.Success))
+		Expect(p.a.done).To(HaveKeyWithValue(uint64(1), HaveField("Failed", true)))
+		p.a.mustOrder(replica.OrderSecondary, false)
+	})
 
 	It("tells of such a write that it has failed when an order resumes I/O", func() {
 		p := synced(func(c *replica.Config) { c.SuspendIONoData = true })
