@@ -292,6 +292,7 @@ func (r *Resource) diskFailed(why string) {
 		return
 	}
 	r.prepareLastWord()
+	only, even := r.meta.only, r.isEven()
 	next := r.state
 	next.Disk = drbdwire.Failed
 	r.note = why
@@ -302,10 +303,17 @@ func (r *Resource) diskFailed(why string) {
 	r.sendState()
 	whole := r.sync.whole || r.begins()
 	r.letGoOfDisk(why)
+	r.meta.only = r.meta.only && (only || !even)
 	r.sync.stop()
 	if s := r.state; whole && s.Role == drbdwire.Primary && s.Conn == drbdwire.Connected && isBehind(s.PeerDisk) {
 		r.rejoin()
 	}
+}
+
+// isEven tells whether users of a Primary wait since it has lost the peer's copy, which was
+// whole, so that they were told of nothing that it lacks. What is marked was not told then.
+func (r *Resource) isEven() bool {
+	return r.fence.postponed && r.fence.even && r.cfg.Protocol == drbdwire.ProtocolC
 }
 
 // rejoin ends the connection to a peer whose copy was to become a target and is needed

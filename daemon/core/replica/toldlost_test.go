@@ -108,3 +108,44 @@ func (e *end) comesUpWithoutDisk(change func(*replica.Config)) {
 	e.core = replica.New(cfg)
 	e.mustOrder(replica.OrderConnect, false)
 }
+
+var _ = Describe("A Primary whose disk fails a write while its users wait, who were told of nothing that the peer lacks", func() {
+	It("goes on with the peer's copy when that is back, though nobody could be fenced", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.fences(1)
+		p.a.mustWrite(1, 8, 'w')
+		p.a.hold[replica.Write] = true
+		p.cut = true
+		p.a.write(2, 8, 'x', 4096)
+		p.breakLink()
+		p.a.badData = true
+		p.a.release()
+		p.a.badData = false
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection Diskless/DUnknown"))
+		Expect(p.a.done[2].Failed).To(BeTrue())
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.mustWrite(3, 8, 'y')
+	})
+
+	It("goes on with it also when the peer has refused a write", func() {
+		p := synced()
+		p.a.mustWrite(1, 8, 'w')
+		p.a.hold[replica.Write] = true
+		p.b.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.a.step(held(true))
+		p.run()
+		p.b.badData = false
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
+		p.a.badData = true
+		p.a.release()
+		p.a.badData = false
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/Diskless"))
+		p.a.step(held(false))
+		p.b.mustOrder(replica.OrderAttach, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.mustWrite(3, 8, 'y')
+	})
+})
