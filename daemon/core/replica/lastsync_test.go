@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -140,6 +142,25 @@ var _ = Describe("The source of a resync whose target is lost at the end", func(
 		p.run()
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.a.data()).To(Equal(p.b.data()))
+	})
+
+	It("finds a target that was not through again after a start that did not reach it, and a crash", func() {
+		p := through(drbdwire.CmdPingAck, source, nothing)
+		p.a.mustWrite(2, 16, 'y')
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) { p.cut = p.cut || cmd == drbdwire.CmdSyncUUID }
+		p.heal()
+		Expect(p.cut).To(BeTrue())
+		p.a.tap = nil
+		p.part()
+		p.a.crash()
+		p.a.comesUp(func(c *replica.Config) { c.WFCTimeout = time.Second })
+		p.wait()
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.a.mustWrite(3, 24, 'z')
+		p.join()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"), p.a.core.Status().Note)
 		Expect(p.a.data()).To(Equal(p.b.data()))
 	})
 })

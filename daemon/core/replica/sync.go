@@ -98,15 +98,20 @@ const syncStep = 1 << 48
 
 // becomeSource names the generation that the target has while it is behind,
 // and waits until that is durable. The generation that the target is known by
-// stays in the history, however often a start does not reach it. Source: DRBD
-// 8.4 states, section 4.
+// stays in the history, however often a start does not reach it, and where it is not
+// lost if this node crashes then and makes another one. Source: DRBD 8.4 states,
+// section 4.
 func (r *Resource) becomeSource() {
 	u := &r.uuids
 	uuid := u.Bitmap + syncStep
 	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
 		uuid = r.rng.next() &^ 1
 	}
-	if u.Bitmap != 0 && u.History1&^1 != r.peer.uuids.Current&^1 {
+	switch target := r.peer.uuids.Current &^ 1; {
+	case u.Bitmap == 0, target != 0 && u.History0&^1 == target:
+	case target != 0 && u.History1&^1 == target:
+		u.History0, u.History1 = u.History1, u.History0
+	default:
 		u.History1, u.History0 = u.History0, u.Bitmap
 	}
 	u.Bitmap = uuid
