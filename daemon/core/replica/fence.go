@@ -232,11 +232,15 @@ func (r *Resource) thaw() {
 
 // leavesAsCrashed is where the users of a node end, and the peer may lack what they were
 // told is done. The peer may take over now, so there is no new generation, which would be
-// a split brain then. If it has not when the nodes meet, it gets what it lacks.
+// a split brain then. If it has not when the nodes meet, it gets what it lacks. A handshake
+// that is under way has told it that nothing differs, so they meet anew.
 func (r *Resource) leavesAsCrashed() {
 	if r.meta.open && r.losesTold() {
 		r.meta.flags |= drbdmeta.MDCrashedPrimary
 		r.meta.dirty()
+		if r.state.Conn == drbdwire.WFReportParams {
+			r.dropLink(drbdwire.Unconnected, "the peer has been told of nothing that it may lack")
+		}
 	}
 }
 
