@@ -33,6 +33,8 @@ type fence struct {
 	postponed bool
 	// even: both copies had all that users were told of when they parted.
 	even bool
+	// ahead: this one had pulled ahead then, and users were told of what the other lacks.
+	ahead bool
 }
 
 // fencing is the policy that counts: a node that has no whole copy itself does
