@@ -12,7 +12,8 @@ import (
 // as Inconsistent from then on, as with the kernel's DRBD. The copy that alone
 // serves users is kept as it is, and they get the error: without it all the rest
 // of the data would be gone, too. That may also be known from what was asked of
-// the disk: alone.
+// the disk: alone. The peer hears of it when it is on record: users are told then of a
+// write that only the peer has, and this copy would be good again after a crash.
 func (r *Resource) dataError(why string, alone bool) bool {
 	next := r.state
 	if !r.cfg.PassOn || next.Disk <= drbdwire.Failed ||
@@ -35,9 +36,9 @@ func (r *Resource) dataError(why string, alone bool) bool {
 	r.note = why
 	r.decided(aboutData, "kept, and "+next.Disk.String(), why+", on-io-error is pass_on", r.standing())
 	r.set(next, why)
-	r.sendState()
 	r.meta.allPages = true
 	r.meta.dirty()
+	r.afterSuper(gateKept)
 	return true
 }
 

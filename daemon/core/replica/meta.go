@@ -122,6 +122,7 @@ const (
 	gateSkip
 	gateMarked
 	gateGeneration
+	gateKept
 )
 
 func (m *metadata) dirty() { m.wanted++ }
@@ -173,6 +174,8 @@ func (r *Resource) pass(what gateKind) {
 		r.tellMarked()
 	case gateGeneration:
 		r.tellGeneration()
+	case gateKept:
+		r.sendState()
 	case gateNone:
 	}
 }

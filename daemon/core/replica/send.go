@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -30,8 +32,12 @@ func (r *Resource) sendBulk(f drbdwire.HeaderFormat, sock Socket, cmd drbdwire.C
 	r.emit(Effect{Kind: Send, Conn: r.link.conn, Socket: sock, Data: r.arena[start:], Buf: buf, Size: size})
 }
 
-// sendState tells the peer the own state.
+// sendState tells the peer the own state. That a disk which has failed is kept has to be on
+// record before.
 func (r *Resource) sendState() {
+	if slices.ContainsFunc(r.meta.gates, func(g gate) bool { return g.what == gateKept }) {
+		return // it follows
+	}
 	if r.state.Conn >= drbdwire.Connected && (r.state.Disk != drbdwire.Negotiating || r.order.stage == stageJoin) {
 		r.send(DataSocket, drbdwire.CmdState, drbdwire.AppendState(nil, r.state))
 	}
