@@ -3,6 +3,7 @@ package replica_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,6 +22,8 @@ type end struct {
 	peer     *end
 	pair     *pair
 	disk     []byte
+	meta     []byte   // the disk that holds the metadata, nil if that is internal
+	cached   []func() // takes back what the disk has in its cache, the oldest first
 	payloads map[replica.Buf][]byte
 	next     replica.Buf
 	conn     uint32
@@ -166,15 +169,20 @@ func (e *end) perform(f replica.Effect) {
 		b := e.payload(e.disk[at : at+int(f.Size)])
 		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID, Buf: b})
 	case replica.Write:
+		if block := e.disk[at : at+int(f.Size)]; !f.FUA {
+			was := bytes.Clone(block)
+			e.cached = append(e.cached, func() { copy(block, was) })
+		}
 		copy(e.disk[at:at+int(f.Size)], e.payloads[f.Buf])
 		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID})
 	case replica.Zero, replica.Trim:
 		clear(e.disk[at : at+int(f.Size)])
 		e.later(replica.Input{Kind: replica.DiskDone, ID: f.ID})
 	case replica.Flush:
+		e.cached = nil
 		e.later(replica.Input{Kind: replica.DiskDone, Op: replica.OpFlush, ID: f.ID})
 	case replica.MetaRead:
-		data := append([]byte(nil), e.disk[f.Offset:f.Offset+int64(f.Size)]...)
+		data := append([]byte(nil), e.metaDisk()[f.Offset:f.Offset+int64(f.Size)]...)
 		e.later(replica.Input{Kind: replica.MetaDone, ID: f.ID, Data: data})
 	case replica.MetaWrite:
 		if e.goodWrites--; e.badWrites > 0 && e.goodWrites < 0 {
@@ -182,7 +190,10 @@ func (e *end) perform(f replica.Effect) {
 			e.fail(f)
 			return
 		}
-		copy(e.disk[f.Offset:], f.Data)
+		copy(e.metaDisk()[f.Offset:], f.Data)
+		if f.FUA && e.meta == nil {
+			e.cached = nil
+		}
 		if e.writes--; e.writes == 0 {
 			e.stopped = true
 		}
@@ -243,10 +254,36 @@ func digestOf(alg string, data []byte) []byte {
 	return sum
 }
 
-// measure gives the sizes of the disk, which holds its metadata too.
+// measure gives the sizes of the disk, which mostly holds its metadata too.
 func (e *end) measure() replica.Disk {
-	size := uint64(len(e.disk)) / 512
-	return replica.Disk{DataSectors: size, MetaSectors: size, LastSectors: e.last}
+	return replica.Disk{DataSectors: uint64(len(e.disk)) / 512, MetaSectors: uint64(len(e.metaDisk())) / 512, LastSectors: e.last}
+}
+
+func (e *end) metaDisk() []byte {
+	if e.meta != nil {
+		return e.meta
+	}
+	return e.disk
+}
+
+// hasMetadataApart gives a node a disk of its own for the metadata.
+func (e *end) hasMetadataApart() {
+	GinkgoHelper()
+	e.meta = make([]byte, 1<<20)
+	layout, err := drbdmeta.FlexibleExternal(uint64(len(e.meta))/512, sectors, 1, 8)
+	Expect(err).NotTo(HaveOccurred())
+	for _, piece := range drbdmeta.Create(layout, 257, 1) {
+		copy(e.meta[piece.Offset:], piece.Bytes())
+	}
+}
+
+// losesPower is a crash in which the cache of the disk is lost, too.
+func (e *end) losesPower() {
+	for _, undo := range slices.Backward(e.cached) {
+		undo()
+	}
+	e.cached = nil
+	e.crash()
 }
 
 // enlarge adds to a disk what differs from node to node.

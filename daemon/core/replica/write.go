@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/optionc/pollux/daemon/core/planted"
+	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
@@ -59,9 +60,16 @@ func (r *Resource) startWrite(q *request, i int) {
 		r.stats.DiskWritten += uint64(q.size)
 		r.gentle.used += uint64(q.size) / 512
 		r.emit(Effect{
-			Kind: writeEffect(q.op), ID: q.arrived, Sector: q.sector, Size: q.size, Buf: q.buf, FUA: stable,
+			Kind: writeEffect(q.op), ID: q.arrived, Sector: q.sector, Size: q.size, Buf: q.buf, FUA: stable || r.isApart(),
 		})
 	}
+}
+
+// isApart tells whether the metadata is on another disk than the data. What is written there
+// does not flush the cache of this one then, and an extent may leave the activity log, or
+// the mark of a Primary go, only when its blocks can't be lost any more.
+func (r *Resource) isApart() bool {
+	return r.cfg.Meta != drbdmeta.KindInternal && !planted.On(planted.OwnCacheAck)
 }
 
 // becomesTarget tells whether this copy is about to be the target of a resync: what
