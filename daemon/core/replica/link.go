@@ -68,6 +68,7 @@ type peer struct {
 	sizes     drbdwire.Sizes
 	uuids     drbdwire.UUIDs
 	hasUUIDs  bool
+	began     bool           // the start of a resync was sent to it since: it has that generation
 	lost      drbdwire.UUIDs // what the disk that this Primary has lost may have
 }
 

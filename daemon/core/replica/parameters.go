@@ -127,7 +127,7 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		r.peer.lost = u
 		return
 	}
-	r.peer.uuids, r.peer.hasUUIDs = u, true
+	r.peer.uuids, r.peer.hasUUIDs, r.peer.began = u, true, false
 	r.order.heard = r.order.stage == stageJoin
 	r.noteMet()
 	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent && !r.meta.open {

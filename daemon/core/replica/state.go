@@ -242,10 +242,11 @@ func (r *Resource) newGeneration() {
 // overwritten by order, is known by nothing but the last one until it begins: so that
 // goes where a later start of this node, which makes a new generation too, leaves it.
 func (r *Resource) divertGeneration() {
-	u := &r.uuids
-	if r.peer.uuids.Current&^1 == u.Current&^1 && u.History0+syncStep != u.Bitmap {
+	switch u := &r.uuids; {
+	case u.History0&^1 == u.Current&^1: // a start of this node has put it there
+	case r.peer.uuids.Current&^1 == u.Current&^1 && u.History0+syncStep != u.Bitmap:
 		u.History1, u.History0 = u.History0, u.Current
-	} else {
+	default:
 		u.History1 = u.Current
 	}
 	r.setCurrent(r.rng.next() | 4)

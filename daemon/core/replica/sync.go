@@ -97,27 +97,42 @@ func (s *synchronisation) deadline(conn drbdwire.ConnState) time.Duration {
 const syncStep = 1 << 48
 
 // becomeSource names the generation that the target has while it is behind,
-// and waits until that is durable. The generation that the target is known by
-// stays in the history, however often a start does not reach it, and where it is not
-// lost if this node crashes then and makes another one. Source: DRBD 8.4 states,
-// section 4.
+// and waits until that is durable. Source: DRBD 8.4 states, section 4.
 func (r *Resource) becomeSource() {
 	u := &r.uuids
 	uuid := u.Bitmap + syncStep
 	if u.Bitmap == 0 || u.Bitmap == drbdmeta.JustCreated {
 		uuid = r.rng.next() &^ 1
 	}
-	switch target := r.peer.uuids.Current &^ 1; {
-	case u.Bitmap == 0, target != 0 && u.History0&^1 == target:
-	case target != 0 && u.History1&^1 == target:
-		u.History0, u.History1 = u.History1, u.History0
-	default:
-		u.History1, u.History0 = u.History0, u.Bitmap
-	}
+	r.keepKnown()
 	u.Bitmap = uuid
 	r.meta.allPages = true
 	r.meta.dirty()
 	r.afterSuper(gateSource)
+}
+
+// keepKnown lets the generation that the target is known by be the first of the history,
+// however often a start does not reach it. This node may crash before it has, and each
+// time that it goes on alone then, it needs the second for what it names anew. The
+// kernel's DRBD keeps there what was the bitmap's.
+func (r *Resource) keepKnown() {
+	u, known := &r.uuids, r.peer.uuids.Current&^1
+	if r.peer.began {
+		known = u.Bitmap &^ 1
+	}
+	switch known {
+	case u.History0 &^ 1:
+	case u.Current &^ 1: // it was as new, and is to be overwritten
+		u.History1, u.History0 = u.History0, u.Current
+	case u.History1 &^ 1:
+		if u.Bitmap != 0 {
+			u.History1, u.History0 = u.History0, u.History1
+		}
+	default:
+		if u.Bitmap != 0 {
+			u.History1, u.History0 = u.History0, u.Bitmap
+		}
+	}
 }
 
 func (r *Resource) sourceReady() {
@@ -135,6 +150,7 @@ func (r *Resource) sourceReady() {
 func (r *Resource) beginSource() {
 	r.sync.number++
 	r.sync.whole, r.sync.asked, r.sync.uneven = false, false, false
+	r.peer.began = true
 	next := r.state
 	next.Conn, next.PeerDisk = drbdwire.SyncSource, drbdwire.Inconsistent
 	r.sync.progress = resync.NewProgress(r.now, r.bits.Count())
@@ -327,6 +343,7 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 	if disk == drbdwire.UpToDate {
 		u, p := &r.uuids, &r.peer.uuids // the target has the same now, and will be the source of the next one
 		p.Current, p.Bitmap, p.History0, p.History1, p.Dirty = u.Current, u.Bitmap, u.History0, u.History1, 0
+		r.peer.began = false
 		r.meta.flags &^= drbdmeta.MDCrashedPrimary
 	}
 	r.meta.allPages = true
