@@ -17,15 +17,15 @@ const (
 	CongestionDisconnects OnCongestion = 2
 )
 
-// catchUp is how long the network has been idle when a node that pulled ahead
+// catchUpAfter is how long the network has been idle when a node that pulled ahead
 // lets the peer catch up.
-const catchUp = time.Second
+const catchUpAfter = time.Second
 
 const aboutCongestion = "congestion"
 
 // congestion is the way back of a node that pulled ahead.
 //
-//	Connected --full--> Ahead --nothing in flight, catchUp--> superblock --> SyncSource
+//	Connected --full--> Ahead --nothing in flight, a while--> superblock --> SyncSource
 //	                      peer: STATE --> Behind ------------- P_SYNC_UUID --> SyncTarget
 type congestion struct {
 	due      time.Duration // when the peer may catch up; 0 is not known yet
@@ -98,9 +98,18 @@ func (r *Resource) endCongestion() {
 		c.due = 0
 		r.epochs.closeSoon()
 	case c.due == 0:
-		c.due = r.now + catchUp
+		c.due = r.now + catchUpAfter
 	case r.now >= c.due:
-		c.starting = true
+		r.catchUp()
+	}
+}
+
+// catchUp begins the resync of a peer that has confirmed all that was sent to it. A Primary
+// does not step down before that is on record: a Secondary begins no generation when the
+// link is lost, and both copies would count as equal.
+func (r *Resource) catchUp() {
+	if r.state.Conn == drbdwire.Ahead && !r.congestion.starting {
+		r.congestion.starting = true
 		r.becomeSource()
 	}
 }

@@ -198,6 +198,7 @@ func (r *Resource) drained() {
 		return
 	}
 	r.order.stage = stageRecord
+	r.catchUp()
 	next := r.state
 	next.Role = drbdwire.Secondary
 	why := "demoted"

@@ -155,8 +155,8 @@ func limits(c drbdwire.ConnState) diskLimits {
 
 // recordGeneration makes a new generation of the data when the two copies
 // begin to differ. While I/O of the Primary is suspended they do not: the
-// generation comes with the end of that, unless the peer comes first. Source:
-// DRBD 8.4 states, section 4.
+// generation comes with the end of that, unless the peer comes first. If this node has
+// pulled ahead they do already, and users know. Source: DRBD 8.4 states, section 4.
 func (r *Resource) recordGeneration(old drbdwire.State) {
 	s := r.state
 	connected := old.Conn >= drbdwire.Connected
@@ -195,7 +195,7 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	case r.peer.unsure: // it may part at once, and has not gone on with this copy then
 		r.fence.postponed = s.Conn >= drbdwire.Connected
 	case r.mayBeBack(): // and has been told of the generation before
-	case s.Role != drbdwire.Primary || !suspended(s):
+	case s.Role != drbdwire.Primary || !suspended(s) || old.Conn == drbdwire.Ahead && r.bits.Count() > 0:
 		r.fence.postponed = false
 		r.partGeneration()
 		r.afterSuper(gateGeneration)
