@@ -33,8 +33,6 @@ type fence struct {
 	postponed bool
 	// even: both copies had all that users were told of when they parted.
 	even bool
-	// ahead: this one had pulled ahead then, and users were told of what the other lacks.
-	ahead bool
 }
 
 // fencing is the policy that counts: a node that has no whole copy itself does
@@ -234,15 +232,11 @@ func (r *Resource) thaw() {
 
 // leavesAsCrashed is where the users of a node end, and the peer may lack what they were
 // told is done. The peer may take over now, so there is no new generation, which would be
-// a split brain then. If it has not when the nodes meet, it gets what it lacks. A handshake
-// that is under way has told it that nothing differs, so they meet anew.
+// a split brain then. If it has not when the nodes meet, it gets what it lacks.
 func (r *Resource) leavesAsCrashed() {
 	if r.meta.open && r.losesTold() {
 		r.meta.flags |= drbdmeta.MDCrashedPrimary
 		r.meta.dirty()
-		if r.state.Conn == drbdwire.WFReportParams {
-			r.dropLink(drbdwire.Unconnected, "the peer has been told of nothing that it may lack")
-		}
 	}
 }
 

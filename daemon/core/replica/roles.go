@@ -205,15 +205,10 @@ func (r *Resource) drained() {
 	if r.order.kind == OrderPrimary {
 		why = "demoted again: " + r.note
 	}
-	if (suspended(r.state) || r.mayBeBack()) && !r.fence.ahead {
+	if suspended(r.state) || r.mayBeBack() {
 		r.fence.postponed = false // nothing was told as done since the copies parted
 	}
 	r.set(next, why)
-	if r.state.Conn == drbdwire.Ahead && r.uuids.Bitmap == 0 {
-		// The peer lacks what users were told is done, and the mark of a Primary, which says so, goes.
-		r.newGeneration()
-		r.afterSuper(gateGeneration)
-	}
 	r.setCurrent(r.uuids.Current)
 	r.meta.dirty()
 	r.afterSuper(gateDemoted)

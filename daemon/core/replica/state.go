@@ -186,7 +186,6 @@ func (r *Resource) recordGeneration(old drbdwire.State) {
 	if primary && (had || back) && gone || promotedBeyond {
 		parted := old.Conn >= drbdwire.Connected && old.PeerDisk == drbdwire.UpToDate
 		r.fence.postponed, r.fence.even = true, parted || back && old.Conn < drbdwire.Connected
-		r.fence.ahead = old.Conn == drbdwire.Ahead
 	}
 	switch {
 	case !r.fence.postponed:
