@@ -106,6 +106,7 @@ func (r *Resource) worth() drbdwire.DiskState {
 // joined enters the attached disk into the state that both have decided on.
 func (r *Resource) joined(next *drbdwire.State) {
 	next.Disk = r.worth()
+	r.link.denied = false // that was about the peer's disk alone, which was kept if it is here
 	r.meta.behind, r.meta.parting, r.meta.only = false, false, false
 }
 

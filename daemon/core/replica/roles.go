@@ -191,9 +191,11 @@ func (r *Resource) deviceDone(failed bool, text string) {
 }
 
 // drained turns the node Secondary when everything its users wrote is on both
-// disks, or marked.
+// disks, or marked. What the peer has refused may be told already, in protocols A and B:
+// the generation for that begins when its word comes that its disk has failed, or it is
+// lost, and a Secondary would begin none.
 func (r *Resource) drained() {
-	if !r.requests.idle() && !planted.On(planted.DemoteEarly) {
+	if (!r.requests.idle() || r.whole() && r.peerFails()) && !planted.On(planted.DemoteEarly) {
 		r.epochs.closeSoon()
 		return
 	}

@@ -334,7 +334,7 @@ func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
 		r.dropLink(drbdwire.ProtocolError, "the peer ended the resync before it had a write that has failed here")
 		return
 	}
-	r.resizing.unproven = false
+	r.resizing.unproven, r.link.denied = false, false
 	next := r.state
 	next.Conn, next.Peer, next.PeerDisk = drbdwire.Connected, role, disk
 	if disk == drbdwire.UpToDate || r.sync.asked {
