@@ -66,4 +66,39 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		p.a.release()
 		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
 	})
+
+	It("is asked about once more also where nobody waits for that", func() {
+		p := synced(withFencing(replica.ResourceOnly))
+		p.a.mustOrder(replica.OrderSuspendIO, false) // so no generation tells the peer that users go on
+		p.a.hold[replica.Call] = true
+		p.breakLinkForGood()
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.almostMeet()
+		p.a.answersFirst(4)
+		Expect(p.a.held).To(HaveLen(1), "the handler is called anew")
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.release()
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		p.a.mustWrite(1, 8, 'x')
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
+
+	It("is asked about once more if the handler had answered, and users wait for something else", func() {
+		p := synced(withFencing(replica.ResourceAndStonith))
+		p.a.mustOrder(replica.OrderSuspendIO, false)
+		p.a.fences(4)
+		p.breakLinkForGood()
+		p.b.mustOrder(replica.OrderOutdate, false)
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+		p.a.hold[replica.Call] = true
+		p.almostMeet()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		p.a.write(1, 8, 'x', 4096)
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.release()
+		p.a.mustOrder(replica.OrderResumeIO, false)
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
+	})
 })

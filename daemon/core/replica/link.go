@@ -295,6 +295,12 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	r.loseResize()
 	r.linkFailed(old.Conn, why)
 	r.order.given = false
+	// In a handshake the peer may have met this node, and count for more again than it has said.
+	met := old.Conn == drbdwire.WFReportParams || old.Conn == drbdwire.Disconnecting
+	ask := old.Conn >= drbdwire.Connected || met && r.fence.call != 0
+	if met && next.PeerDisk == drbdwire.Outdated && r.uuids.Bitmap == 0 {
+		ask, next.PeerDisk = true, drbdwire.DUnknown // no generation tells it that it is old
+	}
 	if r.order.peerOutdated {
 		r.order.peerOutdated = false
 		next.PeerDisk = drbdwire.Outdated
@@ -313,10 +319,10 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.meta.allPages = true
 		r.meta.dirty()
 	}
-	if old.Conn >= drbdwire.WFReportParams || old.Conn == drbdwire.Disconnecting {
-		r.fence.call = 0 // the peer may have met this node, and count for more again than it has said
+	if met || old.Conn >= drbdwire.Connected {
+		r.fence.call = 0
 	}
-	r.fenceLost(old.Conn >= drbdwire.Connected)
+	r.fenceLost(ask)
 	r.leaveJoin()
 	r.orderLostPeer()
 	r.dialAgain()
