@@ -205,6 +205,21 @@ func (r *Resource) refusesOther() bool {
 	return r.state.Conn != drbdwire.WFReportParams
 }
 
+// hasGivenUp parts from a peer in whose handshake this node has given up what waited for
+// it, and stepped down. The peer was told neither of the marks, nor that this node left as
+// a crashed Primary: it would count as equal, and what is marked here would be copied from
+// there, or not at all. Met anew it hears of that.
+func (r *Resource) hasGivenUp() bool {
+	const crashed = drbdmeta.MDCrashedPrimary
+	told := &r.link.told
+	if r.link.role != drbdwire.Primary || r.state.Role == drbdwire.Primary || r.state.Disk < drbdwire.Inconsistent ||
+		r.bits.Count() == told.Dirty && (r.meta.flags&crashed == 0 || told.Flags&drbdwire.UUIDCrashedPrimary != 0) {
+		return false
+	}
+	r.dropLink(drbdwire.Unconnected, "this node has stepped down meanwhile, and marked what the peer was not told of")
+	return true
+}
+
 // accept goes on with a handshake in which the Primary had no disk: it knows
 // which data it has served, and parts from other data. That it is Connected
 // says that it has found its own.
@@ -293,7 +308,8 @@ func (r *Resource) reconsider(s drbdwire.State, disk drbdwire.DiskState, negotia
 // decide compares the generations of both copies and enters the state that
 // follows; the peer decides the mirrored thing by itself.
 func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
-	if r.state.Conn == drbdwire.WFReportParams && (r.refusesFrozen(disk) || r.refusesHalf(disk) || r.refusesOther()) {
+	if r.state.Conn == drbdwire.WFReportParams &&
+		(r.refusesFrozen(disk) || r.refusesHalf(disk) || r.refusesOther() || r.hasGivenUp()) {
 		return
 	}
 	r.link.limit = Never
