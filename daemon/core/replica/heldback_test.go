@@ -72,4 +72,23 @@ var _ = Describe("What protocol B has told, and only the memory of a Secondary h
 			Expect(p.b.disk[4096]).To(Equal(byte('y')))
 		})
 	}
+
+	It("is written before the disk is let go by order, though the Primary is back without its own", func() {
+		p := synced(withB)
+		p.b.hold[replica.Write] = true
+		p.a.mustWrite(1, 8, 'x')
+		p.a.mustWrite(2, 8, 'y')
+		p.a.crash()
+		cfg := config()
+		withB(&cfg)
+		p.a.core = replica.New(cfg)
+		p.a.mustOrder(replica.OrderConnect, false)
+		Expect(p.b.status()).To(HavePrefix("Secondary/Secondary Connected "))
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 70})
+		p.run()
+		p.b.release()
+		p.wait()
+		Expect(p.b.answers).To(HaveKeyWithValue(uint64(70), HaveField("Code", drbdwire.Success)))
+		Expect(p.b.disk[4096]).To(Equal(byte('y')))
+	})
 })

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/planted"
@@ -132,9 +133,12 @@ func (m *mirror) written() bool {
 
 // owesWrites tells whether the disk was not even asked yet for what protocol A or B has
 // told the peer is here, and the link has ended: this may be the only disk for it, which
-// is not let go by order before.
+// is not let go by order before. The peer may be back, without all that.
 func (r *Resource) owesWrites() bool {
-	return r.state.Conn < drbdwire.Connected && r.frozen == "" && r.mirror.waiting > 0
+	if r.frozen != "" || r.mirror.waiting == 0 {
+		return false
+	}
+	return slices.ContainsFunc(r.mirror.list.all(), func(w peerWork) bool { return !w.started && w.conn != r.link.conn })
 }
 
 func (m *mirror) loseLog() {
