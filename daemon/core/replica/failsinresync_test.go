@@ -104,4 +104,36 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		Expect(p.b.disk[800*512]).To(Equal(p.a.disk[800*512]))
 		expectSynced(p)
 	})
+
+	It("does not keep the source from asking about a target that may be whole, when the connection breaks at the end", func() {
+		p = synced(withPassOn, withFencing(replica.ResourceAndStonith))
+		p.b.hold[replica.Write] = true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.a.badData = false
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.cut = p.cut || cmd == drbdwire.CmdState
+		}
+		p.b.release()
+		p.wait()
+		p.a.hold[replica.Call] = true
+		p.breakLink()
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.a.write(3, 64, 'z', 4096)
+		p.run()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.a.done).NotTo(HaveKey(uint64(3)), "the peer may take over without it")
+		p.a.fences(4)
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.a.release()
+		Expect(p.a.done[3].Failed).To(BeFalse())
+		p.b.tap = nil
+		p.heal()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(p.b.disk[64*512]).To(Equal(byte('z')))
+	})
 })

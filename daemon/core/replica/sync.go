@@ -324,6 +324,7 @@ func (r *Resource) targetFinished() {
 // sourceFinished ends the resync on the source, because the target says that
 // it has everything.
 func (r *Resource) sourceFinished(role drbdwire.Role, disk drbdwire.DiskState) {
+	r.sync.asked = r.sync.asked || disk == drbdwire.UpToDate // it may have users of its own from now on
 	if disk == drbdwire.UpToDate && r.bits.Count() > 0 {
 		r.dropLink(drbdwire.ProtocolError, fmt.Sprintf("the peer ended the resync with %d KiB still missing",
 			r.bits.Count()*4))
