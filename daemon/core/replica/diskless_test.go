@@ -480,3 +480,23 @@ var _ = Describe("A Secondary", func() {
 		}
 	})
 })
+
+var _ = Describe("A node without a disk that is promoted over its peer's copy", func() {
+	It("is Primary when it has heard of the generation that the peer begins for that, and not before", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.b.hold[replica.MetaWrite] = true // a slow disk
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 70})
+		p.run()
+		p.part()
+		p.b.release()
+		p.join()
+		if p.a.core.State().Role == drbdwire.Secondary {
+			p.a.mustOrder(replica.OrderPrimary, false)
+		}
+		p.a.mustWrite(1, 8, 'x')
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
+	})
+})

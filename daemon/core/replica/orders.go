@@ -33,7 +33,7 @@ type order struct {
 	asked        bool // the handler fence-peer has answered
 	yielding     bool // this node has offered to mark its own copy as old
 	// secondTry is when a promotion that a Primary peer stands in the way of is
-	// tried again, or how long an attach waits until the peer knows of the disk
+	// tried again, or how long an attach or a promotion waits until the peer knows of the disk
 	// that was lost; 0 is not known yet.
 	secondTry time.Duration
 }
@@ -52,6 +52,7 @@ const (
 	stageResize // the disk is measured, metadata moved, the peer asked
 	stageYield  // the peer is Primary, but may have just stepped down
 	stageJoin   // the peer compares the disk that is being attached
+	stageNotice // the peer begins a generation, for users that will live on its copy
 )
 
 // command takes an order. One is carried out at a time.
@@ -302,7 +303,8 @@ func (r *Resource) peerAnswered(data []byte) error {
 			r.refuse(a.Code, why)
 			return nil
 		}
-		r.becomePrimary()
+		r.order.stage, r.order.secondTry = stageNotice, r.now+r.cfg.Timeout
+		r.noticed()
 	case OrderDetach:
 		if !granted {
 			r.refuse(a.Code, "refused by the peer: "+a.Code.String())
@@ -426,6 +428,8 @@ func (r *Resource) advanceOrder() {
 			r.order.stage = stageStart
 			r.promote()
 		}
+	case stageNotice:
+		r.noticed()
 	case stageWritten:
 		r.expose()
 	case stageDrain:

@@ -185,7 +185,8 @@ func (r *Resource) settle() {
 func (r *Resource) Deadline() time.Duration {
 	next := min(r.linkDeadline(), r.epochs.deadline(), r.syncDeadline(), r.waiting.until, r.stalled(),
 		r.pauseDeadline(), r.congestionDeadline(), r.lastWordDeadline())
-	if r.order.stage == stageYield || r.order.joins && r.order.stage == stageDrain && r.now < r.order.secondTry {
+	if st := r.order.stage; st == stageYield || st == stageNotice ||
+		r.order.joins && st == stageDrain && r.now < r.order.secondTry {
 		next = min(next, r.order.secondTry)
 	}
 	if r.state.Conn == drbdwire.VerifyS {

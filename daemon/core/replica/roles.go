@@ -101,6 +101,20 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 	}
 }
 
+// noticed goes on with a promotion that the peer has agreed to. For a node without a disk
+// the peer begins a generation then. A Primary that has not heard of that would refuse this
+// copy, the only one, when the connection breaks first.
+func (r *Resource) noticed() {
+	switch s := r.state; {
+	case s.Conn < drbdwire.Connected:
+		r.order.stage = stageStart
+		r.promote()
+	case s.Disk >= drbdwire.Inconsistent || !r.waitsForNotice() || r.now >= r.order.secondTry:
+		r.order.stage, r.passed = stageStart, true
+		r.becomePrimary()
+	}
+}
+
 // becomePrimary is reached with the peer's consent, or without a peer.
 func (r *Resource) becomePrimary() {
 	if code, why := r.MayPromote(r.order.force); code < drbdwire.Success {
