@@ -156,7 +156,7 @@ func (m *mirror) lose(r *Resource) {
 	kept.list.keep(0)
 	for _, w := range m.list.all() {
 		if w.started || w.inEpoch() && r.cfg.Protocol != drbdwire.ProtocolC && !planted.On(planted.DropReceived) {
-			if !w.started && r.state.PeerDisk < drbdwire.Inconsistent && r.bits != nil {
+			if w.inEpoch() && r.state.PeerDisk < drbdwire.Inconsistent && r.bits != nil {
 				w.alone = true
 				r.bits.Set(w.sector, w.size)
 			}

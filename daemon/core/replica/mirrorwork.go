@@ -189,7 +189,7 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			w.buf = 0
 		}
 		// For a Primary without a disk, which may be gone, or one that is the target of a resync.
-		alone := w.logged || w.kind == workRead && !here || !w.writes() && r.feedsUsers()
+		alone := w.logged || w.alone || w.kind == workRead && !here || !w.writes() && r.feedsUsers()
 		switch kept := r.dataError("an i/o error on the data", alone); {
 		case kept && w.inEpoch():
 			r.bits.Set(w.sector, w.size) // a resync that is running has to fetch it

@@ -46,6 +46,33 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 		Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
 	})
 
+	DescribeTable("of a Secondary is kept for a Primary without a disk also with what that had not logged here",
+		func(lose func()) {
+			p = synced(func(c *replica.Config) { c.PassOn, c.Protocol = true, drbdwire.ProtocolB })
+			lose()
+			Expect(p.a.done).To(HaveKey(uint64(2)), "the peer has received it")
+			p.part()
+			p.b.badData = true
+			p.b.release()
+			p.b.badData = false
+			p.join()
+			Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+			Expect(p.b.status()).To(Equal("Secondary/Primary Connected UpToDate/Diskless"))
+		},
+		Entry("and had not begun", func() {
+			p.a.mustOrder(replica.OrderDetach, false)
+			p.a.write(1, 8, 'w', 4096)
+			p.run()
+			p.b.hold[replica.MetaWrite] = true // the write waits for the activity log
+			p.a.mustWrite(2, 8192, 'x')
+		}),
+		Entry("and had begun when that had a disk", func() {
+			p.b.hold[replica.Write] = true
+			p.a.mustWrite(2, 8, 'x')
+			p.a.loseDisk(3)
+		}),
+	)
+
 	It("of a Primary is let go while the peer has a good copy", func() {
 		p.a.badData = true
 		p.a.mustWrite(2, 8, 'x')
