@@ -334,8 +334,9 @@ func (r *Resource) keepAlone(which func(*request) bool) {
 // loseWrite gives up what the peer has of a write.
 func (r *Resource) loseWrite(q *request) {
 	r.markDifferent(q)
+	received := q.fua && q.barrier && !q.told && r.cfg.Protocol == drbdwire.ProtocolB // it may not be on the peer's disk
 	q.barrier = false
-	if q.remote != halfDone {
+	if q.remote != halfDone || received {
 		q.remote = halfFailed
 	}
 	if (q.local == halfNone || q.local == halfFailed) && !q.told && (r.cfg.SuspendIONoData || r.hasNewDisk(q)) {

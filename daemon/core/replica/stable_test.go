@@ -1,0 +1,38 @@
+package replica_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/optionc/pollux/daemon/core/replica"
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
+
+// What a user of a Primary was told is on stable storage, and only the peer has.
+var _ = Describe("A Primary without a disk, in protocol B", func() {
+	var p *pair
+	BeforeEach(func() {
+		p = synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.a.mustOrder(replica.OrderDetach, false)
+		p.b.hold[replica.Write] = true
+	})
+	// losesPower takes what the peer has not written, and lets it come up again.
+	losesPower := func() {
+		p.b.crash()
+		p.b.comesUp(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+	}
+
+	It("does not tell of a write through the cache that its peer had only received", func() {
+		p.a.step(replica.Input{
+			Kind: replica.Request, Op: replica.OpWrite, FUA: true, ID: 1, Sector: 8, Size: 4096,
+			Buf: p.a.payload(make([]byte, 4096)),
+		})
+		p.run()
+		Expect(p.a.done).To(BeEmpty())
+		losesPower()
+		Expect(p.a.done).To(HaveKey(uint64(1)))
+		Expect(p.a.done[1].Failed).To(BeTrue())
+	})
+})
