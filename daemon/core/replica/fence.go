@@ -334,6 +334,7 @@ func (r *Resource) keepAlone(which func(*request) bool) {
 // loseWrite gives up what the peer has of a write.
 func (r *Resource) loseWrite(q *request) {
 	r.markDifferent(q)
+	r.requests.unsure = r.requests.unsure || q.told && q.barrier && !r.whole() && r.cfg.Protocol != drbdwire.ProtocolC
 	received := q.fua && q.barrier && !q.told && r.cfg.Protocol == drbdwire.ProtocolB // it may not be on the peer's disk
 	q.barrier = false
 	if q.remote != halfDone || received {

@@ -21,6 +21,9 @@ type table struct {
 	told line[request] // told, and still needed, in the order of their epochs
 	held int           // of both, those that wait for the peer to come back, or not
 	next uint64        // arrival number
+	// unsure: users were told of a write that a peer alone had, maybe in its memory, when
+	// it was lost. What it has of that when it is back nobody knows.
+	unsure bool
 }
 
 // A request is one of the device's users', on its way through both disks.
@@ -364,7 +367,13 @@ func (r *Resource) startFlush(q *request, i int) {
 		return
 	}
 	r.epochs.closeSoon()
-	switch r.access() {
+	where := r.access()
+	if r.requests.unsure && where != accessWait {
+		r.requests.unsure, q.started = false, true // they are told once
+		r.tell(q)
+		return
+	}
+	switch where {
 	case accessLocal:
 		q.started, q.local, q.began = true, halfPending, r.now
 		r.emit(Effect{Kind: Flush, ID: q.arrived})

@@ -213,7 +213,7 @@ func (r *Resource) drained() {
 		r.epochs.closeSoon()
 		return
 	}
-	r.order.stage = stageRecord
+	r.order.stage, r.requests.unsure = stageRecord, false
 	r.catchUp()
 	next := r.state
 	next.Role = drbdwire.Secondary

@@ -35,4 +35,21 @@ var _ = Describe("A Primary without a disk, in protocol B", func() {
 		Expect(p.a.done).To(HaveKey(uint64(1)))
 		Expect(p.a.done[1].Failed).To(BeTrue())
 	})
+
+	It("does not tell of a flush of what its peer had only received over an earlier connection", func() {
+		p.a.mustWrite(1, 8, 'x')
+		p.breakLink()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: 2})
+		p.run()
+		told := p.a.done[2].Kind == replica.Complete && !p.a.done[2].Failed
+		losesPower()
+		Expect(p.b.data()[8*512:9*512]).NotTo(ContainElement(byte('x')))
+		Expect(told).To(BeFalse())
+		p.a.mustWrite(3, 8, 'y')
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: 4})
+		p.run()
+		Expect(p.a.done[4].Failed).To(BeFalse(), "it was told once")
+	})
 })
