@@ -411,6 +411,11 @@ func (r *Resource) requestDone(q *request, in Input) {
 	if q.isWrite() && !r.meta.open {
 		q.local = halfFailed // on a disk that was given up
 	}
+	if q.op == OpFlush && !r.meta.open {
+		q.started, q.local = false, halfNone // users go on with another copy
+		r.passed = true
+		return
+	}
 	if !in.Failed || planted.On(planted.IgnoreError) && q.isWrite() {
 		return
 	}

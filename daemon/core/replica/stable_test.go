@@ -45,11 +45,30 @@ var _ = Describe("A Primary without a disk, in protocol B", func() {
 		p.run()
 		told := p.a.done[2].Kind == replica.Complete && !p.a.done[2].Failed
 		losesPower()
-		Expect(p.b.data()[8*512:9*512]).NotTo(ContainElement(byte('x')))
+		Expect(p.b.data()[8*512 : 9*512]).NotTo(ContainElement(byte('x')))
 		Expect(told).To(BeFalse())
 		p.a.mustWrite(3, 8, 'y')
 		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: 4})
 		p.run()
 		Expect(p.a.done[4].Failed).To(BeFalse(), "it was told once")
+	})
+})
+
+var _ = Describe("A flush in protocol B that is under way on a disk which is lost for another reason", func() {
+	It("is done when the peer, whose copy users go on with, has all on its disk", func() {
+		p := synced(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB })
+		p.b.hold[replica.Write], p.a.hold[replica.Flush] = true, true
+		p.a.mustWrite(1, 8, 'x')
+		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: 2})
+		p.a.loseDisk(3)
+		p.a.bad = false
+		p.a.release()
+		Expect(p.b.disk[8*512]).NotTo(Equal(byte('x')))
+		Expect(p.a.done).NotTo(HaveKey(uint64(2)), "if the peer loses power now, the write is gone")
+		p.b.release()
+		p.wait()
+		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
+		Expect(p.a.done[2].Kind).To(Equal(replica.Complete))
+		Expect(p.a.done[2].Failed).To(BeFalse())
 	})
 })
