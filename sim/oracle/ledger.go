@@ -95,6 +95,14 @@ func (o *Oracle) Refused(n int) {
 	}
 }
 
+// FlushRefused is the same for a flush. In protocols A and B it also says that what a lost
+// peer had in memory may be gone, whatever that has now.
+func (o *Oracle) FlushRefused(n int) {
+	if o.rules.Protocol == drbdwire.ProtocolC {
+		o.Refused(n)
+	}
+}
+
 // Detached checks, when node n has let go of its disk by order, that its users have
 // another copy: promise 6.
 func (o *Oracle) Detached(n int) {

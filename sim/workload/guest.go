@@ -175,7 +175,7 @@ func (g *Guest) Completed(n int, id uint64, failed bool, row []uint64) {
 	}
 	switch {
 	case failed && q.write == nil && q.read == nil:
-		// A flush: what the peer had of earlier writes when it was lost may be gone, whatever it has now.
+		g.o.FlushRefused(n)
 		g.give(q)
 	case failed:
 		g.o.Refused(n)
