@@ -1,8 +1,6 @@
 package replica_test
 
 import (
-	"bytes"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -10,12 +8,12 @@ import (
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
 
-func congested(what replica.OnCongestion, change ...func(*replica.Config)) *pair {
+func congested(what replica.OnCongestion) *pair {
 	GinkgoHelper()
-	p := synced(append([]func(*replica.Config){func(c *replica.Config) {
+	p := synced(func(c *replica.Config) {
 		c.Protocol, c.OnCongestion, c.CongestionFill = drbdwire.ProtocolA, what, 256
 		c.Handlers = []string{"before-resync-source", "before-resync-target"}
-	}}, change...)...)
+	})
 	p.a.called, p.b.called = nil, nil
 	p.b.hold[replica.Write] = true // nothing is confirmed
 	for i := range uint64(10) {
@@ -87,55 +85,5 @@ var _ = Describe("A full network", func() {
 		p.wait()
 		p.wait()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
-	})
-
-	Context("whose Primary steps down before the peer has caught up", func() {
-		var p *pair
-		var told []byte // what users know of
-
-		BeforeEach(func() {
-			p = congested(replica.CongestionPullsAhead)
-			p.b.release()
-			told = append(told[:0], p.a.data()...)
-			p.a.mustOrder(replica.OrderSecondary, false)
-			Expect(p.a.status()).To(Equal("Secondary/Secondary Ahead UpToDate/Consistent"))
-		})
-
-		AfterEach(func() {
-			p.wait()
-			Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-			p.b.mustOrder(replica.OrderPrimary, false)
-			p.wait()
-			Expect(bytes.Equal(p.b.data(), told)).To(BeTrue())
-			Expect(bytes.Equal(p.a.data(), told)).To(BeTrue())
-		})
-
-		It("brings it there", func() { p.wait() })
-
-		It("brings it there after a broken connection", func() {
-			p.breakLinkForGood()
-			p.heal()
-		})
-
-		It("brings it there after a restart", func() {
-			p.a.crash()
-			p.a.comesUp(func(c *replica.Config) { c.Protocol = drbdwire.ProtocolA })
-		})
-	})
-
-	It("leaves the peer behind that is lost, also when users wait for a handler and the Primary steps down", func() {
-		p := congested(replica.CongestionPullsAhead, withFencing(replica.ResourceAndStonith))
-		p.b.release()
-		p.a.hold[replica.Call] = true // the handler does not answer
-		p.breakLinkForGood()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		told := bytes.Clone(p.a.data())
-		p.heal()
-		p.wait()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		p.b.mustOrder(replica.OrderPrimary, false)
-		p.wait()
-		Expect(bytes.Equal(p.b.data(), told)).To(BeTrue())
-		Expect(bytes.Equal(p.a.data(), told)).To(BeTrue())
 	})
 })
