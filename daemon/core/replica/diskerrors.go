@@ -62,14 +62,6 @@ func servesAlone(s drbdwire.State) bool {
 		s.Conn >= drbdwire.Connected && s.Peer == drbdwire.Primary && s.PeerDisk < drbdwire.Inconsistent
 }
 
-// feedsUsers tells whether users of a Primary whose own copy is not whole live on this one,
-// or did when it was lost.
-func (r *Resource) feedsUsers() bool {
-	s := r.state
-	primary := s.Peer == drbdwire.Primary || s.Conn < drbdwire.Connected && r.fence.users
-	return primary && s.Disk == drbdwire.UpToDate && s.PeerDisk <= drbdwire.Outdated
-}
-
 // ioError is an error that makes the disk below useless. Source: DRBD 8.4
 // states, section 10.
 func (r *Resource) ioError(why string) {

@@ -188,8 +188,7 @@ func (r *Resource) finishWork(w *peerWork, in Input) {
 			r.refuseWork(w)
 			w.buf = 0
 		}
-		// For a Primary without a disk, which may be gone, or one that is the target of a resync.
-		alone := w.logged || w.alone || w.kind == workRead && !here || !w.writes() && r.feedsUsers()
+		alone := w.logged || w.alone || w.kind == workRead && !here // for a Primary without a disk, which may be gone
 		switch kept := r.dataError("an i/o error on the data", alone); {
 		case kept && w.inEpoch():
 			r.bits.Set(w.sector, w.size) // a resync that is running has to fetch it

@@ -253,41 +253,6 @@ var _ = Describe("A disk with errors and on-io-error pass_on", func() {
 // In protocols A and B a Secondary's disk has in its cache what only the end of
 // the epoch makes stable.
 
-var _ = Describe("The only whole copy, beside a Primary that is the target of a resync, with on-io-error pass_on", func() {
-	// meets is the source while the target asks it for blocks that it can't read.
-	meets := func() *pair {
-		p := targetUnderUsers(func(c *replica.Config) { c.PassOn = true })
-		p.b.begins()
-		p.b.badData = true
-		return p
-	}
-
-	It("is kept when it can't read a block: users get the error, and all that is good", func() {
-		p := meets()
-		p.b.release()
-		p.b.badData = false
-		p.wait()
-		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Inconsistent/UpToDate"))
-		p.a.mustWrite(1, 16000, 'x')
-		p.a.step(replica.Input{Kind: replica.Request, Op: replica.OpRead, ID: 2, Sector: 8, Size: 4096})
-		p.run()
-		Expect(p.a.done[2].Failed).To(BeFalse())
-		Expect(p.a.done[2].Data[0]).To(Equal(byte('o')))
-		p.part()
-		p.join()
-		p.isWhole()
-	})
-
-	It("is kept when the connection has ended meanwhile", func() {
-		p := meets()
-		p.part()
-		p.b.release()
-		p.b.badData = false
-		p.join()
-		p.isWhole()
-	})
-})
-
 var _ = Describe("A read that fails late, on a Secondary that was Primary alone since, with on-io-error pass_on", func() {
 	// wasAlone is such a node, and its read for a verify, which the disk has not answered yet.
 	wasAlone := func() (p *pair, answers func()) {
