@@ -125,8 +125,7 @@ type decider struct {
 func (d *decider) missedEnd(rule int) {
 	const noCommonGeneration = 100
 	ended := func(source, target Side) bool {
-		s, t := masked(source.UUIDs), masked(target.UUIDs)
-		return s.Bitmap != 0 && s.Bitmap == t.History0 && t.Bitmap == 0 && !target.CrashedPrimary
+		return MissedEnd(source.UUIDs, target.UUIDs) && !target.CrashedPrimary
 	}
 	switch {
 	case rule != noCommonGeneration:
@@ -135,6 +134,13 @@ func (d *decider) missedEnd(rule int) {
 	case ended(d.in.Peer, d.in.Own):
 		d.result, d.out.Text = -FullSync, "the peer was sync source, missed the end of the resync, and has gone on since"
 	}
+}
+
+// MissedEnd tells whether the target of a resync has had its end, and has gone on from there
+// with nothing, while the source does not know that it is over.
+func MissedEnd(source, target drbdmeta.UUIDs) bool {
+	s, t := masked(source), masked(target)
+	return s.Bitmap != 0 && s.Bitmap == t.History0 && t.Bitmap == 0
 }
 
 // unrelated asks the administrator's orders about copies without a common past,

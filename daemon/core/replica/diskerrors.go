@@ -35,10 +35,13 @@ func (r *Resource) dataError(why string, alone bool) bool {
 	r.meta.bad = r.meta.bad || next.Role == drbdwire.Primary && next.Conn < drbdwire.Connected
 	r.note = why
 	r.decided(aboutData, "kept, and "+next.Disk.String(), why+", on-io-error is pass_on", r.standing())
+	known := next.Disk == r.state.Disk
 	r.set(next, why)
 	r.meta.allPages = true
 	r.meta.dirty()
-	r.afterSuper(gateKept)
+	if !known || !r.meta.awaits(gateKept) { // or one error after the other would put the peer off
+		r.afterSuper(gateKept)
+	}
 	return true
 }
 

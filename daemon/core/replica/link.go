@@ -38,6 +38,7 @@ type link struct {
 	pinged time.Duration  // when the unanswered ping left; Never is none
 	pings  int            // that have left and are not answered: any sign of life ends pinged
 	denied bool           // the peer has refused a write while its copy may have counted as whole
+	since  time.Duration  // when it did
 	limit  time.Duration  // the handshake must have got on by then; Never is none
 	told   drbdwire.UUIDs // what the peer was told about the own generations
 	role   drbdwire.Role  // and, in the handshake, about the own role
@@ -363,11 +364,15 @@ func (r *Resource) linkDeadline() time.Duration {
 
 // knockedOut is when the peer has owed an answer to a request, or the end of an
 // epoch, for ko-count times timeout. In protocol B a write has its answer before that.
-// What a verify asks for counts as well: users' writes to it wait.
+// What a verify asks for counts as well, users' writes to it wait; and the word that the
+// peer's disk has failed, after a write that it has refused.
 func (r *Resource) knockedOut() time.Duration {
 	oldest, found := r.requests.oldestSent()
 	if epochs := r.epochs.unacked.all(); len(epochs) > 0 && (!found || epochs[0].sent < oldest) {
 		oldest, found = epochs[0].sent, true
+	}
+	if r.peerFails() && (!found || r.link.since < oldest) {
+		oldest, found = r.link.since, true
 	}
 	if r.verifyOwed() && (!found || r.verify.moved < oldest) {
 		oldest, found = r.verify.moved, true

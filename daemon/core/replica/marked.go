@@ -1,10 +1,6 @@
 package replica
 
-import (
-	"slices"
-
-	"github.com/optionc/pollux/daemon/format/drbdwire"
-)
+import "github.com/optionc/pollux/daemon/format/drbdwire"
 
 // copyMarked ends a state in which both copies count as equal, and blocks are
 // marked all the same: a handshake let the device grow, the resync of what was
@@ -41,10 +37,8 @@ func (r *Resource) isMarked() bool {
 // compares again when it hears of a resync that has begun. This node may have
 // stepped down meanwhile.
 func (r *Resource) tellMarked() {
-	if s := r.state; !r.isMarked() {
-		if s.PeerDisk < drbdwire.Inconsistent {
-			r.tellGeneration() // its users may live on this copy later
-		}
+	if !r.isMarked() {
+		r.tellGeneration() // a resync that came in between ends with it, and users may live on this copy later
 		return
 	}
 	r.sendUUIDs()
@@ -58,6 +52,4 @@ func (r *Resource) tellMarked() {
 
 // isAboutToCopy tells whether the generation for that is on its way to the disk. A verify
 // that began meanwhile would be in the way of the resync, which nothing starts again.
-func (r *Resource) isAboutToCopy() bool {
-	return slices.ContainsFunc(r.meta.gates, func(g gate) bool { return g.what == gateMarked })
-}
+func (r *Resource) isAboutToCopy() bool { return r.meta.awaits(gateMarked) }

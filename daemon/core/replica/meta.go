@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/planted"
@@ -135,6 +136,11 @@ func (r *Resource) afterSuper(what gateKind) {
 		return
 	}
 	r.meta.gates = append(r.meta.gates, gate{r.meta.wanted, what})
+}
+
+// awaits tells whether something waits for a superblock.
+func (m *metadata) awaits(what gateKind) bool {
+	return slices.ContainsFunc(m.gates, func(g gate) bool { return g.what == what })
 }
 
 func (r *Resource) passGates() {

@@ -128,7 +128,8 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		return
 	}
 	r.peer.uuids, r.peer.hasUUIDs, r.peer.began = u, true, false
-	r.order.heard = r.order.stage == stageJoin
+	stage := r.order.stage
+	r.order.heard = stage == stageJoin || stage == stageNotice || stage == stageAsking && r.order.kind == OrderPrimary
 	r.noteMet()
 	if r.state.Role == drbdwire.Primary && r.state.Disk < drbdwire.Inconsistent && !r.meta.open {
 		r.adopt(u)
@@ -352,15 +353,15 @@ func (r *Resource) decide(role drbdwire.Role, disk drbdwire.DiskState) {
 }
 
 // wasPrimarySince tells whether this node has had all of a resync, was Primary after that,
-// and crashed, and the source crashed before it had noted the end. By their generations
-// that one would be the source again, and in protocols A and B what only this node has of
-// what users were told would be overwritten. The kernel's DRBD does that.
+// and crashed, and the source crashed before it had noted the end; that it had crashed as a
+// Primary, too, is from before the resync. By their generations that one would be the source
+// again, and in protocols A and B what only this node has of what users were told would be
+// overwritten. The kernel's DRBD does that.
 func (r *Resource) wasPrimarySince(in *handshake.Input) bool {
 	own, peer := &in.Own, &in.Peer
-	return r.state.Conn == drbdwire.WFReportParams && own.CrashedPrimary && !peer.CrashedPrimary &&
-		own.Role == drbdwire.Secondary && peer.Role == drbdwire.Secondary && own.Disk >= drbdwire.Consistent &&
-		own.UUIDs.Current&^1 == peer.UUIDs.Current&^1 && own.UUIDs.Bitmap == 0 && peer.UUIDs.Bitmap != 0 &&
-		own.UUIDs.History0&^1 == peer.UUIDs.Bitmap&^1
+	return r.state.Conn == drbdwire.WFReportParams && own.CrashedPrimary && own.Role == drbdwire.Secondary &&
+		peer.Role == drbdwire.Secondary && own.Disk >= drbdwire.Consistent &&
+		own.UUIDs.Current&^1 == peer.UUIDs.Current&^1 && handshake.MissedEnd(peer.UUIDs, own.UUIDs)
 }
 
 // sides is what a decision depends on.

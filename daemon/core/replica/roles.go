@@ -102,14 +102,15 @@ func (r *Resource) MayPromote(force bool) (drbdwire.Code, string) {
 }
 
 // noticed goes on with a promotion that the peer has agreed to. For a node without a disk
-// the peer begins a generation then. A Primary that has not heard of that would refuse this
-// copy, the only one, when the connection breaks first.
+// the peer may begin a generation then, and tells. A Primary that has not heard of that
+// would refuse this copy, the only one, when the connection breaks first. A kernel may tell
+// nothing.
 func (r *Resource) noticed() {
 	switch s := r.state; {
 	case s.Conn < drbdwire.Connected:
 		r.order.stage = stageStart
 		r.promote()
-	case s.Disk >= drbdwire.Inconsistent || !r.waitsForNotice() || r.now >= r.order.secondTry:
+	case s.Disk >= drbdwire.Inconsistent || !r.peerIsWhole() || r.order.heard || r.now >= r.order.secondTry:
 		r.order.stage, r.passed = stageStart, true
 		r.becomePrimary()
 	}
@@ -121,6 +122,7 @@ func (r *Resource) becomePrimary() {
 		if code == drbdwire.TwoPrimaries {
 			r.ping() // it may be dead, and be missed at the next ping alone
 		}
+		r.sendState() // the peer, which has agreed, takes this node for Primary
 		r.refuse(code, why)
 		return
 	}
@@ -303,6 +305,9 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		// A disk that was declared UpToDate by force is news for the
 		// handshake that the peer's P_STATE starts, so it is not taken here.
 		r.set(next, "the peer changes its role")
+		if r.state.Peer == drbdwire.Primary && r.state.PeerDisk < drbdwire.Inconsistent {
+			r.afterSuper(gateGeneration) // it waits for that, whether or not there is a new one
+		}
 	}
 }
 

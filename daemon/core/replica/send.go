@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"slices"
-
 	"github.com/optionc/pollux/daemon/format/drbdmeta"
 	"github.com/optionc/pollux/daemon/format/drbdwire"
 )
@@ -35,7 +33,7 @@ func (r *Resource) sendBulk(f drbdwire.HeaderFormat, sock Socket, cmd drbdwire.C
 // sendState tells the peer the own state. That a disk which has failed is kept has to be on
 // record before.
 func (r *Resource) sendState() {
-	if slices.ContainsFunc(r.meta.gates, func(g gate) bool { return g.what == gateKept }) {
+	if r.meta.awaits(gateKept) {
 		return // it follows
 	}
 	if r.state.Conn >= drbdwire.Connected && (r.state.Disk != drbdwire.Negotiating || r.order.stage == stageJoin) {

@@ -208,7 +208,9 @@ func (r *Resource) blockAcked(cmd drbdwire.Command, data []byte) error {
 			return nil
 		}
 		r.markDifferent(q)
-		r.link.denied = r.link.denied || r.countsAsWhole()
+		if !r.link.denied && r.countsAsWhole() {
+			r.link.denied, r.link.since = true, r.now
+		}
 		return nil
 	}
 	if q.remote != halfPending {
