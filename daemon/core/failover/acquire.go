@@ -76,12 +76,12 @@ func (c *Core) consider(i int) {
 		return
 	}
 	if !c.peer.absent() {
+		if g.used && c.peer.known && (c.peer.claims.has(i) || !c.copies.Used(i)) {
+			g.failed, g.used = "", false // it failed for that alone, and may come here another time
+		}
 		switch {
 		case c.peer.claims.has(i):
 			g.waiting = ""
-			if g.used {
-				g.failed, g.used = "", false // it failed for that alone, and may come here another time
-			}
 			return
 		case c.peer.legacy && !c.peer.known && g.local && c.mayStart(i):
 			c.askLegacy(g)

@@ -204,7 +204,7 @@ func (g *group) seen(index int, state State, text string, now time.Duration) {
 	case planted.On(planted.StopUnseen) && g.goal == halt && tried:
 		s.state = Stopped
 	case g.goal == halt && state == Stopped && s.touched && !tried:
-		s.fresh = false // the look is from before the goal: what was started may yet come
+		s.state, s.fresh = Unknown, false // the look is from before the goal: what was started may yet come
 	case g.goal == run && state == Running, g.goal == halt && state == Stopped:
 		g.tries, g.stuck = 0, ""
 		s.touched = s.touched && state == Running

@@ -127,8 +127,7 @@ func (c *Core) admit(m hbwire.Message, e *hbwire.Envelope) bool {
 	}
 	isNew, lost := p.numbers.take(e.Seq, c.resendDelay)
 	if lost > 0 {
-		c.emit(Effect{Kind: Note, Lost: true, Text: fmt.Sprintf(
-			"%d messages of %s are lost for good: more than can be asked for", lost, c.cfg.Peer)})
+		p.lost, p.lostWhy = p.lost+lost, "more than can be asked for"
 	}
 	if !isNew {
 		c.ignore(dropDuplicate, "")

@@ -188,8 +188,8 @@ func (r *Resource) replay(data []byte) {
 	m.allPages, m.clean = true, false
 	r.setCurrent(r.uuids.Current)
 	m.dirty()
-	if r.state.Role == drbdwire.Primary && m.begun != 0 && !r.order.joins {
-		r.divertGeneration() // the peer was told that there is nothing in that one
+	if r.state.Role == drbdwire.Primary && (m.begun != 0 || r.uuids.Bitmap != 0) && !r.order.joins {
+		r.divertGeneration() // the peer was told that there is nothing in that one, or may have it whole
 	}
 	if m.begun = 0; r.state.Role != drbdwire.Primary {
 		m.untold = 0

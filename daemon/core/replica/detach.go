@@ -44,7 +44,7 @@ func (r *Resource) mayDetach() (drbdwire.Code, string) {
 func (r *Resource) detached() {
 	code, why := r.mayDetach()
 	switch s := r.state; {
-	case code >= drbdwire.Success && (!r.requests.settled() || r.owesWrites()) && !planted.On(planted.DetachUndrained):
+	case code >= drbdwire.Success && (!r.requests.settled() || r.owesWrites() || r.peerFails()) && !planted.On(planted.DetachUndrained):
 		r.epochs.closeSoon()
 		return
 	case code < drbdwire.Success:

@@ -27,7 +27,8 @@ type fence struct {
 	answer string // what the last one said
 	// users: the peer was Primary when it was lost, and nobody has said since that
 	// its users are gone.
-	users bool
+	users  bool
+	missed bool // an answer came in a handshake, and did not count
 	// postponed: the copies part, but whether users will be told of a write that
 	// only this one has is not decided yet; see recordGeneration.
 	postponed bool
@@ -129,6 +130,7 @@ func (r *Resource) fenced(exit int, text string) {
 	r.fence.call = 0
 	next := r.state
 	if next.Conn >= drbdwire.WFReportParams {
+		r.fence.missed = next.Conn == drbdwire.WFReportParams
 		r.decided(aboutFencing, "ignored", "the connection came back meanwhile", fmt.Sprintf("exit status %d", exit))
 	} else {
 		why := r.judge(&next, exit)
@@ -234,7 +236,11 @@ func (r *Resource) thaw() {
 // told is done. The peer may take over now, so there is no new generation, which would be
 // a split brain then. If it has not when the nodes meet, it gets what it lacks.
 func (r *Resource) leavesAsCrashed() {
-	if r.meta.open && r.losesTold() {
+	switch {
+	case !r.losesTold():
+	case !r.meta.open:
+		r.meta.only = true // the disk that was let go has it
+	default:
 		r.meta.flags |= drbdmeta.MDCrashedPrimary
 		r.meta.dirty()
 	}

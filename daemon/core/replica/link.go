@@ -298,7 +298,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 	r.order.given = false
 	// In a handshake the peer may have met this node, and count for more again than it has said.
 	met := old.Conn == drbdwire.WFReportParams || old.Conn == drbdwire.Disconnecting
-	ask := old.Conn >= drbdwire.Connected || met && r.fence.call != 0
+	ask := old.Conn >= drbdwire.Connected || met && (r.fence.call != 0 || r.fence.missed)
 	if met && next.PeerDisk == drbdwire.Outdated && r.uuids.Bitmap == 0 {
 		ask, next.PeerDisk = true, drbdwire.DUnknown // no generation tells it that it is old
 	}
@@ -321,7 +321,7 @@ func (r *Resource) lose(why drbdwire.ConnState, text string) {
 		r.meta.dirty()
 	}
 	if met || old.Conn >= drbdwire.Connected {
-		r.fence.call = 0
+		r.fence.call, r.fence.missed = 0, false
 	}
 	r.fenceLost(ask)
 	r.leaveJoin()
@@ -340,7 +340,7 @@ func (r *Resource) pingArrived() {
 		r.link.owed = true
 		return
 	}
-	if isSource(r.state.Conn) && (r.bits.Count() == 0 || r.sync.uneven) {
+	if isSource(r.state.Conn) && r.bits.Count() == 0 || r.state.Conn == drbdwire.SyncSource && r.sync.uneven {
 		r.sync.asked = true // what is marked may be what the own disk has failed: the target does not lack that
 	}
 	r.send(MetaSocket, drbdwire.CmdPingAck, nil)

@@ -293,7 +293,8 @@ func (r *Resource) consent(mask, value drbdwire.State) (drbdwire.Code, func()) {
 		return drbdwire.NoUpToDateDisk, nil
 	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && r.order.kind == OrderDetach:
 		return drbdwire.ConcurrentStChg, nil // or both were without a disk
-	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Role == drbdwire.Primary && s.Disk < drbdwire.UpToDate:
+	case mask.Disk != 0 && value.Disk < drbdwire.Inconsistent && s.Disk < drbdwire.UpToDate &&
+		(s.Role == drbdwire.Primary || s.Peer == drbdwire.Primary):
 		return drbdwire.NoUpToDateDisk, nil
 	}
 	return drbdwire.Success, func() {
