@@ -74,6 +74,13 @@ func (c *court) join() {
 	c.g.Expect(c.w.Node(0).State().Conn).To(Equal(drbdwire.Connected))
 }
 
+// detach lets go of a node's disk.
+func (c *court) detach(n int) {
+	c.w.Node(n).Order(replica.OrderDetach, false, nil)
+	c.g.Expect(c.w.Run(c.w.Now() + 2*time.Second)).NotTo(HaveOccurred())
+	c.g.Expect(c.w.Node(n).State().Disk).To(Equal(drbdwire.Diskless))
+}
+
 // stored puts a version on the disks of these nodes.
 func (c *court) stored(w *Write, on ...int) *Write {
 	for _, n := range on {
@@ -385,6 +392,20 @@ func TestShows(t *testing.T) {
 				c.wrote(0, 8, 1, 0)
 				c.part()
 				c.o.Discards(0)
+			}, want: lost,
+		},
+		"without a disk, on the peer's, whose history went its own way": {
+			do: func(c *court) {
+				c.o.fork(0, c.w.Node(0).Data())
+				c.wrote(0, 8, 1, 0)
+				c.detach(1)
+			}, want: allowed,
+		},
+		"without a disk, on the peer's, which went its own way before users here were told of a write": {
+			do: func(c *court) {
+				c.o.fork(0, c.w.Node(0).Data())
+				c.wrote(1, 8, 1, 1)
+				c.detach(1)
 			}, want: lost,
 		},
 		"and an operator gave up what the peer had, but that was as good": {

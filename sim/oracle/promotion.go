@@ -13,6 +13,7 @@ func (o *Oracle) Exposed(n int) {
 	case state.Disk == drbdwire.UpToDate:
 	case connected && state.PeerDisk == drbdwire.UpToDate && state.Disk <= drbdwire.Failed:
 		source = 1 - n
+		o.follows(n)
 	case state.Disk <= drbdwire.Failed:
 		return // its disk has just failed: there is nothing that users could see
 	default:
@@ -63,6 +64,15 @@ func (o *Oracle) Exposed(n int) {
 			o.Counts.Early++
 		}
 		o.goOn(n, data[:size])
+	}
+}
+
+// follows lets node n, which has no disk, go on with its peer's history, if its own users
+// were told of nothing since these went apart.
+func (o *Oracle) follows(n int) {
+	if o.regs[n] != o.regs[1-n] && o.nodes[n].ahead == 0 {
+		o.leaves(n)
+		o.regs[n], o.parted = o.regs[1-n], o.parted[:0]
 	}
 }
 

@@ -83,6 +83,24 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/Outdated"))
 	})
 
+	It("is asked about once more if the handler answers while they meet", func() {
+		p := synced(withFencing(replica.ResourceOnly))
+		p.a.mustOrder(replica.OrderSuspendIO, false)
+		p.a.hold[replica.Call] = true
+		p.breakLinkForGood()
+		p.b.mustOrder(replica.OrderOutdate, false)
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			p.b.hold[replica.Send] = p.b.hold[replica.Send] || cmd == drbdwire.CmdSizes
+		}
+		p.heal()
+		p.b.tap = nil
+		Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFReportParams))
+		p.a.answersFirst(4)
+		p.breakLinkForGood()
+		Expect(p.b.core.State().Disk).To(Equal(drbdwire.UpToDate))
+		Expect(p.a.held).To(HaveLen(1), "the handler is called anew")
+	})
+
 	It("is asked about once more if the handler had answered, and users wait for something else", func() {
 		p := synced(withFencing(replica.ResourceAndStonith))
 		p.a.mustOrder(replica.OrderSuspendIO, false)

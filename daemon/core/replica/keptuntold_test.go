@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -44,5 +46,17 @@ var _ = Describe("A standby whose disk fails a write and is kept, with on-io-err
 		p.b.release()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Inconsistent"))
 		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
+	It("is parted from when it owes that for longer than ko-count times timeout", func() {
+		p.pass(45 * time.Second)
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.a.done[1].Failed).To(BeFalse())
+	})
+
+	It("does not agree when its Primary, which has not heard of that, is to detach the other disk", func() {
+		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderDetach, ID: 91})
+		p.run()
+		Expect(p.a.answers[91].Code).To(Equal(drbdwire.NoUpToDateDisk))
 	})
 })

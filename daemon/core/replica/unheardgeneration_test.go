@@ -55,6 +55,37 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 		livesOnIt(p)
 	})
 
+	It("is told of that one also if a resync by order came first", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.cut = true
+		for _, e := range []*end{p.a, p.b} {
+			e.crash()
+			e.enlarge(8 * mib)
+			e.comesUp(func(*replica.Config) {})
+		}
+		p.join()
+		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdState {
+				p.a.tap, p.a.hold[replica.MetaWrite] = nil, true
+			}
+		}
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 80})
+		p.run()
+		p.a.release()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		p.cut = true
+		p.a.crash()
+		p.run()
+		p.b.mustOrder(replica.OrderPrimary, false)
+		p.b.mustWrite(3, 24, 'z')
+		p.a.comesUp(func(*replica.Config) {})
+		p.join()
+		Expect(p.a.disk[24*512]).To(Equal(byte('z')))
+	})
+
 	It("takes its own disk back as a target", func() {
 		p := synced()
 		p.a.mustOrder(replica.OrderSecondary, false)
