@@ -115,7 +115,7 @@ func (c *Core) consider(i int) {
 	}
 	if g.failed != "" {
 		g.waiting = ""
-		if !c.freed(i) && !c.triesAgain(i) {
+		if !c.triesAgain(i) {
 			return
 		}
 		g.failed, g.used = "", false
@@ -126,26 +126,6 @@ func (c *Core) consider(i int) {
 		c.decided(i, tookOver, rule, instead)
 		g.aim(run, c.now)
 	}
-}
-
-// freed says whether a start failed since a peer that counts as dead used the data, and lived, and it has let go of them
-// since: for as long as it had to be silent before it counted as dead. A connection that breaks for a moment is no death.
-func (c *Core) freed(i int) bool {
-	g := &c.groups[i]
-	switch {
-	case !g.used || !c.peer.absent():
-		return false
-	case c.copies.Used(i):
-		g.freeAt = 0
-		return false
-	case g.freeAt == 0:
-		g.freeAt = max(c.now, 1)
-	}
-	if c.now < g.freeAt+c.silence {
-		return false
-	}
-	c.notef("%s: %s does not use its data any more: it is tried again here", g.key, c.cfg.Peer)
-	return true
 }
 
 // wholeWithin is how long a group that was found to run in part may take to be whole again.

@@ -98,7 +98,6 @@ type Core struct {
 	pollAt   time.Duration
 
 	peer     peer
-	silence  time.Duration // after which the peer counted as dead
 	life     lifetime
 	exchange exchange
 	rounds   uint64

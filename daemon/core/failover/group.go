@@ -47,7 +47,6 @@ type group struct {
 	failed  string        // why the last start failed; empty after a start or an order
 	handed  bool          // the peer was asked to take over after that failure, or handed it to us: not again
 	used    bool          // the peer used the data when that start failed
-	freeAt  time.Duration // since when it does not; 0: it does
 	waiting string        // why it is not started though it should be
 	unfit   bool          // it waits for this node's data
 	since   time.Duration // when the waiting began

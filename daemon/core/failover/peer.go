@@ -84,7 +84,7 @@ func (c *Core) hearPeer(ask time.Duration, how string) {
 func (c *Core) losePeer(silent time.Duration) {
 	c.notef("%s is dead: silent for %v", c.cfg.Peer, silent.Round(time.Millisecond))
 	c.cancel(c.cfg.Peer + " died")
-	c.peer, c.silence = peer{}, silent
+	c.peer = peer{}
 	c.inherit()
 }
 

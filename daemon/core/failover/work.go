@@ -76,7 +76,7 @@ func (c *Core) done(in Input) {
 		g.acted(d.index, d.action, in.Failed, in.Text)
 	}
 	if g.failed != hadFailed {
-		g.used, g.freeAt = c.copies.Used(d.group), 0
+		g.used = c.copies.Used(d.group)
 		c.notef("%s: %s; what was started is stopped again", g.key, g.failed)
 	}
 	if g.stuck != before && g.stuck != "" {
