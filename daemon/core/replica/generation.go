@@ -45,10 +45,14 @@ func (r *Resource) newCurrent(clearBitmap bool) {
 }
 
 // endGeneration is the end of a resync on its source: the target has this node's
-// generation now, and what it had meanwhile is history.
+// generation now, and what it had meanwhile is history. It has not what keepKnown put
+// there of a target that was as new.
 func (r *Resource) endGeneration() {
 	u := &r.uuids
-	u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
+	if u.History0&^1 != u.Current&^1 {
+		u.History1 = u.History0
+	}
+	u.History0, u.Bitmap = u.Bitmap, 0
 	r.meta.dirty()
 }
 

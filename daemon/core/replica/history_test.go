@@ -67,4 +67,17 @@ var _ = Describe("The target of a full resync by order that never began", func()
 		}
 		copies(p)
 	})
+
+	It("has the same history as its target when that is through", func() {
+		p := synced()
+		p.a.mustWrite(1, 8, 'x')
+		p.a.crash()
+		p.a.comesUp(func(*replica.Config) {})
+		p.join()
+		p.wait()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+		a, b := p.a.super().UUIDs, p.b.super().UUIDs
+		Expect([]uint64{a.Current &^ 1, a.Bitmap, a.History0 &^ 1, a.History1 &^ 1}).To(
+			Equal([]uint64{b.Current &^ 1, b.Bitmap, b.History0 &^ 1, b.History1 &^ 1}))
+	})
 })
