@@ -55,8 +55,8 @@ type watch struct {
 	// since: what this copy alone has is of its users. If it goes on alone it has all
 	// that these were told is done, or its disk would have been refused.
 	lent bool
-	// alone is the generation that the peer said since then that it goes on alone
-	// with; 0 is none.
+	// alone is the generation that the peer has said that it goes on alone with, and with
+	// which the disk was not compared since; 0 is none.
 	alone uint64
 	// parent is the generation that this one went on from; 0 is not known.
 	parent uint64

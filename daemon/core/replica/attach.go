@@ -371,7 +371,7 @@ func (r *Resource) unanswered() uint64 {
 }
 
 // loseOnlyCopy notes whether the disk that is lost had what users were told is
-// done, and no peer has. A generation that follows the one on disk was begun when
+// done, and no peer has; of one that failed in an attach that is known. A generation that follows the one on disk was begun when
 // the peer was lost, which was whole, and nobody was told of anything in it.
 func (r *Resource) loseOnlyCopy() {
 	s := r.state

@@ -33,8 +33,8 @@ type order struct {
 	asked        bool // the handler fence-peer has answered
 	yielding     bool // this node has offered to mark its own copy as old
 	// secondTry is when a promotion that a Primary peer stands in the way of is
-	// tried again, or how long an attach or a promotion waits until the peer knows of the disk
-	// that was lost; 0 is not known yet.
+	// tried again, or how long an attach waits until the peer knows of the disk that
+	// was lost, or a promotion until it has told a generation; 0 is not known yet.
 	secondTry time.Duration
 }
 
