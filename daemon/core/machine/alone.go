@@ -1,8 +1,10 @@
 package machine
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/optionc/pollux/daemon/core/failover"
@@ -35,7 +37,7 @@ const msgAlone = "pollux_alone"
 const (
 	fieldResource   = "resource"
 	fieldGeneration = "generation"
-	// fieldSince is the generation that it was before: who still has that one has nothing of its own.
+	// fieldSince are the generations that it was before: who still has one of them has nothing of its own.
 	fieldSince = "since"
 )
 
@@ -58,8 +60,8 @@ type watch struct {
 	// alone is the generation that the peer has said that it goes on alone with, and with
 	// which the disk was not compared since; 0 is none.
 	alone uint64
-	// parent is the generation that this one went on from; 0 is not known.
-	parent uint64
+	// past are the generations that this one went on from; 0 is not known.
+	past [3]uint64
 	// left: this node was told to leave its peer, or gave that up, and has had its disk since.
 	left bool
 	// said is the generation that this node said so of; 0 is none.
@@ -127,7 +129,7 @@ func (m *Machine) watchReplica(i int) {
 		m.outdate(i, true)
 	case told && w.mayBeOld():
 		// A source that missed the end of its resync seems to have changes that its peer lacks.
-		m.outdate(i, w.parent != 0 && w.parent == r.Generation())
+		m.outdate(i, slices.Contains(w.past[:], r.Generation()))
 	}
 }
 
@@ -164,7 +166,7 @@ func (w *watch) mayBeOld() bool {
 // unless it has changes that its peer lacks.
 func (m *Machine) outdate(i int, force bool) {
 	w := &m.watches[i]
-	w.lost, w.lent, w.alone, w.parent = false, false, 0, 0
+	w.lost, w.lent, w.alone, w.past = false, false, 0, [3]uint64{}
 	m.queue = append(m.queue, Input{Part: Replica, Resource: i, Replica: replica.Input{
 		Kind: replica.Order, Order: replica.OrderOutdate, ID: ownOrder, Force: force,
 	}})
@@ -221,8 +223,9 @@ func (m *Machine) sayAlone(i int) {
 		hbwire.Text(fieldResource, m.cfg.Resources[i].Name),
 		hbwire.Text(fieldGeneration, strconv.FormatUint(w.said, 16)),
 	}
-	if r := m.Resource(i); r != nil && r.Since() != 0 {
-		message = append(message, hbwire.Text(fieldSince, strconv.FormatUint(r.Since(), 16)))
+	if r := m.Resource(i); r != nil {
+		past := r.Past()
+		message = append(message, hbwire.Text(fieldSince, fmt.Sprintf("%x,%x,%x", past[0], past[1], past[2])))
 	}
 	m.queue = append(m.queue, Input{Part: Liveness, Liveness: liveness.Input{Kind: liveness.Say, Message: message}})
 }
@@ -265,9 +268,9 @@ func (m *Machine) heardAlone(e liveness.Effect) bool {
 		m.sayAgain()
 	case i >= 0 && err == nil:
 		w := &m.watches[i]
-		w.alone, w.parent = generation, 0
-		if since, err := e.Message.Hex(fieldSince); err == nil {
-			w.parent = since
+		w.alone, w.past = generation, [3]uint64{}
+		for i, text := range strings.SplitN(e.Message.Text(fieldSince), ",", len(w.past)) {
+			w.past[i], _ = strconv.ParseUint(text, 16, 64) // 0 if it says nothing
 		}
 		m.stir(i)
 	}

@@ -230,6 +230,17 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
 	})
 
+	// records changes the generations on a node's disk.
+	records := func(n *node, change func(u *drbdmeta.UUIDs)) {
+		GinkgoHelper()
+		l, err := drbdmeta.Internal(sectors, 1, 8)
+		Expect(err).NotTo(HaveOccurred())
+		super, err := drbdmeta.DecodeSuperblock(n.disk[l.Superblock : l.Superblock+4096])
+		Expect(err).NotTo(HaveOccurred())
+		change(&super.UUIDs)
+		copy(n.disk[l.Superblock:], super.Append(nil))
+	}
+
 	It("counts for the source of a resync that has crashed before it had the end of that on record", func() {
 		p := newPair()
 		milo1, milo2 := p.nodes[0], p.nodes[1]
@@ -237,13 +248,27 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		p.breakLink()
 		milo1.write(7)
 		p.pass(time.Second)
-		l, err := drbdmeta.Internal(sectors, 1, 8)
-		Expect(err).NotTo(HaveOccurred())
-		super, err := drbdmeta.DecodeSuperblock(milo2.disk[l.Superblock : l.Superblock+4096])
-		Expect(err).NotTo(HaveOccurred())
-		Expect(super.UUIDs.Bitmap).To(BeZero())
-		super.UUIDs.Bitmap = 0x9000
-		copy(milo2.disk[l.Superblock:], super.Append(nil))
+		records(milo2, func(u *drbdmeta.UUIDs) {
+			Expect(u.Bitmap).To(BeZero())
+			u.Bitmap = 0x9000
+		})
+		milo2.comesBack()
+		p.pass(10 * time.Second)
+		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
+	})
+
+	It("counts for a node with changes of its own, of which the peer knows that nobody was told of anything in them", func() {
+		p := newPair()
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo2.dead = true
+		p.breakLink()
+		milo1.write(7)
+		p.pass(time.Second)
+		milo1.dead = true
+		p.cut = true
+		records(milo1, func(u *drbdmeta.UUIDs) { u.History0, u.Bitmap = u.Bitmap, 0xB000 })
+		records(milo2, func(u *drbdmeta.UUIDs) { u.Bitmap = 0x9000 })
+		milo1.comesBack()
 		milo2.comesBack()
 		p.pass(10 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))

@@ -85,15 +85,16 @@ func (r *Resource) State() drbdwire.State { return r.state }
 // Primary.
 func (r *Resource) Generation() uint64 { return r.uuids.Current &^ 1 }
 
-// Since is the generation in which the peer's copy was left behind, without that mark; 0
-// is none.
-func (r *Resource) Since() uint64 { return r.uuids.Bitmap &^ 1 }
+// Past are the generations that the data have gone on from, without that mark; 0 is none.
+func (r *Resource) Past() [3]uint64 {
+	u := r.uuids
+	return [3]uint64{u.Bitmap &^ 1, u.History0 &^ 1, u.History1 &^ 1}
+}
 
 // HasHad tells whether the data have gone on from a generation since they had it.
 func (r *Resource) HasHad(generation uint64) bool {
-	return slices.ContainsFunc([]uint64{r.uuids.Bitmap, r.uuids.History0, r.uuids.History1}, func(old uint64) bool {
-		return old != 0 && old&^1 == generation
-	})
+	past := r.Past()
+	return generation != 0 && slices.Contains(past[:], generation)
 }
 
 // LostOnlyCopy tells whether users have nothing to go on with, since this node has let go of
