@@ -25,9 +25,9 @@ func (p *pair) almostMeet() {
 	p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
 }
 
-// answersFirst lets the handler fence-peer end that was called first.
-func (e *end) answersFirst(exit int) {
-	e.fences(exit)
+// answersFirst lets the handler fence-peer end that was called first: the peer is outdated.
+func (e *end) answersFirst() {
+	e.fences(4)
 	first := e.held[0]
 	e.held = e.held[1:]
 	first()
@@ -43,7 +43,7 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		p.b.mustOrder(replica.OrderOutdate, false)
 		p.almostMeet()
 		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
-		p.a.answersFirst(4) // which was so
+		p.a.answersFirst() // which was so
 		Expect(p.a.done).To(BeEmpty())
 		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
 		p.b.mustOrder(replica.OrderOutdate, false)
@@ -60,7 +60,7 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		Expect(p.a.order(replica.OrderPrimary, false).Kind).To(BeZero(), "the handler is asked")
 		p.b.mustOrder(replica.OrderOutdate, false)
 		p.almostMeet()
-		p.a.answersFirst(4) // which was so
+		p.a.answersFirst() // which was so
 		Expect(p.a.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
 		p.b.mustOrder(replica.OrderOutdate, false)
 		p.a.release()
@@ -74,7 +74,7 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		p.breakLinkForGood()
 		p.b.mustOrder(replica.OrderOutdate, false)
 		p.almostMeet()
-		p.a.answersFirst(4)
+		p.a.answersFirst()
 		Expect(p.a.held).To(HaveLen(1), "the handler is called anew")
 		p.b.mustOrder(replica.OrderOutdate, false)
 		p.a.release()
@@ -95,7 +95,7 @@ var _ = Describe("A peer that was outdated, and meets this node for a moment tha
 		p.heal()
 		p.b.tap = nil
 		Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFReportParams))
-		p.a.answersFirst(4)
+		p.a.answersFirst()
 		p.breakLinkForGood()
 		Expect(p.b.core.State().Disk).To(Equal(drbdwire.UpToDate))
 		Expect(p.a.held).To(HaveLen(1), "the handler is called anew")
