@@ -27,9 +27,6 @@ const (
 	// Message: the liveness core's Heard. Own says that a program of this node
 	// made it.
 	Message InputKind = 7
-	// Lost: messages of the peer are lost for good, as an effect of the liveness
-	// core says. What the peer holds may be among them.
-	Lost InputKind = 11
 	// Order: an administrator wants Order, for the groups in Set. ID is echoed
 	// in Answer. Force: see OrderTakeover.
 	Order InputKind = 8
@@ -39,6 +36,9 @@ const (
 	Done InputKind = 9
 	// Poke: what Copies answers may have changed.
 	Poke InputKind = 10
+	// Lost: messages of the peer are lost for good, as an effect of the liveness
+	// core says. What the peer holds may be among them.
+	Lost InputKind = 11
 	// Fenced answers the Fence of number ID: the peer is off; or Failed, and Text
 	// says how.
 	Fenced InputKind = 20

@@ -81,16 +81,8 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
-	// goesOnAlone lets milo2 die, and milo1 go on.
-	goesOnAlone := func() {
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
-	}
-
 	It("asks when it has started, marks its copy as old, and is brought up meanwhile", func() {
-		goesOnAlone()
+		p.goesOnAlone()
 		milo2.restart()
 		milo2.follows = 9
 		milo2.join()
@@ -103,7 +95,7 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 	})
 
 	It("is told what the Primary went on with by one that has lost its disk since", func() {
-		goesOnAlone()
+		p.goesOnAlone()
 		milo1.badDisk = true
 		milo1.write(8)
 		p.run()
@@ -114,7 +106,7 @@ var _ = Describe("When the connection to the Primary breaks, the other node", fu
 	})
 
 	It("is told by one that went on alone and is no Primary any more: it may not fence that and take over", func() {
-		goesOnAlone()
+		p.goesOnAlone()
 		milo1.dead = true
 		p.cut = true
 		for _, n := range p.nodes {

@@ -66,6 +66,12 @@ func newPair() *pair { return newPairOf(func(*machine.Config) {}) }
 func newPairOf(change func(c *machine.Config)) *pair {
 	GinkgoHelper()
 	p := makePair(change)
+	p.begin()
+	return p
+}
+
+// begin brings both nodes up.
+func (p *pair) begin() {
 	for i, n := range p.nodes {
 		n.attach()
 		p.run()
@@ -73,7 +79,14 @@ func newPairOf(change func(c *machine.Config)) *pair {
 		n.join()
 	}
 	p.pass(30 * time.Second)
-	return p
+}
+
+// goesOnAlone lets milo2 die, and milo1 go on.
+func (p *pair) goesOnAlone() {
+	p.nodes[1].dead = true
+	p.breakLink()
+	p.nodes[0].write(7)
+	p.pass(time.Second)
 }
 
 // makePair is two nodes that have yet to begin.

@@ -33,6 +33,21 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		return p
 	}
 
+	// waiting is a pair that hears each other and gets no connection. Each waits for that: milo1 for a minute, milo2
+	// for ten.
+	waiting := func(keepalive time.Duration) *pair {
+		p := makePair(func(c *machine.Config) {
+			c.Liveness.Keepalive = keepalive
+			c.Resources[0].WFCTimeout = time.Minute
+			if c.Liveness.Node == "milo2" {
+				c.Resources[0].WFCTimeout = 10 * time.Minute
+			}
+		})
+		p.cut = true
+		p.begin()
+		return p
+	}
+
 	It("counts for a node that was told to leave its peer before that was promoted", func() {
 		p := together(func(*machine.Config) {})
 		milo1, milo2 := p.nodes[0], p.nodes[1]
@@ -53,21 +68,8 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 	})
 
 	It("is asked for anew when the heartbeats are back, which did not bring it", func() {
-		p := makePair(func(c *machine.Config) {
-			c.Resources[0].WFCTimeout = time.Minute
-			if c.Liveness.Node == "milo2" {
-				c.Resources[0].WFCTimeout = 10 * time.Minute
-			}
-		})
+		p := waiting(5 * time.Second)
 		milo1, milo2 := p.nodes[0], p.nodes[1]
-		p.cut = true
-		for i, n := range p.nodes {
-			n.attach()
-			p.run()
-			n.connect(uint64(2 + i))
-			n.join()
-		}
-		p.pass(30 * time.Second)
 		milo1.deaf, milo2.deaf = true, true
 		p.pass(120 * time.Second)
 		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
@@ -84,10 +86,7 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 	It("is said again by one that did not hear the question, as soon as it hears its peer", func() {
 		p := newPair()
 		milo1, milo2 := p.nodes[0], p.nodes[1]
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
+		p.goesOnAlone()
 		milo1.dead = true
 		p.cut = true
 		milo1.comesBack()
@@ -103,22 +102,8 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 	})
 
 	It("is asked for when more was lost than can be sent again", func() {
-		p := makePair(func(c *machine.Config) {
-			c.Liveness.Keepalive = 100 * time.Millisecond
-			c.Resources[0].WFCTimeout = time.Minute
-			if c.Liveness.Node == "milo2" {
-				c.Resources[0].WFCTimeout = 10 * time.Minute
-			}
-		})
+		p := waiting(100 * time.Millisecond)
 		milo1, milo2 := p.nodes[0], p.nodes[1]
-		p.cut = true
-		for i, n := range p.nodes {
-			n.attach()
-			p.run()
-			n.connect(uint64(2 + i))
-			n.join()
-		}
-		p.pass(30 * time.Second)
 		milo2.deaf = true
 		p.pass(60 * time.Second) // which is less than deadtime
 		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
@@ -129,21 +114,8 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 	})
 
 	It("is asked for when the peer can't send it again, as it has said too much since", func() {
-		p := makePair(func(c *machine.Config) {
-			c.Resources[0].WFCTimeout = time.Minute
-			if c.Liveness.Node == "milo2" {
-				c.Resources[0].WFCTimeout = 10 * time.Minute
-			}
-		})
+		p := waiting(5 * time.Second)
 		milo1, milo2 := p.nodes[0], p.nodes[1]
-		p.cut = true
-		for i, n := range p.nodes {
-			n.attach()
-			p.run()
-			n.connect(uint64(2 + i))
-			n.join()
-		}
-		p.pass(30 * time.Second)
 		milo2.deaf = true
 		p.pass(60 * time.Second)
 		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}), "it has waited for its peer")
@@ -192,43 +164,32 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.Outdated))
 	})
 
-	It("says nothing any more, if it comes late, when both have met", func() {
+	DescribeTable("says nothing any more, if it comes late", func(before bool) {
 		p := newPair()
 		milo1, milo2 := p.nodes[0], p.nodes[1]
+		comes := func() {
+			milo2.deaf = false
+			p.pass(30 * time.Second) // it is sent again
+		}
 		milo2.deaf = true
 		p.breakLink()
 		p.mend()
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
-		milo2.deaf = false
-		p.pass(30 * time.Second) // it is sent again
+		if before {
+			comes()
+		}
 		order(milo1, replica.OrderDetach, 9)
 		p.pass(5 * time.Second)
 		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
+		if !before {
+			comes()
+		}
 		milo1.dead = true
 		p.breakLink()
 		p.pass(100 * time.Second)
 		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate), "nobody else has data")
 		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
-	})
-
-	It("says nothing any more, if it comes when this node alone has gone on since they have met", func() {
-		p := newPair()
-		milo1, milo2 := p.nodes[0], p.nodes[1]
-		milo2.deaf = true
-		p.breakLink()
-		p.mend()
-		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate))
-		order(milo1, replica.OrderDetach, 9)
-		p.pass(5 * time.Second)
-		Expect(milo1.core.Resource(0).State().Disk).To(Equal(drbdwire.Diskless))
-		milo2.deaf = false
-		p.pass(30 * time.Second) // it is sent again
-		milo1.dead = true
-		p.breakLink()
-		p.pass(100 * time.Second)
-		Expect(milo2.core.Resource(0).State().Disk).To(Equal(drbdwire.UpToDate), "nobody else has data")
-		Expect(milo2.running).To(Equal(map[int]bool{1: true, 2: true}))
-	})
+	}, Entry("when both have met", true), Entry("when this node alone has gone on since they have met", false))
 
 	// records changes the generations on a node's disk.
 	records := func(n *node, change func(u *drbdmeta.UUIDs)) {
@@ -243,11 +204,8 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 
 	It("counts for the source of a resync that has crashed before it had the end of that on record", func() {
 		p := newPair()
-		milo1, milo2 := p.nodes[0], p.nodes[1]
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
+		milo2 := p.nodes[1]
+		p.goesOnAlone()
 		records(milo2, func(u *drbdmeta.UUIDs) {
 			Expect(u.Bitmap).To(BeZero())
 			u.Bitmap = 0x9000
@@ -260,10 +218,7 @@ var _ = Describe("What a node says that it goes on alone with", func() {
 	It("counts for a node with changes of its own, of which the peer knows that nobody was told of anything in them", func() {
 		p := newPair()
 		milo1, milo2 := p.nodes[0], p.nodes[1]
-		milo2.dead = true
-		p.breakLink()
-		milo1.write(7)
-		p.pass(time.Second)
+		p.goesOnAlone()
 		milo1.dead = true
 		p.cut = true
 		records(milo1, func(u *drbdmeta.UUIDs) { u.History0, u.Bitmap = u.Bitmap, 0xB000 })
@@ -280,13 +235,7 @@ var _ = Describe("A report of what the peer holds", func() {
 		p := makePair(func(c *machine.Config) { c.Liveness.Keepalive = 100 * time.Millisecond })
 		milo1, milo2 := p.nodes[0], p.nodes[1]
 		milo1.hangs = 2
-		for i, n := range p.nodes {
-			n.attach()
-			p.run()
-			n.connect(uint64(2 + i))
-			n.join()
-		}
-		p.pass(30 * time.Second)
+		p.begin()
 		Expect(milo1.ends).NotTo(BeNil(), "the guest is being started")
 		milo2.deaf = true
 		milo1.ends()

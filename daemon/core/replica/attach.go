@@ -312,9 +312,7 @@ func (r *Resource) diskFailed(why string) {
 
 // isEven tells whether users of a Primary wait since it has lost the peer's copy, which was
 // whole, so that they were told of nothing that it lacks. What is marked was not told then.
-func (r *Resource) isEven() bool {
-	return r.fence.postponed && r.fence.even && r.cfg.Protocol == drbdwire.ProtocolC
-}
+func (r *Resource) isEven() bool { return r.fence.postponed && r.partedEven() }
 
 // rejoin ends the connection to a peer whose copy was to become a target and is needed
 // now: that finds in the next handshake that it is whole. Users wait for it.

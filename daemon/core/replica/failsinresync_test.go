@@ -59,16 +59,23 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		p.a.mustWrite(2, 800, 's')
 	}
 
-	It("is fetched by the target, though the block was equal before that failed", func() {
-		equal()
-		p.a.hold[replica.Digest] = true
+	// packetOf begins that resync, and keeps back what a node says of the block.
+	packetOf := func(e *end) func() {
+		GinkgoHelper()
+		e.hold[replica.Digest] = true
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
-		p.a.hold = map[replica.EffectKind]bool{replica.Send: true}
-		p.a.doesWhatItHolds()
-		Expect(p.a.held).To(HaveLen(1), "that it is equal, on the meta socket")
-		late := p.a.held[0]
-		p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+		e.hold = map[replica.EffectKind]bool{replica.Send: true}
+		e.doesWhatItHolds()
+		Expect(e.held).To(HaveLen(1))
+		late := e.held[0]
+		e.held, e.hold = nil, map[replica.EffectKind]bool{}
+		return late
+	}
+
+	It("is fetched by the target, though the block was equal before that failed", func() {
+		equal()
+		late := packetOf(p.a) // that it is equal, on the meta socket
 		p.b.badData = true
 		p.a.mustWrite(3, 800, 'x')
 		p.b.badData = false
@@ -85,14 +92,7 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 
 	It("is taken back from the target, though the block was equal before that got it", func() {
 		equal()
-		p.b.hold[replica.Digest] = true
-		p.join()
-		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
-		p.b.hold = map[replica.EffectKind]bool{replica.Send: true}
-		p.b.doesWhatItHolds()
-		Expect(p.b.held).To(HaveLen(1), "the checksum, on the data socket")
-		late := p.b.held[0]
-		p.b.held, p.b.hold = nil, map[replica.EffectKind]bool{}
+		late := packetOf(p.b) // the checksum, on the data socket
 		p.a.badData = true
 		p.a.write(3, 800, 'x', 4096)
 		p.run()

@@ -45,6 +45,10 @@ func (r *Resource) fencing(s drbdwire.State) Fencing {
 	return r.cfg.Fencing
 }
 
+// partedEven tells whether both copies had all that users were told of when they parted. In
+// protocols A and B the peer may lack what they were told before, too.
+func (r *Resource) partedEven() bool { return r.fence.even && r.cfg.Protocol == drbdwire.ProtocolC }
+
 // unfenced tells whether the peer may have a copy that is used or newer.
 func unfenced(s drbdwire.State) bool {
 	return s.Conn < drbdwire.Connected && s.PeerDisk >= drbdwire.DUnknown
@@ -347,8 +351,7 @@ func (r *Resource) loseWrite(q *request) {
 		q.remote = halfFailed
 	}
 	if (q.local == halfNone || q.local == halfFailed) && !q.told && (r.cfg.SuspendIONoData || r.hasNewDisk(q)) {
-		r.letGo(q)
-		q.local, q.remote, q.started = halfNone, halfNone, false // sent again when the peer is back
+		r.takeBack(q) // sent again when the peer is back
 	}
 }
 

@@ -9,48 +9,51 @@ import (
 )
 
 var _ = Describe("A node whose lease has ended", func() {
-	It("copies what it has told its users to a peer that has lost that, though both are Secondary then", func() {
-		withB := func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB }
-		p := synced(withB)
+	var p *pair
+	withB := func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB }
+
+	BeforeEach(func() {
+		p = synced(withB)
 		p.b.hold[replica.Write] = true
 		p.a.mustWrite(1, 8, 'x') // it is in the peer's memory
 		p.a.step(replica.Input{Kind: replica.Hold, Force: true, Text: "the lease is running out"})
 		p.b.crash()
+	})
+
+	ends := func() {
+		GinkgoHelper()
 		p.a.step(replica.Input{Kind: replica.Hold, Force: true, Failed: true, Text: "the group is stopped"})
 		p.a.mustOrder(replica.OrderSecondary, false)
-		p.b.comesUp(withB)
-		p.wait()
+	}
+	isCopied := func() {
+		GinkgoHelper()
 		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
 		p.b.mustOrder(replica.OrderPrimary, false)
 		p.wait()
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 		Expect(p.a.disk[4096]).To(Equal(byte('x')))
 		Expect(p.b.data()).To(Equal(p.a.data()))
+	}
+
+	It("copies what it has told its users to a peer that has lost that, though both are Secondary then", func() {
+		ends()
+		p.b.comesUp(withB)
+		p.wait()
+		isCopied()
 	})
 
 	It("does so also when its lease ends while it meets the peer, which was told of nothing", func() {
-		withB := func(c *replica.Config) { c.Protocol = drbdwire.ProtocolB }
-		p := synced(withB)
-		p.b.hold[replica.Write] = true
-		p.a.mustWrite(1, 8, 'x') // it is in the peer's memory
-		p.a.step(replica.Input{Kind: replica.Hold, Force: true, Text: "the lease is running out"})
-		p.b.crash()
 		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
 			p.b.hold[replica.Send] = p.b.hold[replica.Send] || cmd == drbdwire.CmdProtocol // what comes next is late
 		}
 		p.b.comesUp(withB)
 		p.b.tap = nil
 		Expect(p.a.core.State().Conn).To(Equal(drbdwire.WFReportParams))
-		p.a.step(replica.Input{Kind: replica.Hold, Force: true, Failed: true, Text: "the group is stopped"})
-		p.a.mustOrder(replica.OrderSecondary, false)
+		ends()
 		p.b.release()
 		p.wait()
 		p.wait()
-		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
-		p.b.mustOrder(replica.OrderPrimary, false)
-		p.wait()
-		Expect(p.b.disk[4096]).To(Equal(byte('x')))
-		Expect(p.a.disk[4096]).To(Equal(byte('x')))
+		isCopied()
 	})
 })
 

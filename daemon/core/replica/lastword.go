@@ -49,11 +49,11 @@ func (w *lastWord) keep(super drbdmeta.Superblock, at int64) { w.super, w.at = s
 func (r *Resource) prepareLastWord() {
 	m := &r.meta
 	whole := r.peerIsWhole()
-	says := m.last.super.Flags&drbdmeta.MDWasUpToDate == 0
+	saysSo := m.last.super.Flags&drbdmeta.MDWasUpToDate == 0
 	behind := r.state.Disk <= drbdwire.Outdated // as was ordered, or found in a handshake
 	old := !whole && !r.peerMayServe() && behind
-	m.behind = m.behind || behind && (!says || m.parting) // the disk does not say so, or for another reason
-	if !whole && !r.peerMayServe() && !old || says {
+	m.behind = m.behind || behind && (!saysSo || m.parting) // the disk does not say so, or for another reason
+	if !whole && !r.peerMayServe() && !old || saysSo {
 		return
 	}
 	if m.move.mayBeFound(m.layout) {

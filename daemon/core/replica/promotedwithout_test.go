@@ -9,11 +9,10 @@ import (
 )
 
 var _ = Describe("A node without a disk that is promoted over its peer's copy", func() {
-	It("is Primary when it has heard of the generation that the peer begins for that, and not before", func() {
-		p := synced()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.a.mustOrder(replica.OrderDetach, false)
-		p.b.hold[replica.MetaWrite] = true // a slow disk
+	// promoted is when the connection broke while the peer's slow disk took a generation.
+	promoted := func(p *pair) {
+		GinkgoHelper()
+		p.b.hold[replica.MetaWrite] = true
 		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 70})
 		p.run()
 		p.part()
@@ -22,6 +21,13 @@ var _ = Describe("A node without a disk that is promoted over its peer's copy", 
 		if p.a.core.State().Role == drbdwire.Secondary {
 			p.a.mustOrder(replica.OrderPrimary, false)
 		}
+	}
+
+	It("is Primary when it has heard of the generation that the peer begins for that, and not before", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.mustOrder(replica.OrderDetach, false)
+		promoted(p)
 		p.a.mustWrite(1, 8, 'x')
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 		Expect(p.b.disk[8*512]).To(Equal(byte('x')))
@@ -34,15 +40,7 @@ var _ = Describe("A node without a disk that is promoted over its peer's copy", 
 		p.part()
 		p.a.mustOrder(replica.OrderSecondary, false)
 		p.join()
-		p.b.hold[replica.MetaWrite] = true
-		p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderPrimary, ID: 70})
-		p.run()
-		p.part()
-		p.b.release()
-		p.join()
-		if p.a.core.State().Role == drbdwire.Secondary {
-			p.a.mustOrder(replica.OrderPrimary, false)
-		}
+		promoted(p)
 		p.a.mustWrite(2, 8, 'y')
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 	})

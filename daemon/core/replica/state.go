@@ -211,9 +211,7 @@ func (r *Resource) tellGeneration() {
 // partGeneration begins the generation of a copy that goes on alone, or for a Primary
 // that has no disk.
 func (r *Resource) partGeneration() {
-	// In protocols A and B the peer may lack what users were told before, too.
-	if s := r.state; s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && r.fence.even &&
-		r.cfg.Protocol == drbdwire.ProtocolC {
+	if s := r.state; s.Role == drbdwire.Primary && s.Conn < drbdwire.Connected && r.partedEven() {
 		r.meta.untold = r.meta.seen()
 	}
 	r.newGeneration()

@@ -97,9 +97,15 @@ func (r *Resource) startAgain(q *request) {
 	if q.isWrite() {
 		r.markDifferent(q)
 	}
-	r.letGo(q)
-	q.local, q.remote, q.barrier, q.started, q.partial = halfNone, halfNone, false, false, false
+	r.takeBack(q)
+	q.barrier, q.partial = false, false
 	r.passed = true
+}
+
+// takeBack makes a request one that has not begun.
+func (r *Resource) takeBack(q *request) {
+	r.letGo(q)
+	q.local, q.remote, q.started = halfNone, halfNone, false
 }
 
 // peerIsLeft tells whether the disk was lost that alone was asked for a write, or

@@ -23,16 +23,9 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 		Expect(p.a.disk[24*512]).To(Equal(byte('z')))
 	}
 
-	It("knows the generation that its users see, and finds that again", func() {
-		p := synced()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.b.mustOrder(replica.OrderDetach, false)
-		p.a.mustOrder(replica.OrderPrimary, false)
-		p.a.mustWrite(1, 8, 'x')
-		livesOnIt(p)
-	})
-
-	It("knows one that was begun to copy what is marked to its disk, too", func() {
+	// aboutToCopy is a Primary with a slow disk that has begun a generation to copy what is
+	// marked, as the device has grown.
+	aboutToCopy := func() *pair {
 		p := synced()
 		p.a.mustOrder(replica.OrderSecondary, false)
 		p.cut = true
@@ -48,6 +41,20 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 			}
 		}
 		p.a.mustOrder(replica.OrderPrimary, false)
+		return p
+	}
+
+	It("knows the generation that its users see, and finds that again", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderDetach, false)
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.a.mustWrite(1, 8, 'x')
+		livesOnIt(p)
+	})
+
+	It("knows one that was begun to copy what is marked to its disk, too", func() {
+		p := aboutToCopy()
 		p.b.mustOrder(replica.OrderDetach, false)
 		p.a.release()
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/Diskless"))
@@ -56,21 +63,7 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 	})
 
 	It("is told of that one also if a resync by order came first", func() {
-		p := synced()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.cut = true
-		for _, e := range []*end{p.a, p.b} {
-			e.crash()
-			e.enlarge(8 * mib)
-			e.comesUp(func(*replica.Config) {})
-		}
-		p.join()
-		p.a.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
-			if cmd == drbdwire.CmdState {
-				p.a.tap, p.a.hold[replica.MetaWrite] = nil, true
-			}
-		}
-		p.a.mustOrder(replica.OrderPrimary, false)
+		p := aboutToCopy()
 		p.b.step(replica.Input{Kind: replica.Order, Order: replica.OrderInvalidate, ID: 80})
 		p.run()
 		p.a.release()
