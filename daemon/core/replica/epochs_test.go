@@ -43,6 +43,31 @@ var _ = Describe("Epochs", func() {
 	})
 })
 
+var _ = Describe("A Primary in protocol A", func() {
+	// As in the simulator's seed 1795763808661.
+	It("lets users wait who write faster than the peer's disk, before the peer counts as gone", func() {
+		p := synced(func(c *replica.Config) { c.Protocol, c.KoCount = drbdwire.ProtocolA, 2 })
+		p.b.hold[replica.Write] = true
+		for i := range uint64(30) { // two writes a second, of which the peer's disk does one
+			p.a.write(2*i+1, 16*i, 'x', 4096)
+			p.a.write(2*i+2, 16*i+8, 'y', 4096)
+			p.pass(time.Second)
+			if len(p.b.held) > 0 {
+				first := p.b.held[0]
+				p.b.held = p.b.held[1:]
+				first()
+				p.run()
+			}
+		}
+		Expect(p.a.notes).NotTo(ContainElement(ContainSubstring("ko-count")))
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
+		Expect(len(p.a.done)).To(And(BeNumerically(">=", 30), BeNumerically("<", 60)), "the others wait")
+		p.b.release()
+		p.wait()
+		Expect(p.a.done).To(HaveLen(60))
+	})
+})
+
 var _ = Describe("A flush in protocol B", func() {
 	flush := func(e *end, id uint64) {
 		e.step(replica.Input{Kind: replica.Request, Op: replica.OpFlush, ID: id})

@@ -13,7 +13,7 @@ import (
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
 	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || r.becomesTarget() || r.mayTakeOver() || r.fetches(q) ||
-		!r.generationDurable() {
+		!r.generationDurable() || r.overruns() {
 		return
 	}
 	where := r.access()
