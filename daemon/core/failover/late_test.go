@@ -53,6 +53,25 @@ var _ = Describe("A look at what was started a moment ago", func() {
 		Expect(w.done()[:3]).To(Equal(script("milo1" + stopOrder)))
 		Expect(w.broken).To(BeEmpty())
 	})
+
+	It("does not let the peer start it, while its stop waits for that of another group", func() {
+		w := newWorld(1, "milo1 xenA\nmilo2 xenB\n", haconf.FailbackOn)
+		milo1, milo2 := w.machines[0], w.machines[1]
+		milo1.shy["xenB"], milo1.slow = 1, 10*time.Second
+		milo1.boot(false)
+		for !slices.Contains(w.log, "milo1 start xenB") {
+			w.pass(50 * time.Millisecond)
+		}
+		milo2.boot(false)
+		w.pass(45 * time.Second)
+		Expect(milo1.group(0).State).To(Equal("running"))
+		Expect(milo1.group(1).State).To(Equal("starting"), "it is looked at")
+		w.done()
+		milo1.order(1, failover.OrderStop, failover.All, false)
+		w.pass(time.Minute)
+		Expect(w.done()[:2]).To(Equal(script("milo1 stop xenA xenB")))
+		Expect(w.broken).To(BeEmpty())
+	})
 })
 
 var _ = Describe("A node that takes groups, and whose lease ends while a start hangs", func() {
