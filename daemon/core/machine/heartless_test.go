@@ -38,4 +38,23 @@ var _ = Describe("A node whose peer counts as dead and has used the data", func(
 		Expect(milo1.core.Status().Failover.Groups[0].State).To(Equal("running"),
 			milo2.core.Status().Failover.Failback)
 	})
+
+	It("starts its groups when that is heard again, and has stopped them", func() {
+		p := newPair()
+		milo1, milo2 := p.nodes[0], p.nodes[1]
+		milo2.group(failover.Input{Order: failover.OrderTakeover, Set: failover.All, ID: 9})
+		p.pass(30 * time.Second)
+		milo1.deaf, milo2.deaf = true, true
+		p.pass(5 * time.Minute)
+		Expect(milo1.core.Status().Failover.Groups[0].State).To(Equal("failed"), "the peer is Primary")
+		milo2.group(failover.Input{Order: failover.OrderStop, Set: failover.All, ID: 10})
+		p.pass(time.Minute)
+		Expect(milo2.running).NotTo(ContainElement(true))
+		p.breakLink()
+		milo1.deaf, milo2.deaf, p.cut = false, false, false
+		milo2.comesBack()
+		p.pass(10 * time.Minute)
+		Expect(milo1.running).To(Equal(map[int]bool{1: true, 2: true}))
+		Expect(milo2.running).To(BeEmpty())
+	})
 })
