@@ -63,6 +63,21 @@ var _ = Describe("Messages of the peer that get lost", func() {
 		Expect(n.core.Snapshot().Peer.Missing).To(BeZero())
 		Expect(n.take(liveness.Note)[0].Text).To(ContainSubstring("251 messages of milo2 are lost for good"))
 	})
+
+	It("are told of once in a keepalive, however often more are gone", func() {
+		n, p := joined()
+		for range 3 {
+			p.seq += 300
+			n.hear(p.status("active"))
+		}
+		Expect(n.take(liveness.Note)).To(HaveExactElements(
+			HaveField("Text", HavePrefix("300 messages of milo2 are lost for good"))))
+		n.until(n.now + 5*time.Second - 1)
+		Expect(n.take(liveness.Note)).To(BeEmpty())
+		n.until(n.now + 1)
+		Expect(n.take(liveness.Note)).To(HaveExactElements(And(
+			HaveField("Lost", true), HaveField("Text", HavePrefix("600 messages of milo2 are lost for good")))))
+	})
 })
 
 var _ = Describe("Acknowledgements", func() {
