@@ -68,6 +68,20 @@ var _ = Describe("A Primary that loses its disk while a write that was told wait
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected Diskless/UpToDate"))
 		Expect(p.b.disk[4096]).To(Equal(byte('x')))
 	})
+
+	It("does not let a peer without it be promoted when the lease has ended, before its disk is there again", func() {
+		p := losesToldWrite(func(p *pair) { p.a.step(held(true)) })
+		p.a.step(replica.Input{Kind: replica.Hold, Force: true, Failed: true, Text: "the group is stopped"})
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.join()
+		Expect(p.a.status()).To(Equal("Secondary/Secondary Connected Diskless/UpToDate"))
+		Expect(p.b.order(replica.OrderPrimary, false).Code).To(Equal(drbdwire.NoUpToDateDisk))
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.join()
+		p.b.mustOrder(replica.OrderPrimary, false)
+		Expect(p.b.disk[4096]).To(Equal(byte('x')))
+		Expect(p.b.data()).To(Equal(p.a.data()))
+	})
 })
 
 var _ = Describe("A Primary on the peer's disk whose users wait for want of data", func() {
