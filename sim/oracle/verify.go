@@ -1,6 +1,10 @@
 package oracle
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/optionc/pollux/daemon/format/drbdwire"
+)
 
 // differingMarks is how many blocks differ, and are marked on one of the nodes:
 // an online verify finds them, and no resync has claimed that they are equal; see
@@ -27,10 +31,13 @@ func (o *Oracle) verified(n int) {
 	}
 	o.Counts.Verified += int(r.Compared)
 	o.foundMarks = o.foundMarks || r.OutOfSync > 0
-	if r.OutOfSync > uint64(len(o.rotten)+o.nodes[n].marked) && !o.w.IsTainted() {
+	if r.OutOfSync > uint64(len(o.rotten)+o.nodes[n].marked) && !o.w.IsTainted() && !o.hasFailed(0) && !o.hasFailed(1) {
 		o.w.Fail(promise3, "%s found %d blocks that differ", name(n), r.OutOfSync)
 	}
 }
+
+// hasFailed tells whether node n does not take its copy for a whole one any more.
+func (o *Oracle) hasFailed(n int) bool { return o.w.Node(n).State().Disk <= drbdwire.Inconsistent }
 
 // HasFound tells whether an online verify has marked what no resync has begun to
 // copy since. It may be equal by now, because users wrote it once more: a node
