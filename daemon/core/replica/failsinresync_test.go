@@ -136,4 +136,31 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 		Expect(p.b.disk[64*512]).To(Equal(byte('z')))
 	})
+
+	It("does not keep the source from asking, either, when it is paused while the target's last ping is on its way", func() {
+		p := synced(func(c *replica.Config) { c.PassOn = true }, withFencing(replica.ResourceAndStonith))
+		p.b.hold[replica.Write] = true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.a.badData = false
+		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
+			if cmd == drbdwire.CmdPing && p.a.core.State().Conn == drbdwire.SyncSource {
+				p.queue = append(p.queue, func() {
+					p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderPauseSync, ID: 77})
+				})
+			}
+			p.cut = p.cut || cmd == drbdwire.CmdState && p.b.core.State().Disk == drbdwire.UpToDate
+		}
+		p.b.release()
+		p.wait()
+		p.a.hold[replica.Call] = true
+		p.breakLink()
+		Expect(p.a.status()).To(Equal("Primary/Unknown WFConnection UpToDate/DUnknown"))
+		Expect(p.b.status()).To(Equal("Secondary/Unknown WFConnection UpToDate/DUnknown"))
+		p.a.write(3, 64, 'z', 4096)
+		p.run()
+		Expect(p.a.done).NotTo(HaveKey(uint64(3)), "the peer may take over without it")
+	})
 })

@@ -340,7 +340,7 @@ func (r *Resource) pingArrived() {
 		r.link.owed = true
 		return
 	}
-	if isSource(r.state.Conn) && r.bits.Count() == 0 || r.state.Conn == drbdwire.SyncSource && r.sync.uneven {
+	if isSource(r.state.Conn) && (r.bits.Count() == 0 || r.sync.uneven) {
 		r.sync.asked = true // what is marked may be what the own disk has failed: the target does not lack that
 	}
 	r.send(MetaSocket, drbdwire.CmdPingAck, nil)
