@@ -85,6 +85,7 @@ var setters = map[string]setter{
 	"timeout":        span(func(s *setup) *time.Duration { return &s.resource().Timeout }),
 	"ping-int":       span(func(s *setup) *time.Duration { return &s.resource().PingInt }),
 	"ping-timeout":   span(func(s *setup) *time.Duration { return &s.resource().PingTimeout }),
+	"disk-timeout":   span(func(s *setup) *time.Duration { return &s.resource().DiskTimeout }),
 	"use-rle":        toggle(func(s *setup) *bool { return &s.resource().UseRLE }),
 	"suspend-io":     toggle(func(s *setup) *bool { return &s.resource().SuspendIONoData }),
 	"cram-hmac-alg": func(s *setup, value string) error {
