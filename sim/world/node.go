@@ -38,6 +38,7 @@ type Node struct {
 	ticks   uint64        // number of that event; 0 is none
 	ring    func()
 	paused  bool
+	waking  bool            // it goes on, and has done nothing since
 	slept   time.Duration   // what its clock said when its machine stopped; never is that it goes on
 	wall    time.Duration   // until then its wall clock is wrong
 	resumed time.Duration   // when it was last
@@ -201,6 +202,7 @@ func (n *Node) give(in *machine.Input) {
 // step gives the core one input and carries out what it wants.
 func (n *Node) step(in *machine.Input) {
 	w := n.w
+	n.waking = false
 	w.mix(uint64(n.id), uint64(in.Part), uint64(in.Replica.Kind), in.Replica.ID, uint64(in.Replica.Command))
 	defer func() {
 		if r := recover(); r != nil {
@@ -314,7 +316,7 @@ func (n *Node) Pause(d time.Duration) {
 
 func (n *Node) resume() {
 	n.w.Tracef("%s goes on", Name(n.id))
-	n.paused, n.resumed = false, n.w.now
+	n.paused, n.waking, n.resumed = false, true, n.w.now
 	if n.slept != never {
 		n.clock -= n.local() - n.slept
 	}

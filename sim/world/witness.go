@@ -122,10 +122,10 @@ func (n *Node) asksWitness(ask witnesswire.Ask, epoch uint32) {
 }
 
 // IsFrozen tells whether users of the node's device get no answers: it is down,
-// stands still, or lets them wait.
+// stands still, has done nothing since, or lets them wait.
 func (n *Node) IsFrozen() bool {
 	s := n.state
-	return !n.alive || n.paused || s.Suspended || s.SuspFencing
+	return !n.alive || n.paused || n.waking || s.Suspended || s.SuspFencing
 }
 
 // Awake is for how long the node has not stood still.
