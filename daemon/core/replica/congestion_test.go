@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -47,6 +49,24 @@ var _ = Describe("A full network", func() {
 		Expect(p.b.called).To(Equal([]string{"before-resync-target"}))
 		Expect(p.a.sent).NotTo(ContainElement(drbdwire.CmdBitmap))
 		Expect(p.a.decision("congestion")).To(HavePrefix("congestion pulls ahead: congestion-fill: 256 sectors are in flight"))
+	})
+
+	It("lets users of a Primary with pull-ahead wait for nothing, however long the peer takes", func() {
+		p := congested(replica.CongestionPullsAhead)
+		p.pass(20 * time.Second)
+		Expect(p.a.status()).To(Equal("Primary/Secondary Ahead UpToDate/Consistent"))
+		p.a.mustWrite(200, 0, 'z')
+	})
+
+	It("is what lets them go on, and no long wait for the peer, before so much is in flight", func() {
+		p := synced(func(c *replica.Config) {
+			c.Protocol, c.OnCongestion, c.CongestionFill = drbdwire.ProtocolA, replica.CongestionPullsAhead, 256
+		})
+		p.b.hold[replica.Write] = true
+		p.a.mustWrite(1, 8, 'x')
+		p.pass(20 * time.Second)
+		p.a.mustWrite(2, 16, 'y')
+		Expect(p.a.status()).To(Equal("Primary/Secondary Connected UpToDate/UpToDate"))
 	})
 
 	It("is no news to a peer that is lost meanwhile: it is copied what it lacks", func() {

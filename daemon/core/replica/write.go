@@ -13,7 +13,7 @@ import (
 func (r *Resource) startWrite(q *request, i int) {
 	s := r.state
 	if r.requests.told.len() >= maxRequests || r.blocked(q, i) || r.becomesTarget() || r.mayTakeOver() || r.fetches(q) ||
-		!r.generationDurable() || r.overruns() {
+		!r.generationDurable() {
 		return
 	}
 	where := r.access()
@@ -26,7 +26,7 @@ func (r *Resource) startWrite(q *request, i int) {
 		return
 	case accessLocal, accessRemote:
 	}
-	if r.mirrored() && !r.hasDigest(q) {
+	if r.mirrored() && (r.overruns() || !r.hasDigest(q)) {
 		return
 	}
 	own := where == accessLocal || r.usable()
