@@ -79,6 +79,10 @@ var setters = map[string]func(s *settings, value string) error{
 		s.disk["resync-rate"] = value + "K"
 		return nil
 	},
+	"disk-timeout": func(s *settings, value string) (err error) {
+		s.disk["disk-timeout"], err = tenths(value)
+		return err
+	},
 	"deadtime": span(func(s *settings) *time.Duration { return &s.deadtime }),
 	"calm":     span(func(s *settings) *time.Duration { return &s.calm }),
 	"think":    span(func(s *settings) *time.Duration { return &s.think }),

@@ -22,6 +22,7 @@ func TestSettings(t *testing.T) {
 	}{
 		"nothing":                       {"", "deadtime 10", ""},
 		"times are tenths of a second":  {"set ping-timeout 3s\nset timeout 4s", "ping-timeout 30; protocol C; timeout 40;", ""},
+		"so is a time of the disk":      {"set disk-timeout 5s", "disk-timeout 50;", ""},
 		"a rate is in KiB":              {"set resync-rate 2000", "resync-rate 2000K;", ""},
 		"a policy":                      {"set after-sb-0pri discard-zero-changes", "after-sb-0pri discard-zero-changes;", ""},
 		"a protocol":                    {"set protocol A", "protocol A;", ""},
