@@ -23,7 +23,8 @@ func (o *Oracle) differingMarks() int {
 // verified checks what an online verify said that node n drove: what differs
 // while both copies count as equal breaks promise 3, unless a disk has lied;
 // and who cries wolf is not heard when a disk really rots. What was marked before is
-// no such claim.
+// no such claim, nor are two copies of which one has failed since: what its disk could not
+// read is found to differ, and the next resync writes it anew.
 func (o *Oracle) verified(n int) {
 	r := o.w.Node(n).Core().Status().Resources[0].Verified
 	if r == nil {

@@ -64,16 +64,14 @@ func (r *Resource) nextWrite() {
 	}
 }
 
-// overruns tells whether users write faster than the peer's disk: they are told at once
-// in protocol A and B, and what they were told waits there for a third of the time after
-// which the peer counts as gone. New writes wait then, if on-congestion has no other
-// answer. Source: DRBD 8.4 has the buffers of the socket, and max-buffers at the peer, for
-// that.
+// overruns tells whether users write faster than the peer's disk, so that new writes have
+// to wait: in protocols A and B they are told at once, and an epoch has been without its ack
+// for a third of the time after which the peer counts as gone. Where on-congestion has
+// another answer than to wait, they do not.
 func (r *Resource) overruns() bool {
 	owed := r.epochs.unacked.all()
 	early := r.cfg.Protocol != drbdwire.ProtocolC && r.cfg.OnCongestion == CongestionBlocks
-	return early && r.cfg.KoCount != 0 && len(owed) > 0 &&
-		r.now >= owed[0].sent+r.cfg.Timeout*time.Duration(r.cfg.KoCount)/3
+	return early && r.cfg.KoCount != 0 && len(owed) > 0 && r.now >= owed[0].sent+r.koTime()/3
 }
 
 // closeEpoch sends the barrier of an epoch that has to end.

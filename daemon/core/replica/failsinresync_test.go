@@ -14,6 +14,24 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 	withPassOn := func(c *replica.Config) { c.PassOn = true }
 	var p *pair
 
+	// writeFails is a write that the source's disk fails.
+	writeFails := func() {
+		p.a.badData = true
+		p.a.write(2, 8, 'x', 4096)
+		p.run()
+		p.a.badData = false
+	}
+
+	// failsAtTheSource is one in a resync of all, of which the target has written nothing yet.
+	failsAtTheSource := func() {
+		GinkgoHelper()
+		p = synced(withPassOn, withFencing(replica.ResourceAndStonith))
+		p.b.hold[replica.Write] = true
+		p.a.mustOrder(replica.OrderInvalidateRemote, false)
+		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
+		writeFails()
+	}
+
 	It("has the target copied anew, where the source's disk failed and the target's is slower than the resync", func() {
 		p = synced(withPassOn)
 		p.part()
@@ -21,10 +39,7 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		p.b.hold[replica.Write] = true
 		p.join()
 		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
-		p.a.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		p.a.badData = false
+		writeFails()
 		p.b.doesWhatItHolds() // what the block was before; the write is behind that
 		p.wait()
 		p.b.release()
@@ -42,10 +57,7 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 		p.a.mustWrite(1, 8, 'b')
 		p.b.hold[replica.Write] = true
 		p.join()
-		p.a.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		p.a.badData = false
+		writeFails()
 		p.part()
 		Expect(p.a.done).To(HaveKey(uint64(2)))
 		p.a.mustWrite(3, 8192, 'y') // to another extent, and there is room for one
@@ -106,14 +118,7 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 	})
 
 	It("does not keep the source from asking about a target that may be whole, when the connection breaks at the end", func() {
-		p = synced(withPassOn, withFencing(replica.ResourceAndStonith))
-		p.b.hold[replica.Write] = true
-		p.a.mustOrder(replica.OrderInvalidateRemote, false)
-		Expect(p.a.status()).To(Equal("Primary/Secondary SyncSource UpToDate/Inconsistent"))
-		p.a.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		p.a.badData = false
+		failsAtTheSource()
 		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
 			p.cut = p.cut || cmd == drbdwire.CmdState
 		}
@@ -138,13 +143,7 @@ var _ = Describe("A write that fails in a resync on one of two disks that are ke
 	})
 
 	It("does not keep the source from asking, either, when it is paused while the target's last ping is on its way", func() {
-		p := synced(func(c *replica.Config) { c.PassOn = true }, withFencing(replica.ResourceAndStonith))
-		p.b.hold[replica.Write] = true
-		p.a.mustOrder(replica.OrderInvalidateRemote, false)
-		p.a.badData = true
-		p.a.write(2, 8, 'x', 4096)
-		p.run()
-		p.a.badData = false
+		failsAtTheSource()
 		p.b.tap = func(cmd drbdwire.Command, _ []byte, _ uint32) {
 			if cmd == drbdwire.CmdPing && p.a.core.State().Conn == drbdwire.SyncSource {
 				p.queue = append(p.queue, func() {

@@ -380,8 +380,11 @@ func (r *Resource) knockedOut() time.Duration {
 	if !found || r.cfg.KoCount == 0 {
 		return Never
 	}
-	return oldest + r.cfg.Timeout*time.Duration(r.cfg.KoCount)
+	return oldest + r.koTime()
 }
+
+// koTime is for how long the peer may owe an answer before it counts as gone; 0 is for ever.
+func (r *Resource) koTime() time.Duration { return r.cfg.Timeout * time.Duration(r.cfg.KoCount) }
 
 func (r *Resource) linkTick() {
 	l := &r.link

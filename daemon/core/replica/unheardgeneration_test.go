@@ -23,6 +23,16 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 		Expect(p.a.disk[24*512]).To(Equal(byte('z')))
 	}
 
+	// detached is a Primary that has written since its peer has let its disk go.
+	detached := func() *pair {
+		p := synced()
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.b.mustOrder(replica.OrderDetach, false)
+		p.a.mustOrder(replica.OrderPrimary, false)
+		p.a.mustWrite(1, 8, 'x')
+		return p
+	}
+
 	// aboutToCopy is a Primary with a slow disk that has begun a generation to copy what is
 	// marked, as the device has grown.
 	aboutToCopy := func() *pair {
@@ -45,11 +55,7 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 	}
 
 	It("knows the generation that its users see, and finds that again", func() {
-		p := synced()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.b.mustOrder(replica.OrderDetach, false)
-		p.a.mustOrder(replica.OrderPrimary, false)
-		p.a.mustWrite(1, 8, 'x')
+		p := detached()
 		livesOnIt(p)
 	})
 
@@ -80,11 +86,7 @@ var _ = Describe("A node without a disk whose peer is promoted, and then itself"
 	})
 
 	It("takes its own disk back as a target", func() {
-		p := synced()
-		p.a.mustOrder(replica.OrderSecondary, false)
-		p.b.mustOrder(replica.OrderDetach, false)
-		p.a.mustOrder(replica.OrderPrimary, false)
-		p.a.mustWrite(1, 8, 'x')
+		p := detached()
 		p.a.mustOrder(replica.OrderSecondary, false)
 		p.b.mustOrder(replica.OrderPrimary, false)
 		p.b.mustOrder(replica.OrderAttach, false)
