@@ -65,6 +65,7 @@ func Draw(seed uint64, p Profile) Plan {
 		out = append(out, f)
 	}
 	out = append(out, p.rare(draw.New(seed, "rare"), fragile)...)
+	out = append(out, p.orders(draw.New(seed, "orders"))...)
 	slices.SortStableFunc(out, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 	return out
 }
@@ -94,6 +95,29 @@ func (p Profile) rare(luck *draw.Stream, fragile int) (out []Fault) {
 		}
 		if f.Kind.Lasts() {
 			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// orders draws for every third plan what an operator does now and then, by luck of its
+// own. A comparison that he ends has begun a moment before.
+func (p Profile) orders(luck *draw.Stream) (out []Fault) {
+	if luck.Below(3) > 0 {
+		return nil
+	}
+	for range 1 + luck.Below(3) {
+		f := Fault{
+			At:   luck.Between(p.From, p.To).Round(time.Microsecond),
+			Kind: [...]Kind{Abort, Demote, Renew, Adjust}[luck.Below(4)], Node: luck.Below(2),
+		}
+		switch {
+		case f.Kind.Lasts():
+			f.For = p.duration(f.Kind, luck).Round(time.Millisecond)
+		case f.Kind == Abort:
+			begun := f.At - luck.Between(0, 4*time.Second).Round(time.Microsecond)
+			out = append(out, Fault{At: max(begun, p.From), Kind: Verify, Node: f.Node})
 		}
 		out = append(out, f)
 	}

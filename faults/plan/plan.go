@@ -66,8 +66,14 @@ const (
 	// time, and says so. (A device that fails by chance may have done it.)
 	DeadFence Kind = 38
 	// Crowd: others have the memory of the node for a time, and its guest can't start.
-	Crowd Kind = 39
-	Kinds Kind = 40 // how many there are, and one
+	Crowd  Kind = 39
+	Abort  Kind = 40 // an operator ends the comparison of the copies
+	Demote Kind = 41 // an operator makes it Secondary
+	// Renew: an operator disconnects its replica for a time, and begins a new
+	// generation of its data meanwhile, as one does who sends a copy by truck.
+	Renew  Kind = 42
+	Adjust Kind = 43 // an operator changes what its configuration file says for a time
+	Kinds  Kind = 44 // how many there are, and one
 )
 
 // words are the kinds in text form.
@@ -81,6 +87,7 @@ var words = [Kinds]string{
 	BadSpots: "bad-sectors", BadRange: "bad-range", BadMeta: "bad-metadata", Unstored: "lost-write",
 	Astray: "misdirected-write", OldDisk: "old-disk", Die: "die",
 	Maintain: "maintenance", DeadFence: "dead-fence", Crowd: "crowd",
+	Abort: "verify-abort", Demote: "secondary", Renew: "new-current-uuid", Adjust: "adjust",
 }
 
 // String is the kind's word.
@@ -94,7 +101,7 @@ func (k Kind) String() string {
 // Lasts tells whether faults of the kind end by themselves.
 func (k Kind) Lasts() bool {
 	switch k {
-	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray, Die:
+	case Break, Standby, Takeover, Fetch, Push, Outdate, Verify, Rot, Damage, BadSpots, Unstored, Astray, Die, Abort, Demote:
 		return false
 	default:
 		return true

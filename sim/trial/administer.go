@@ -48,8 +48,16 @@ func (t *trial) administer(f plan.Fault) {
 		t.order(node, replica.OrderOutdate, nil)
 	case plan.Verify:
 		t.order(node, replica.OrderVerify, nil)
+	case plan.Abort:
+		t.order(node, replica.OrderAbortVerify, nil)
 	case plan.Suspend:
 		t.forAWhile(node, replica.OrderPauseSync, replica.OrderResumeSync, f.For)
+	case plan.Demote:
+		t.order(node, replica.OrderSecondary, nil)
+	case plan.Renew:
+		t.renewWhileAlone(f)
+	case plan.Adjust:
+		t.adjust(node, f.For)
 	default: // strike carries the others out
 	}
 }
@@ -85,6 +93,21 @@ func (t *trial) giveUp(node *world.Node, after time.Duration) {
 			t.o.Discards(n)
 			node.Order(replica.OrderConnect, true, func(_ int, text string) { t.answered(node, "discard-my-data", text) })
 		})
+	})
+}
+
+// renewWhileAlone disconnects a node whose data its users saw last, and begins a new
+// generation of it halfway.
+func (t *trial) renewWhileAlone(f plan.Fault) {
+	node := t.w.Node(f.Node)
+	if t.g.LastDisk() != f.Node {
+		return
+	}
+	t.forAWhile(node, replica.OrderDisconnect, replica.OrderConnect, f.For)
+	t.later(node, f.For/2, func() {
+		if t.g.LastDisk() == f.Node {
+			t.order(node, replica.OrderNewCurrentUUID, nil)
+		}
 	})
 }
 

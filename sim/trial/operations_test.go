@@ -60,6 +60,10 @@ var seen = map[string]func(p world.Pair) bool{
 	"outdate":           ordered(replica.OrderOutdate),
 	"pause-sync":        ordered(replica.OrderPauseSync),
 	"suspend-io":        ordered(replica.OrderSuspendIO),
+	"secondary":         ordered(replica.OrderSecondary),
+	"verify-abort":      ordered(replica.OrderAbortVerify),
+	"new-current-uuid":  ordered(replica.OrderNewCurrentUUID),
+	"adjust":            ordered(replica.OrderAdjust),
 }
 
 // rotten is the one that only the oracle can tell of.

@@ -309,7 +309,7 @@ func (t *trial) strike(f plan.Fault) {
 	case plan.Restart:
 		node.Restart(f.For)
 	case plan.Leave, plan.Detach, plan.Give, plan.Fetch, plan.Push, plan.Outdate, plan.Verify,
-		plan.Suspend, plan.Freeze:
+		plan.Suspend, plan.Freeze, plan.Abort, plan.Demote, plan.Renew, plan.Adjust:
 		t.administer(f)
 	case plan.Die:
 		node.Die()

@@ -43,7 +43,10 @@ var verbs = map[plan.Kind]verb{
 	plan.CutWitness: {settings: "set policy witness\n"},
 	plan.DeadFence:  {settings: "set stonith yes\n", before: "30s power milo1 20s\n", seen: "the device does nothing"},
 	plan.Crowd:      {seen: "others take the memory of milo2"},
+	plan.Abort:      {settings: "set verify-alg sha1\n", before: "32s verify milo2\n"},
 	plan.Suspend:    {before: "30s power milo2 2s\n"},
+	plan.Demote:     {node: "milo1", seen: `"pollux standby" gives it to the peer`},
+	plan.Renew:      {node: "milo1", seen: "new-current-uuid"},
 }
 
 // Every kind of fault does something: at a time, and on a trigger, whenever that comes.

@@ -14,6 +14,12 @@ func (n *Node) Attach(then func(code int, text string)) {
 	n.order(replica.Input{Order: replica.OrderAttach, Disk: n.disk.measure()}, then)
 }
 
+// Adjust gives a changed configuration to the replica (replica.Adjustment); then gets
+// the answer.
+func (n *Node) Adjust(to []byte, then func(code int, text string)) {
+	n.order(replica.Input{Order: replica.OrderAdjust, Data: to}, then)
+}
+
 func (d *device) measure() replica.Disk {
 	return replica.Disk{DataSectors: d.size, MetaSectors: d.size, LastSectors: d.last}
 }
