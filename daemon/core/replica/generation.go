@@ -34,6 +34,7 @@ func (r *Resource) newCurrent(clearBitmap bool) {
 	r.newGeneration()
 	if clearBitmap {
 		r.bits.ClearAll()
+		r.markUnderWay()
 		r.meta.allPages = true
 	}
 	r.order.stage = stageRecord
@@ -42,6 +43,23 @@ func (r *Resource) newCurrent(clearBitmap bool) {
 		return
 	}
 	r.afterSuper(gateOrder)
+}
+
+// markUnderWay marks what is on its way to the own disk: a copy that is made of it right
+// now may lack that.
+func (r *Resource) markUnderWay() {
+	for _, list := range r.requests.both() {
+		for i := range list {
+			if q := &list[i]; q.isWrite() && q.local == halfPending {
+				r.bits.Set(q.sector, q.size)
+			}
+		}
+	}
+	for i, work := 0, r.mirror.list.all(); i < len(work); i++ {
+		if w := &work[i]; w.writes() {
+			r.bits.Set(w.sector, w.size)
+		}
+	}
 }
 
 // endGeneration is the end of a resync on its source: the target has this node's

@@ -57,6 +57,20 @@ var _ = Describe("A new generation by order", func() {
 		// The copy was one of a Primary, whose log names the extent of the first write.
 		Expect(p.a.core.Status().Stats.Sent).To(BeNumerically("<=", 4096+4<<20))
 	})
+
+	It("keeps marked what is on its way to the disk, which a copy made right then may lack", func() {
+		p := newPair()
+		p.a.mustOrder(replica.OrderAttach, false)
+		p.a.mustOrder(replica.OrderPrimary, true)
+		p.a.mustWrite(1, 8, 'x')
+		p.a.hold[replica.Write] = true
+		p.a.write(2, 8192, 'y', 4096)
+		p.run()
+		p.a.mustOrder(replica.OrderNewCurrentUUID, true)
+		Expect(p.a.core.Status().OutOfSync).To(BeEquivalentTo(4))
+		p.a.release()
+		Expect(p.a.core.Status().OutOfSync).To(BeEquivalentTo(4))
+	})
 })
 
 var _ = Describe("A full resync by order that only its target has heard of", func() {
