@@ -32,17 +32,32 @@ func (r *Resource) newCurrent(clearBitmap bool) {
 		u.History1, u.History0, u.Bitmap = u.History0, u.Bitmap, 0
 	}
 	r.newGeneration()
-	if clearBitmap {
-		r.bits.ClearAll()
-		r.markUnderWay()
-		r.meta.allPages = true
-	}
 	r.order.stage = stageRecord
-	if fresh {
+	switch {
+	case fresh:
+		r.clearAll()
 		r.afterSuper(gateSkip)
-		return
+	case clearBitmap:
+		r.afterSuper(gateClear)
+	default:
+		r.afterSuper(gateOrder)
+	}
+}
+
+// clearOnRecord empties the bitmap by order, once no peer that has met this node before
+// goes by it: pages are written before the superblock is.
+func (r *Resource) clearOnRecord() {
+	if r.meta.open {
+		r.clearAll()
+		r.markUnderWay()
+		r.meta.dirty()
 	}
 	r.afterSuper(gateOrder)
+}
+
+func (r *Resource) clearAll() {
+	r.bits.ClearAll()
+	r.meta.allPages = true
 }
 
 // markUnderWay marks what is on its way to the own disk: a copy that is made of it right

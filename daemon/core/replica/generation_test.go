@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -71,6 +72,35 @@ var _ = Describe("A new generation by order", func() {
 		p.a.release()
 		Expect(p.a.core.Status().OutOfSync).To(BeEquivalentTo(4))
 	})
+
+	It("fails when the disk does before it is there", func() {
+		p := synced()
+		p.a.mustOrder(replica.OrderDisconnect, false)
+		p.a.mustOrder(replica.OrderSecondary, false)
+		p.a.bad = true
+		Expect(p.a.order(replica.OrderNewCurrentUUID, true).Code).To(Equal(drbdwire.IsDiskless))
+	})
+
+	for writes := range 8 {
+		It(fmt.Sprint("loses no mark that the old peer needs when the node dies after metadata was written times ", writes), func() {
+			p := synced()
+			p.a.mustOrder(replica.OrderDisconnect, false)
+			p.a.mustWrite(1, 8192, 'y')
+			p.a.mustOrder(replica.OrderSecondary, false) // else the activity log names the block
+			p.a.hold[replica.MetaWrite] = true
+			p.a.step(replica.Input{Kind: replica.Order, Order: replica.OrderNewCurrentUUID, Force: true, ID: 90})
+			p.run()
+			for range writes {
+				p.a.doesWhatItHolds()
+			}
+			p.a.held, p.a.hold = nil, map[replica.EffectKind]bool{}
+			p.a.crash()
+			p.a.up()
+			p.join()
+			Expect(p.b.status()).To(Equal("Secondary/Secondary Connected UpToDate/UpToDate"))
+			Expect(p.b.data()).To(Equal(p.a.data()))
+		})
+	}
 })
 
 var _ = Describe("A full resync by order that only its target has heard of", func() {

@@ -117,6 +117,7 @@ const (
 	gateTarget
 	gateFinished
 	gateOrder
+	gateClear
 	gateShutdown
 	gateGrown
 	gateShown
@@ -168,6 +169,8 @@ func (r *Resource) pass(what gateKind) {
 		r.targetFinished()
 	case gateOrder:
 		r.order.durable = true
+	case gateClear:
+		r.clearOnRecord()
 	case gateShutdown:
 		r.closed()
 	case gateGrown:

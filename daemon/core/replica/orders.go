@@ -123,7 +123,7 @@ func (r *Resource) finish(code drbdwire.Code, text string) {
 	r.emit(Effect{Kind: Answer, ID: r.order.id, Code: code, Text: text})
 	r.order = r.order.leaving()
 	// What it waited for says nothing about the next order.
-	r.meta.gates = slices.DeleteFunc(r.meta.gates, func(g gate) bool { return g.what == gateOrder })
+	r.meta.gates = slices.DeleteFunc(r.meta.gates, func(g gate) bool { return g.what == gateOrder || g.what == gateClear })
 }
 
 // leaving is what outlasts an order: what the end of the link will mean.
@@ -451,6 +451,8 @@ func (r *Resource) advanceOrder() {
 		case !r.order.durable:
 		case (r.order.kind == OrderOutdate || r.order.kind == OrderInvalidate) && r.state.Disk < drbdwire.Inconsistent:
 			r.refuse(drbdwire.IsDiskless, "the disk was lost before it said that its data is old")
+		case r.order.kind == OrderNewCurrentUUID && r.state.Disk < drbdwire.Inconsistent:
+			r.refuse(drbdwire.IsDiskless, "the disk was lost before the new generation was on it")
 		default:
 			r.finish(drbdwire.Success, "")
 		}

@@ -142,10 +142,9 @@ func (r *Resource) uuidsArrived(u drbdwire.UUIDs) {
 		r.decided(aboutBitmap, fmt.Sprintf("cleared of %d KiB", r.bits.Count()*4),
 			"this copy is just created, and the peer was ordered to skip the initial sync",
 			fmt.Sprintf("own current %016X; peer current %016X bits:%d flags:%d", r.uuids.Current, u.Current, u.Dirty, u.Flags))
-		r.bits.ClearAll()
+		r.clearAll()
 		r.setCurrent(u.Current)
 		r.uuids.Bitmap = 0
-		r.meta.allPages = true
 		r.meta.dirty()
 		next := r.state
 		next.Disk, next.PeerDisk = drbdwire.UpToDate, drbdwire.UpToDate
