@@ -95,14 +95,16 @@ func (t *trial) renew() {
 // marked tells whether a verify has marked something that nobody copies yet, and
 // that connecting anew copies: it does so from a Primary alone. Without one nobody
 // knows which copy is good, and the nodes leave both as they are until there is one.
+// A write under way when the verify ends may take the marks away on one node alone.
 func (t *trial) marked() bool {
-	primary := false
+	primary, marks := false, false
 	for n := range 2 {
 		s := t.w.Node(n).Core().Status().Resources[0]
-		if s.State.Conn != drbdwire.Connected || s.OutOfSync == 0 {
+		if s.State.Conn != drbdwire.Connected {
 			return false
 		}
+		marks = marks || s.OutOfSync > 0
 		primary = primary || s.State.Role == drbdwire.Primary
 	}
-	return primary && (t.o.IsRotten() || t.o.HasFound())
+	return primary && marks && (t.o.IsRotten() || t.o.HasFound())
 }
