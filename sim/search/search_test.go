@@ -19,7 +19,7 @@ func TestSweep(t *testing.T) {
 	sum := search.Sweep{From: 1, Count: 6, Guided: true, Progress: &progress}.Run()
 	g.Expect(sum.Runs).To(BeNumerically(">=", 6))
 	g.Expect(sum.Broken).To(BeZero())
-	g.Expect(sum.Missing()).To(And(ContainSubstring("P_OV_REQUEST"), ContainSubstring("order adjust"),
+	g.Expect(sum.Missing()).To(And(ContainSubstring("P_OV_REQUEST"), ContainSubstring("order resize"),
 		ContainSubstring("fence"), ContainSubstring("node settling")))
 	g.Expect(sum.Missing()).NotTo(Or(ContainSubstring("BrokenPipe"), ContainSubstring("peer up"),
 		ContainSubstring("start,"), ContainSubstring("node stable"), ContainSubstring("group running,")))
